@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The configuration as objects (spec rows E1, F1, F3, F6). Made only by config_parse() from one YAML document through
+ * the schema table in schema.c; immutable afterwards. The supervisor turns it into eBPF maps, each worker into its
+ * policy snapshot: both parse the same text, so there is one definition of what a configuration means.
+ * Ownership: struct config owns everything reachable from it; config_unref() frees it with the last reference. */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_NAME_MAX 63 /* bytes of an object's name: letters, digits, '-', '_', '.' */
+
+struct config_cidr {
+	struct in_addr address; /* network byte order, host bits zero */
+	uint8_t prefix;         /* 0 to 32 */
+};
+
+struct config_range { /* inclusive; ports or VLAN ids */
+	uint16_t low, high;
+};
+
+/* counted arrays; items NULL when n is 0 */
+struct config_cidrs {
+	size_t n;
+	struct config_cidr *items;
+};
+struct config_ranges {
+	size_t n;
+	struct config_range *items;
+};
+struct config_strings {
+	size_t n;
+	char **items;
+};
+
+enum config_side { CONFIG_SIDE_A, CONFIG_SIDE_B, CONFIG_SIDE_N }; /* port A, port B of a segment */
+
+enum config_service { /* decrypted service (C3) */
+	CONFIG_SERVICE_HTTP,
+	CONFIG_SERVICE_IMAP,
+	CONFIG_SERVICE_POP3,
+	CONFIG_SERVICE_SMTP,
+	CONFIG_SERVICE_OTHER,
+	CONFIG_SERVICE_ANY,
+	CONFIG_SERVICE_N
+};
+enum config_unavailable { CONFIG_UNAVAILABLE_BYPASS, CONFIG_UNAVAILABLE_BLOCK, CONFIG_UNAVAILABLE_N };
+enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N }; /* D9 */
+
+struct config_segment {
+	char *name;
+	char *port[CONFIG_SIDE_N];          /* interface names */
+	enum config_unavailable when_down;  /* frames while inspection is down and no server's own choice applies */
+	unsigned int line;
+};
+
+struct config_ssl_server {
+	char *name;
+	uint16_t id; /* index in config->ssl_servers; stable within one configuration version */
+	struct config_cidrs destinations;
+	struct config_ranges detection_ports;
+	struct config_strings certificates; /* names in the certificate store; the first is the default (D8) */
+	enum config_service decrypted_service;
+	unsigned int rekey_interval_seconds; /* 0: blank (D7) */
+	bool logging;                        /* SSL Inspection log, off by default (E1, G2) */
+	bool allow_compression;
+	bool tcp_reset_to_server;            /* Send TCP reset to server for blocked sessions (B9) */
+	uint16_t protocol_min, protocol_max; /* 0x0301 to 0x0304 */
+	enum config_drift certificate_drift;
+	enum config_unavailable when_unavailable; /* no live worker: bypass or block new sessions (A8) */
+	unsigned int line;
+};
+
+struct config_ssl_policy {
+	char *name;
+	const struct config_ssl_server *ssl_server;
+	struct config_cidrs source_address_exceptions; /* these clients pass undecrypted */
+	bool locked;
+	uint16_t id; /* unique over all profiles */
+	unsigned int line;
+};
+
+struct config_profile { /* inspection profile (F1) */
+	char *name;
+	uint16_t id;
+	struct config_strings filter_packages; /* paths of rule files, absolute or relative to the configuration file */
+	bool inspect_server_response;          /* B11 */
+	size_t n_ssl_policies;
+	struct config_ssl_policy *ssl_policies;
+	unsigned int line;
+};
+
+struct config_virtual_segment { /* F3; matched in order, first match wins */
+	char *name;
+	uint16_t id;
+	const struct config_segment *segment;
+	enum config_side direction; /* side on which the connection's first packet arrives */
+	struct config_ranges vlans;        /* none: any, also untagged; 0 means untagged */
+	struct config_cidrs sources;       /* none: any */
+	struct config_cidrs destinations;  /* none: any */
+	const struct config_profile *profile;
+	unsigned int line;
+};
+
+struct config_limits {
+	unsigned int max_sessions;                   /* F6 */
+	unsigned int client_hello_timeout_seconds;   /* D10: a silent client is dropped after it */
+	unsigned int handshake_timeout_seconds;      /* each of: server connect, either handshake */
+	unsigned int idle_timeout_seconds;           /* an established session without a byte */
+	unsigned int drain_timeout_seconds;          /* after one side closed */
+	unsigned int request_body_hold_bytes;        /* B8: a request body is held until its verdict up to this */
+};
+
+struct config {
+	unsigned int refs;
+	char *text; /* the document as it was read; NUL-terminated */
+	size_t text_len;
+	char *device_name;
+	unsigned int workers;     /* 0: one per core */
+	bool ssl_inspection;      /* F5 */
+	struct config_limits limits;
+	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
+	struct config_segment *segments;
+	struct config_ssl_server *ssl_servers;
+	struct config_profile *profiles;
+	struct config_virtual_segment *virtual_segments;
+};
+
+/* Problems found, in document order. Each message names what is wrong, what is allowed, and the mend. */
+enum config_severity { CONFIG_ERROR, CONFIG_WARNING };
+struct config_problem {
+	enum config_severity severity;
+	unsigned int line, column; /* from 1 */
+	char *message;             /* without position */
+};
+struct config_problems {
+	size_t n;
+	struct config_problem *items;
+};
+void config_problems_add(struct config_problems *problems, enum config_severity severity, unsigned int line,
+	unsigned int column, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void config_problems_clear(struct config_problems *problems);
+
+/* Parses and checks one document, all or nothing: 0 with *out set (one reference), or -EINVAL with at least one
+ * CONFIG_ERROR in problems and *out untouched. A pure function of text: opens no file, looks no interface up. */
+int config_parse(const char *text, size_t len, struct config **out, struct config_problems *problems);
+struct config *config_ref(struct config *config);
+void config_unref(struct config **config);
+
+const struct config_profile *config_find_profile(const struct config *config, const char *name);
+const struct config_ssl_server *config_find_ssl_server(const struct config *config, const char *name);
+/* by config_ssl_policy.id; profile may be NULL */
+const struct config_ssl_policy *config_find_ssl_policy(
+	const struct config *config, uint16_t id, const struct config_profile **profile);
+const char *config_service_name(enum config_service service);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The wire, for the supervisor (the only caller, root): namespaces `wire` and `inspect`, ports, eBPF programs, flow
+ * table, liveness. After a successful dataplane_up() the kernel alone keeps the wire forwarding (layer-2 fallback),
+ * with or without this process; everything is found again under the instance's names by the next supervisor. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/instance.h"
+#include "config/config.h"
+#include "dataplane/flow.h"
+
+struct dataplane;
+
+/* Creates or adopts namespaces, veth pair, maps, programs and pins; the wire stays up throughout an adoption.
+ * On failure everything that this call created is undone. 0 or -errno, logged. */
+int dataplane_open(struct dataplane **out, const struct instance *instance);
+/* Releases this process's handles only: the wire goes on. */
+void dataplane_close(struct dataplane **dataplane);
+/* Detaches and removes everything that an instance left in the system, also after a crash: ports go back to the
+ * caller's namespace (up or down as they are), namespaces, pins and directories vanish. Idempotent. */
+int dataplane_teardown(const struct instance *instance);
+
+/* Moves the configured ports into `wire` (from the caller's namespace; kept if already there), attaches the programs,
+ * and makes config's segments, virtual segments, servers and exceptions the policy of new flows in one step, as
+ * version. On failure the previous policy stays in force untouched. Existing flows keep their decision. */
+int dataplane_apply(struct dataplane *dataplane, const struct config *config, uint32_t version);
+
+/* Worker slots. New SYNs go to live workers among [base, base + count): listener present and heartbeat fresh. */
+int dataplane_set_workers(struct dataplane *dataplane, unsigned int base, unsigned int count);
+/* The worker's transparent listener enters the SOCKMAP; listener_fd is closed in every case (a kept copy would keep a
+ * dead worker's entry alive). */
+int dataplane_add_listener(struct dataplane *dataplane, unsigned int slot, int listener_fd);
+int dataplane_remove_listener(struct dataplane *dataplane, unsigned int slot);
+/* 127.77.0.slot+1 port 4433: what the listener of that slot binds to, in `inspect` */
+#define DATAPLANE_LISTEN_NET 0x7f4d0000u
+#define DATAPLANE_LISTEN_PORT 4433
+
+/* Borrowed descriptors for workers: flow map opened BPF_F_RDONLY; heartbeat array (mmap-able, one 8-byte
+ * CLOCK_MONOTONIC nanoseconds cell per slot, 64 bytes apart). */
+int dataplane_flow_map_fd(const struct dataplane *dataplane);
+int dataplane_heartbeat_fd(const struct dataplane *dataplane);
+int dataplane_inspect_netns_fd(const struct dataplane *dataplane); /* for setns(2) in a child */
+
+/* Flow-table housekeeping, to be called about once a second: ends finished, reset, embryonic and idle flows.
+ * idle_seconds bounds an established silent flow (longer than any session's own idle timeout). */
+struct dataplane_reap {
+	unsigned int flows, removed;
+};
+int dataplane_reap(struct dataplane *dataplane, unsigned int idle_seconds, struct dataplane_reap *out);
+
+/* Sums of the eBPF counters into stats counters (the WIRE_* rows of counters.def, in that order). */
+int dataplane_read_counters(struct dataplane *dataplane, uint64_t *values, unsigned int n);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+#pragma once
+/* What eBPF programs and user space share (design: data plane). Fixed-width fields, explicit padding, static asserts:
+ * the layout is part of the pinned maps' interface. */
+#include <linux/types.h>
+
+#define FLOW_WORKERS_MAX 32 /* slots of the listener SOCKMAP and the heartbeat map */
+#define FLOW_VLAN_PRESENT 0x1000
+
+enum flow_encap { FLOW_ENCAP_NONE, FLOW_ENCAP_IPIP, FLOW_ENCAP_GRE, FLOW_ENCAP_GRE_KEY };
+enum flow_dir { FLOW_TO_SERVER, FLOW_TO_CLIENT, FLOW_DIRS };
+
+/* Key as the inspect namespace sees the connection; client.port may be an internal one (overlapping tenants). */
+struct flow_key {
+	__be32 client_ip, server_ip;
+	__be16 client_port, server_port;
+};
+
+/* Where a flow lives: two tenants may use one 4-tuple in two of these (A5). */
+struct flow_context {
+	__u16 vlan; /* FLOW_VLAN_PRESENT | VLAN id, 0 when untagged */
+	__u8 encap; /* enum flow_encap */
+	__u8 side;  /* port on which the client's SYN arrived: 0 A, 1 B */
+	__be32 gre_key;
+	__u16 segment; /* index in the configuration */
+	__u16 pad;
+};
+
+/* The header that leaves with this direction's frames: what the sender of that direction last used (A2). */
+struct flow_header {
+	__u8 mac[12]; /* destination, source */
+	__u16 tci;
+	__u8 ttl, tos;             /* of the inner IP header */
+	__u8 outer_ttl, outer_tos; /* of the tunnel header */
+	__u16 pad;
+	__be32 outer_source, outer_destination;
+};
+
+#define FLOW_FIN_TO_SERVER 0x01 /* seen from the client on the port */
+#define FLOW_FIN_TO_CLIENT 0x02 /* seen from the server on the port */
+#define FLOW_FIN_SENT_TO_SERVER 0x04
+#define FLOW_FIN_SENT_TO_CLIENT 0x08
+#define FLOW_RST 0x10
+#define FLOW_ESTABLISHED 0x20 /* the client answered our SYN-ACK */
+
+struct flow {
+	struct flow_context context;
+	__u32 config_version; /* epoch whose policy decided at SYN */
+	__u16 profile_id, ssl_policy_id, ssl_server_id, virtual_segment_id; /* ids of that configuration */
+	__be16 client_port;   /* true client port */
+	__u8 worker;          /* slot chosen at SYN */
+	__u8 flags;           /* FLOW_* above */
+	__u32 pad;
+	__u64 created_ns, last_ns;
+	struct flow_header header[FLOW_DIRS];
+	__u64 packets[FLOW_DIRS], bytes[FLOW_DIRS];
+};
+_Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
+_Static_assert(sizeof(struct flow_context) == 12, "flow_context is part of a map key");
+_Static_assert(sizeof(struct flow_header) == 28, "flow_header");
+_Static_assert(sizeof(struct flow) == 136, "flow is a map value");

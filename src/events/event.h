@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Log records (G1) on their way from a producer to sluice-log: a single-producer single-consumer byte ring in a
+ * memfd, with an eventfd doorbell. A record is a header and fields as {u8 id, u8 0, u16 len, bytes}; encoders,
+ * queries and documentation derive from event_fields.def. A full ring loses the record and says so: never blocks. */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/common.h"
+
+enum event_log { /* file name in the log directory: <name>.json */
+	EVENT_LOG_SYSTEM,
+	EVENT_LOG_AUDIT,
+	EVENT_LOG_SSL_INSPECTION,
+	EVENT_LOG_BLOCK,
+	EVENT_LOG_ALERT,
+	EVENT_LOG_N
+};
+const char *event_log_name(enum event_log log); /* "system", "audit", "ssl_inspection", "block", "alert" */
+
+enum event_field {
+#define EVENT_FIELD(id, name, type, meaning) EVENT_##id,
+#include "events/event_fields.def"
+#undef EVENT_FIELD
+	EVENT_FIELD_N
+};
+enum event_type {
+	EVENT_TYPE_U64,
+	EVENT_TYPE_STR,
+	EVENT_TYPE_IP4,
+	EVENT_TYPE_PORT,
+	EVENT_TYPE_MAC,
+	EVENT_TYPE_ID,
+	EVENT_TYPE_BOOL,
+	EVENT_TYPE_TIME_US
+};
+struct event_field_info {
+	const char *name;
+	enum event_type type;
+	const char *meaning;
+};
+extern const struct event_field_info event_field_info[EVENT_FIELD_N];
+
+#define EVENT_MAX 16384      /* bytes of one record */
+#define EVENT_STR_MAX 2048   /* longer text is cut here */
+struct event_header {
+	uint32_t len; /* whole record, multiple of 8 */
+	uint16_t log; /* enum event_log */
+	uint16_t producer;
+	uint64_t time_us;  /* wall clock */
+	uint64_t sequence; /* per producer, gaps show losses */
+};
+
+struct event_ring; /* a mapping of either side */
+int event_ring_create(struct event_ring **out); /* memfd + eventfd */
+int event_ring_map(struct event_ring **out, int memfd, int eventfd); /* takes no ownership of the descriptors */
+void event_ring_free(struct event_ring **ring);
+int event_ring_memfd(const struct event_ring *ring);
+int event_ring_eventfd(const struct event_ring *ring);
+
+/* A record under construction; lives on the producer's stack. Fields beyond EVENT_MAX are left out. */
+struct event {
+	uint32_t used;
+	_Alignas(8) uint8_t bytes[EVENT_MAX];
+};
+void event_begin(struct event *event, enum event_log log);
+void event_u64(struct event *event, enum event_field field, uint64_t value); /* U64, PORT, ID, BOOL, TIME_US */
+void event_str(struct event *event, enum event_field field, const char *text); /* NULL: left out */
+void event_bytes(struct event *event, enum event_field field, struct span bytes); /* STR from the wire; empty: left out */
+void event_ip4(struct event *event, enum event_field field, struct in_addr address);
+void event_mac(struct event *event, enum event_field field, const uint8_t mac[6]);
+/* 0, or -ENOBUFS when the ring is full: the caller counts it (events_lost) */
+int event_commit(struct event_ring *ring, struct event *event, uint16_t producer);
+/* rings the doorbell if records were committed since the last call; once per loop round */
+void event_ring_flush(struct event_ring *ring);
+
+/* consumer: copies the next record, 1; 0 when empty; -EPROTO when the producer wrote nonsense (the ring is then
+ * skipped to its head). The copy is checked: lengths and ids are sane. */
+int event_ring_read(struct event_ring *ring, uint8_t *record, size_t size);
+/* one line of JSON without the newline, in EVE's shape: {"timestamp": ..., "log": ..., ...}. Returns its length, or
+ * -ENOBUFS. device: the appliance's name. Invalid UTF-8 and control characters are escaped; forges nothing. */
+int event_encode_json(const uint8_t *record, const char *device, char *out, size_t size);

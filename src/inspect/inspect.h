@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Signature inspection of decrypted payload (spec C1 to C4, B8). Signature filters are written in the Suricata rule
+ * language. An engine is the immutable compiled form of a profile's filter packages; a stream is the state of one
+ * session; a scratch is per worker. Hyperscan finds candidates, the confirm stage makes the match exact. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/common.h"
+
+enum inspect_service { INSPECT_HTTP, INSPECT_RAW, INSPECT_NONE }; /* NONE: decrypted service Other */
+enum inspect_dir { INSPECT_TO_SERVER, INSPECT_TO_CLIENT, INSPECT_DIRS };
+enum inspect_action { INSPECT_NOTIFY, INSPECT_BLOCK, INSPECT_BLOCK_RESET }; /* alert | drop | reject */
+
+/* --- compilation (sluice-proxy --compile) --------------------------------------------------------------------- */
+struct inspect_source { /* one rule file */
+	const char *name; /* as it appears in messages */
+	struct span text;
+};
+struct inspect_refusal { /* a filter that was not loaded, never silently */
+	const char *file; /* the source's name */
+	unsigned int line;
+	uint32_t sid;     /* 0 if it could not be read */
+	char *reason;
+};
+struct inspect_report {
+	size_t n_loaded, n_refused, n_disabled; /* disabled: commented-out filters */
+	struct inspect_refusal *refused;
+};
+void inspect_report_clear(struct inspect_report *report);
+
+/* Compiles the sources into one self-contained image (for inspect_engine_load() in another process of the same
+ * build and CPU); refused filters are reported and left out. *image is malloc'ed, the caller's. 0 or -errno. */
+int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **image, size_t *image_len,
+	struct inspect_report *report);
+
+/* --- engine -------------------------------------------------------------------------------------------------- */
+struct inspect_engine;
+struct inspect_scratch;
+
+/* -EINVAL when the image is damaged or of another build. The image may be freed afterwards. */
+int inspect_engine_load(struct inspect_engine **out, const uint8_t *image, size_t len);
+void inspect_engine_free(struct inspect_engine **engine);
+size_t inspect_engine_filters(const struct inspect_engine *engine);
+
+int inspect_scratch_new(struct inspect_scratch **out);
+/* makes the scratch large enough for one more engine; call after each load */
+int inspect_scratch_grow(struct inspect_scratch *scratch, const struct inspect_engine *engine);
+void inspect_scratch_free(struct inspect_scratch **scratch);
+
+/* --- stream --------------------------------------------------------------------------------------------------- */
+struct inspect_filter { /* facts of one filter, for records */
+	uint32_t sid, revision, generator;
+	const char *name;      /* msg */
+	const char *category;  /* classtype, "" when none */
+	unsigned int severity; /* priority: 1 high ... 4 */
+	enum inspect_action action;
+};
+struct inspect_http_facts { /* of the transaction in which a filter matched; spans valid during the callback */
+	struct span method, uri, host, x_forwarded_for, user_agent;
+	unsigned int status; /* 0 until known */
+};
+struct inspect_hit {
+	const struct inspect_filter *filter;
+	enum inspect_dir dir;
+	uint64_t offset; /* stream offset in dir of the byte that completed the match, as far as is known */
+	const struct inspect_http_facts *http; /* NULL outside HTTP */
+};
+
+struct inspect_stream_options {
+	enum inspect_service service;
+	uint32_t client_ip, server_ip;     /* network byte order, for the rules' headers and logs */
+	uint16_t client_port, server_port; /* host byte order */
+	bool inspect_response;             /* B11 */
+	size_t body_hold_bytes;            /* B8: request body held until its verdict up to this many bytes */
+	/* called for every matching filter (once per filter and transaction) before inspect_data() returns */
+	void (*on_hit)(void *owner, const struct inspect_hit *hit);
+	void *owner;
+};
+struct inspect_stream;
+int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine *engine,
+	struct inspect_scratch *scratch, const struct inspect_stream_options *options);
+void inspect_stream_free(struct inspect_stream **stream);
+
+struct inspect_verdict {
+	/* stream offset up to which bytes of this direction may be sent on; the rest must be held by the caller until
+	 * a later call raises it. Never decreases. A request head is held until its verdict. */
+	uint64_t release;
+	const struct inspect_filter *block; /* not NULL: end the session; nothing past release is ever sent */
+};
+/* The next bytes of a direction, in order. data may be cut anywhere: the verdict does not depend on the cuts. */
+void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uint8_t *data, size_t len,
+	struct inspect_verdict *out);
+/* the direction has ended: what is held is judged as it is */
+void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct inspect_verdict *out);
+/* bytes of memory this stream holds now */
+size_t inspect_stream_memory(const struct inspect_stream *stream);

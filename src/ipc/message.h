@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Framed JSON messages with descriptors over a Unix stream socket: CLI <-> supervisor <-> children.
+ * A frame is a 4-byte little-endian length (of the JSON text, at most IPC_MESSAGE_MAX) and the text; descriptors
+ * travel with the frame's first byte. */
+#include <jansson.h>
+#include <stddef.h>
+
+#define IPC_MESSAGE_MAX (64u << 20)
+#define IPC_FDS_MAX 16
+
+/* Blocking send of one message; fds stay the caller's. 0 or -errno. */
+int ipc_send(int fd, const json_t *message, const int *fds, size_t n_fds);
+/* Blocking receive with timeout_ms (-1: forever): 0, -ETIMEDOUT, -ECONNRESET at end of stream, -EPROTO on a bad
+ * frame. *message is the caller's (json_decref), so are the descriptors: *n_fds holds room before, count after. */
+int ipc_recv(int fd, int timeout_ms, json_t **message, int *fds, size_t *n_fds);
+/* pair of connected stream sockets, close-on-exec */
+int ipc_pair(int out[2]);

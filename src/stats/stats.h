@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Counters in one shared-memory page per device (H6): a block of cells per writer, single writer per cell, so a
+ * writer needs no atomic read-modify-write and readers never disturb it. Sums are made by readers. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stats/close_reason.h"
+
+enum counter_id {
+#define COUNTER(id, scope, unit, meaning) COUNTER_##id,
+#include "stats/counters.def"
+#undef COUNTER
+	COUNTER_N
+};
+
+enum counter_scope {
+	COUNTER_SCOPE_WIRE,
+	COUNTER_SCOPE_WORKER,
+	COUNTER_SCOPE_SERVER,
+	COUNTER_SCOPE_KEEPER,
+	COUNTER_SCOPE_LOG,
+};
+
+struct counter_info {
+	const char *name; /* lower case, as shown everywhere */
+	enum counter_scope scope;
+	const char *unit, *meaning;
+	bool gauge;
+};
+extern const struct counter_info counter_info[COUNTER_N];
+
+#define STATS_SERVERS_MAX 256 /* SSL servers with figures of their own */
+#define STATS_WORKERS_MAX 32
+enum stats_writer { /* index of a block */
+	STATS_WRITER_SUPERVISOR = STATS_WORKERS_MAX,
+	STATS_WRITER_LOG,
+	STATS_WRITER_KEEPER,
+	STATS_WRITERS
+};
+
+/* cells of one writer for one scope row: the counters, then one cell per close reason */
+struct stats_cells {
+	_Alignas(64) uint64_t counter[COUNTER_N];
+	uint64_t closed[CLOSE_REASON_N];
+};
+
+struct stats_page; /* a mapping */
+
+/* a new zeroed page in a memfd of its own */
+int stats_page_create(struct stats_page **out);
+/* maps another process's page; writable for writers only */
+int stats_page_map(struct stats_page **out, int fd, bool writable);
+void stats_page_free(struct stats_page **page);
+int stats_page_fd(const struct stats_page *page); /* borrowed */
+
+/* the writer's own cells: totals, and per SSL server (id < STATS_SERVERS_MAX) */
+struct stats_cells *stats_cells(struct stats_page *page, unsigned int writer);
+struct stats_cells *stats_server_cells(struct stats_page *page, unsigned int writer, unsigned int server_id);
+
+static inline void stats_add(struct stats_cells *cells, enum counter_id id, uint64_t n)
+{
+	__atomic_store_n(&cells->counter[id], cells->counter[id] + n, __ATOMIC_RELAXED);
+}
+
+uint64_t stats_sum(const struct stats_page *page, enum counter_id id);
+uint64_t stats_sum_closed(const struct stats_page *page, enum close_reason reason);
+uint64_t stats_server_sum(const struct stats_page *page, unsigned int server_id, enum counter_id id);
+uint64_t stats_server_sum_closed(const struct stats_page *page, unsigned int server_id, enum close_reason reason);
+/* a dead worker's gauges are cleared by the supervisor, its counters stay */
+void stats_clear_gauges(struct stats_page *page, unsigned int writer);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One TLS connection as a small engine-neutral interface; the only header of tls/ that others include besides
+ * client_hello.h. No socket is touched here: the caller feeds received bytes and takes bytes to send.
+ * An acceptor is the appliance towards the client (one per SSL server and policy snapshot), a connector the appliance
+ * towards the real server. Both are immutable and shared by the connections made from them, which keep a reference. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/common.h"
+
+struct tls_runtime;   /* per worker: engine state, buffer pool, key ring client, ticket keys */
+struct tls_acceptor;
+struct tls_connector;
+struct tls_conn;
+
+enum tls_status {
+	TLS_OK,
+	TLS_WANT_READ,  /* feed more input */
+	TLS_WANT_WRITE, /* the output callback refused bytes: call again once it takes some */
+	TLS_WANT_KEY,   /* a key operation is pending: on_key_ready will be called */
+	TLS_CLOSED,     /* close_notify received */
+	TLS_FAILED,     /* tls_error() says why */
+};
+
+enum tls_error {
+	TLS_ERROR_NONE,
+	TLS_ERROR_PROTOCOL,          /* malformed or unexpected record or message */
+	TLS_ERROR_NO_SHARED_VERSION, /* version not offered or not allowed */
+	TLS_ERROR_NO_SHARED_CIPHER,  /* client_cipher_other */
+	TLS_ERROR_ALERT,             /* the peer sent a fatal alert: tls_alert_received() */
+	TLS_ERROR_CERTIFICATE_DRIFT, /* the server shows another leaf than the one held (D9) */
+	TLS_ERROR_CLIENT_CERTIFICATE,/* the server requires a client certificate (D6) */
+	TLS_ERROR_KEY,               /* key keeper: no key, fault, or ring full */
+	TLS_ERROR_RENEGOTIATION,     /* refused */
+	TLS_ERROR_ENGINE,            /* out of memory and the like */
+};
+
+/* where a connection's output goes and who is told of key results; owner is passed back as it is */
+struct tls_callbacks {
+	/* takes len bytes for the peer or none at all: false makes the connection report TLS_WANT_WRITE */
+	bool (*output)(void *owner, const uint8_t *data, size_t len);
+	/* a pending key operation has ended: call tls_handshake() again. Called from tls_runtime_poll_keys() */
+	void (*on_key_ready)(void *owner);
+};
+
+/* --- runtime -------------------------------------------------------------------------------------------------- */
+struct tls_ticket_key {
+	uint8_t name[16], hmac[32], aes[32];
+};
+/* keyring_fd, request_eventfd, response_eventfd are borrowed and must outlive the runtime; keyring_fd -1: no keeper
+ * (every key operation fails) */
+int tls_runtime_new(struct tls_runtime **out, int keyring_fd, int request_eventfd, int response_eventfd);
+void tls_runtime_free(struct tls_runtime **runtime);
+/* replaces the ring after the keeper was replaced: pending operations of the old ring fail with TLS_ERROR_KEY */
+int tls_runtime_set_keyring(struct tls_runtime *runtime, int keyring_fd, int request_eventfd, int response_eventfd);
+/* current key encrypts new tickets, previous still decrypts; shared by all workers (D5). previous may be NULL */
+void tls_runtime_set_ticket_keys(
+	struct tls_runtime *runtime, const struct tls_ticket_key *current, const struct tls_ticket_key *previous);
+/* when response_eventfd is readable: completes operations, calling on_key_ready for each live connection */
+void tls_runtime_poll_keys(struct tls_runtime *runtime);
+/* once per loop round: rings the keeper's doorbell if operations were queued since the last call */
+void tls_runtime_ring_doorbell(struct tls_runtime *runtime);
+
+/* --- certificates (public part; DER) ---------------------------------------------------------------------------- */
+struct tls_certificate {
+	const char *name;          /* in the certificate store */
+	size_t n_chain;
+	const struct span *chain;  /* leaf first; borrowed until tls_acceptor_new()/tls_connector_new() return */
+	uint64_t key_id;           /* as in ipc/keyring.h */
+};
+
+struct tls_acceptor_options {
+	uint16_t protocol_min, protocol_max; /* 0x0301 ... 0x0304 */
+	size_t n_certificates;               /* the first is the default; others are chosen by SNI and key type (D8) */
+	const struct tls_certificate *certificates;
+	const char *cipher_list;             /* engine-neutral OpenSSL-style names joined by ':', NULL: the default list */
+};
+int tls_acceptor_new(struct tls_acceptor **out, struct tls_runtime *runtime, const struct tls_acceptor_options *options);
+struct tls_acceptor *tls_acceptor_ref(struct tls_acceptor *acceptor);
+void tls_acceptor_unref(struct tls_acceptor **acceptor);
+
+struct tls_connector_options {
+	uint16_t protocol_min, protocol_max;
+	bool pin;             /* compare the server's leaf with the certificates (D9 pin) */
+	size_t n_certificates;
+	const struct tls_certificate *certificates;
+};
+int tls_connector_new(
+	struct tls_connector **out, struct tls_runtime *runtime, const struct tls_connector_options *options);
+void tls_connector_unref(struct tls_connector **connector);
+
+/* --- connection ----------------------------------------------------------------------------------------------- */
+int tls_accept(struct tls_conn **out, struct tls_acceptor *acceptor, const struct tls_callbacks *callbacks, void *owner);
+/* The ALPN protocol the acceptor shall select: called before tls_handshake(); an empty span selects none. */
+void tls_conn_select_alpn(struct tls_conn *conn, struct span protocol);
+
+struct tls_connect_options {
+	struct span sni;               /* empty: none sent */
+	struct span alpn;              /* wire format (length-prefixed names), empty: none offered */
+	uint16_t protocol_min, protocol_max; /* 0: the connector's; else intersected with it (client's offer) */
+	uint64_t session_cache_key;    /* 0: no resumption; else sessions are kept and offered under this key */
+};
+int tls_connect(struct tls_conn **out, struct tls_connector *connector, const struct tls_connect_options *options,
+	const struct tls_callbacks *callbacks, void *owner);
+void tls_conn_free(struct tls_conn **conn);
+
+/* Input: bytes as received. The connection reads from the caller's buffer until the next call of tls_conn_park(),
+ * which keeps what is left over in memory of its own, so that the buffer can serve another connection.
+ * tls_conn_feed() may only be called when tls_conn_pending_input() is 0 or after parking (it then appends). */
+int tls_conn_feed(struct tls_conn *conn, const uint8_t *data, size_t len);
+int tls_conn_park(struct tls_conn *conn);
+size_t tls_conn_pending_input(const struct tls_conn *conn);
+
+enum tls_status tls_handshake(struct tls_conn *conn);
+/* *n: plaintext bytes; TLS_OK with *n > 0, TLS_CLOSED after close_notify */
+enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_t *n);
+/* *n: plaintext bytes taken, may be fewer than len */
+enum tls_status tls_write(struct tls_conn *conn, const uint8_t *data, size_t len, size_t *n);
+/* sends close_notify once; TLS_OK, TLS_WANT_WRITE */
+enum tls_status tls_close(struct tls_conn *conn);
+/* sends a fatal alert of this code where the engine allows; best effort */
+void tls_send_alert(struct tls_conn *conn, uint8_t alert);
+
+enum tls_error tls_conn_error(const struct tls_conn *conn);
+const char *tls_error_name(enum tls_error error);
+int tls_conn_alert_received(const struct tls_conn *conn); /* alert code, or -1 */
+/* engine's own words for the log; never NULL; valid until the next call on this connection */
+const char *tls_conn_error_text(const struct tls_conn *conn);
+
+struct tls_facts { /* after the handshake; strings live as long as the connection */
+	uint16_t version;   /* 0x0303 ... */
+	uint16_t cipher_id; /* IANA */
+	const char *version_name, *cipher, *group; /* "TLSv1.3", IANA cipher name, "X25519"; group may be "" */
+	uint16_t signature_algorithm;              /* of the peer's or own signature, 0: none */
+	struct span alpn;
+	bool resumed;
+	const char *certificate; /* acceptor: name of the certificate shown */
+};
+void tls_conn_facts(const struct tls_conn *conn, struct tls_facts *out);
