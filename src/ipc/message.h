@@ -8,11 +8,15 @@
 
 #define IPC_MESSAGE_MAX (64u << 20)
 #define IPC_FDS_MAX 16
+#define IPC_STALL_MS 10000
 
-/* Blocking send of one message; fds stay the caller's. 0 or -errno. */
+/* Blocking send of one message; fds stay the caller's. 0 or -errno (-EPIPE when the peer is gone, never a signal). */
 int ipc_send(int fd, const json_t *message, const int *fds, size_t n_fds);
 /* Blocking receive with timeout_ms (-1: forever): 0, -ETIMEDOUT, -ECONNRESET at end of stream, -EPROTO on a bad
- * frame. *message is the caller's (json_decref), so are the descriptors: *n_fds holds room before, count after. */
+ * frame. *message, always an object, is the caller's (json_decref), so are the descriptors: *n_fds holds room before,
+ * count after; descriptors beyond the room are closed. fds and n_fds may be NULL.
+ * The timeout is for the frame's first byte, so that 0 after epoll never cuts a frame in two; a peer that stalls within
+ * a frame for IPC_STALL_MS is -EPROTO. After any error but -ETIMEDOUT the stream has lost its framing: close it. */
 int ipc_recv(int fd, int timeout_ms, json_t **message, int *fds, size_t *n_fds);
 /* pair of connected stream sockets, close-on-exec */
 int ipc_pair(int out[2]);
