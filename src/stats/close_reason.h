@@ -9,12 +9,7 @@ enum close_reason {
 	CLOSE_REASON_N
 };
 
-enum close_severity {
-	CLOSE_SEVERITY_INFO,
-	CLOSE_SEVERITY_NOTICE,
-	CLOSE_SEVERITY_WARNING,
-	CLOSE_SEVERITY_ERROR
-};
+enum close_severity { CLOSE_SEVERITY_INFO, CLOSE_SEVERITY_NOTICE, CLOSE_SEVERITY_WARNING, CLOSE_SEVERITY_ERROR };
 
 struct close_reason_info {
 	const char *name, *text;

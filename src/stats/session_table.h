@@ -10,15 +10,15 @@
 #define SESSION_TEXT_MAX 64
 
 struct session_row {
-	uint64_t id;            /* one id for every record of the session (G4); printed as 16 hex digits */
-	uint64_t started_us;    /* wall clock */
-	uint64_t bytes[2];      /* plaintext to server, to client */
+	uint64_t id;         /* one id for every record of the session (G4); printed as 16 hex digits */
+	uint64_t started_us; /* wall clock */
+	uint64_t bytes[2];   /* plaintext to server, to client */
 	struct in_addr client, server;
-	uint16_t client_port, server_port; /* host order */
-	uint16_t vlan;                     /* 0 untagged */
+	uint16_t client_port, server_port;       /* host order */
+	uint16_t vlan;                           /* 0 untagged */
 	uint16_t version_client, version_server; /* 0x0303 ...; 0 before the handshake */
-	uint8_t worker, step;              /* enum session_step, see session_row_step_name */
-	uint8_t inspected, resumed;        /* resumed: bit 0 client leg, bit 1 server leg */
+	uint8_t worker, step;                    /* enum session_step, see session_row_step_name */
+	uint8_t inspected, resumed;              /* resumed: bit 0 client leg, bit 1 server leg */
 	uint16_t server_id;
 	char ssl_server[SESSION_TEXT_MAX], policy[SESSION_TEXT_MAX], virtual_segment[SESSION_TEXT_MAX];
 	char sni[SESSION_TEXT_MAX], cipher_client[40], cipher_server[40], alpn[16];
@@ -26,6 +26,8 @@ struct session_row {
 
 struct session_table; /* a mapping */
 int session_table_create(struct session_table **out);
+/* fd stays the caller's; -EPROTO: made by a program with another row. A writer may take over a table (its old slots in
+ * use stay in use until cleared); there is one writer at a time. */
 int session_table_map(struct session_table **out, int fd, bool writable);
 void session_table_free(struct session_table **table);
 int session_table_fd(const struct session_table *table);
@@ -39,6 +41,7 @@ void session_table_release(struct session_table *table, unsigned int slot);
 
 /* reader: slots in use, as of now; copies up to max rows, newest started first. Returns the number copied;
  * *total (may be NULL) is the number in use. */
-unsigned int session_table_read(const struct session_table *table, struct session_row *rows, unsigned int max, unsigned int *total);
+unsigned int session_table_read(
+	const struct session_table *table, struct session_row *rows, unsigned int max, unsigned int *total);
 /* empties a dead worker's table (supervisor) */
 void session_table_clear(struct session_table *table);

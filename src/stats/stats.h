@@ -49,12 +49,14 @@ struct stats_page; /* a mapping */
 
 /* a new zeroed page in a memfd of its own */
 int stats_page_create(struct stats_page **out);
-/* maps another process's page; writable for writers only */
+/* maps another process's page; writable for writers only; fd stays the caller's. -EPROTO: made by a program with other
+ * counters */
 int stats_page_map(struct stats_page **out, int fd, bool writable);
 void stats_page_free(struct stats_page **page);
 int stats_page_fd(const struct stats_page *page); /* borrowed */
 
-/* the writer's own cells: totals, and per SSL server (id < STATS_SERVERS_MAX) */
+/* the writer's own cells: totals, and per SSL server (id < STATS_SERVERS_MAX); NULL when out of range. For writers: the
+ * block is marked as used, and readers sum used blocks only. */
 struct stats_cells *stats_cells(struct stats_page *page, unsigned int writer);
 struct stats_cells *stats_server_cells(struct stats_page *page, unsigned int writer, unsigned int server_id);
 
@@ -67,5 +69,7 @@ uint64_t stats_sum(const struct stats_page *page, enum counter_id id);
 uint64_t stats_sum_closed(const struct stats_page *page, enum close_reason reason);
 uint64_t stats_server_sum(const struct stats_page *page, unsigned int server_id, enum counter_id id);
 uint64_t stats_server_sum_closed(const struct stats_page *page, unsigned int server_id, enum close_reason reason);
+/* (reader) one writer's total of a counter, 0 for a block that nobody used */
+uint64_t stats_writer_value(const struct stats_page *page, unsigned int writer, enum counter_id id);
 /* a dead worker's gauges are cleared by the supervisor, its counters stay */
 void stats_clear_gauges(struct stats_page *page, unsigned int writer);
