@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Log records (G1) on their way from a producer to sluice-log: a single-producer single-consumer byte ring in a
- * memfd, with an eventfd doorbell. A record is a header and fields as {u8 id, u8 0, u16 len, bytes}; encoders,
- * queries and documentation derive from event_fields.def. A full ring loses the record and says so: never blocks. */
+ * memfd, with an eventfd doorbell. A record is a header and fields as {u8 id, u8 0, u16 len, bytes}, each padded with
+ * zeros to a multiple of 8, each id at most once; encoders, queries and documentation derive from event_fields.def. A
+ * full ring loses the record and says so: never blocks. */
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,8 +43,8 @@ struct event_field_info {
 };
 extern const struct event_field_info event_field_info[EVENT_FIELD_N];
 
-#define EVENT_MAX 16384      /* bytes of one record */
-#define EVENT_STR_MAX 2048   /* longer text is cut here */
+#define EVENT_MAX 16384    /* bytes of one record */
+#define EVENT_STR_MAX 2048 /* longer text is cut here */
 struct event_header {
 	uint32_t len; /* whole record, multiple of 8 */
 	uint16_t log; /* enum event_log */
@@ -52,9 +53,10 @@ struct event_header {
 	uint64_t sequence; /* per producer, gaps show losses */
 };
 
-struct event_ring; /* a mapping of either side */
+struct event_ring;                              /* a mapping of either side */
 int event_ring_create(struct event_ring **out); /* memfd + eventfd */
-int event_ring_map(struct event_ring **out, int memfd, int eventfd); /* takes no ownership of the descriptors */
+/* duplicates the descriptors: the caller's stay its own */
+int event_ring_map(struct event_ring **out, int memfd, int eventfd);
 void event_ring_free(struct event_ring **ring);
 int event_ring_memfd(const struct event_ring *ring);
 int event_ring_eventfd(const struct event_ring *ring);
@@ -65,12 +67,13 @@ struct event {
 	_Alignas(8) uint8_t bytes[EVENT_MAX];
 };
 void event_begin(struct event *event, enum event_log log);
-void event_u64(struct event *event, enum event_field field, uint64_t value); /* U64, PORT, ID, BOOL, TIME_US */
+void event_u64(struct event *event, enum event_field field, uint64_t value);   /* U64, PORT, ID, BOOL, TIME_US */
 void event_str(struct event *event, enum event_field field, const char *text); /* NULL: left out */
-void event_bytes(struct event *event, enum event_field field, struct span bytes); /* STR from the wire; empty: left out */
+/* STR from the wire; empty: left out */
+void event_bytes(struct event *event, enum event_field field, struct span bytes);
 void event_ip4(struct event *event, enum event_field field, struct in_addr address);
 void event_mac(struct event *event, enum event_field field, const uint8_t mac[6]);
-/* 0, or -ENOBUFS when the ring is full: the caller counts it (events_lost) */
+/* 0, or -ENOBUFS when the ring is full: the caller counts it (events_lost); its sequence number stays a gap */
 int event_commit(struct event_ring *ring, struct event *event, uint16_t producer);
 /* rings the doorbell if records were committed since the last call; once per loop round */
 void event_ring_flush(struct event_ring *ring);
@@ -78,6 +81,13 @@ void event_ring_flush(struct event_ring *ring);
 /* consumer: copies the next record, 1; 0 when empty; -EPROTO when the producer wrote nonsense (the ring is then
  * skipped to its head). The copy is checked: lengths and ids are sane. */
 int event_ring_read(struct event_ring *ring, uint8_t *record, size_t size);
+/* whether record[0..size) begins with a sane record, as event_ring_read() checks it: 0 or -EPROTO */
+int event_check(const uint8_t *record, size_t size);
+
+#define EVENT_JSON_MAX (128 << 10) /* no checked record of EVENT_MAX bytes needs more */
 /* one line of JSON without the newline, in EVE's shape: {"timestamp": ..., "log": ..., ...}. Returns its length, or
- * -ENOBUFS. device: the appliance's name. Invalid UTF-8 and control characters are escaped; forges nothing. */
+ * -ENOBUFS. device: the appliance's name. Invalid UTF-8 and control characters are escaped; forges nothing.
+ * Escapes: quote, backslash; every byte below 0x20, 0x7f, every byte that is not part of valid UTF-8, and the bytes of
+ * characters that move a terminal's cursor or break or reorder a line (U+0080-9F, U+2028-202E, U+2066-2069) become
+ * \u00XX, one escape per byte. Other UTF-8 stands as it is, so the line tells every byte of the original. */
 int event_encode_json(const uint8_t *record, const char *device, char *out, size_t size);

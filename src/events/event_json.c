@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "events/event.h"
+#include "events/event_record.h"
+
+#define YEAR_9999_END_US 253402300799999999ull
+
+struct json_out {
+	char *text;
+	size_t len, size;
+	bool overflow;
+};
+
+static void json_put(struct json_out *out, const void *bytes, size_t len)
+{
+	if (out->overflow || len > out->size - out->len) {
+		out->overflow = true;
+		return;
+	}
+	memcpy(out->text + out->len, bytes, len);
+	out->len += len;
+}
+
+static void json_put_text(struct json_out *out, const char *text)
+{
+	json_put(out, text, strlen(text));
+}
+
+__attribute__((format(printf, 2, 3))) static void json_put_format(struct json_out *out, const char *fmt, ...)
+{
+	char text[64];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	json_put(out, text, MIN((size_t)n, sizeof(text) - 1));
+}
+
+/* length of the UTF-8 character at s (RFC 3629 section 4), 0 when there is none */
+static size_t utf8_length(struct span s, uint32_t *code)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	uint8_t c = s.data[0];
+	size_t len = c < 0x80                ? 1
+		     : c >= 0xf0 && c < 0xf8 ? 4
+		     : c >= 0xe0 && c < 0xf0 ? 3
+		     : c >= 0xc0 && c < 0xe0 ? 2
+					     : 0;
+
+	if (!len || len > s.len)
+		return 0;
+	*code = len == 1 ? c : c & (0x7f >> len);
+	for (size_t i = 1; i < len; i++) {
+		if ((s.data[i] & 0xc0) != 0x80)
+			return 0;
+		*code = *code << 6 | (s.data[i] & 0x3f);
+	}
+	if (*code < least[len] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000))
+		return 0;
+	return len;
+}
+
+/* controls, line separators and what reorders a line on display */
+static bool code_is_unsafe(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069);
+}
+
+static void json_put_string(struct json_out *out, struct span text)
+{
+	json_put(out, "\"", 1);
+	while (text.len && !out->overflow) {
+		uint32_t code = 0;
+		size_t len = utf8_length(text, &code);
+
+		if (!len || code_is_unsafe(code)) {
+			/* byte by byte: the rest of an unsafe character is no valid character by itself */
+			json_put_format(out, "\\u%04x", text.data[0]);
+			len = 1;
+		} else if (code == '"' || code == '\\') {
+			json_put_format(out, "\\%c", (int)code);
+		} else {
+			json_put(out, text.data, len);
+		}
+		text = SPAN(text.data + len, text.len - len);
+	}
+	json_put(out, "\"", 1);
+}
+
+struct civil {
+	unsigned int year, month, day;
+};
+
+/* Days since 1970 to a date of the Gregorian calendar, years counted from 1 March so that leap days come last. Not
+ * gmtime_r(), which reads the time zone file: the log process may open nothing. */
+static struct civil civil_of_days(uint64_t days)
+{
+	uint64_t z = days + 719468; /* since 0000-03-01 */
+	unsigned int era = (unsigned int)(z / 146097), doe = (unsigned int)(z % 146097);
+	unsigned int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned int doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+	unsigned int month = mp < 10 ? mp + 3 : mp - 9;
+
+	return (struct civil){era * 400 + yoe + (month <= 2), month, doy - (153 * mp + 2) / 5 + 1};
+}
+
+/* RFC 3339 with microseconds, EVE's spelling of the offset */
+static void json_put_time(struct json_out *out, uint64_t us)
+{
+	uint64_t seconds = MIN(us, YEAR_9999_END_US) / 1000000;
+	struct civil date = civil_of_days(seconds / 86400);
+	unsigned int s = (unsigned int)(seconds % 86400);
+
+	json_put_format(out, "\"%04u-%02u-%02uT%02u:%02u:%02u.%06u+0000\"", date.year, date.month, date.day, s / 3600,
+		s / 60 % 60, s % 60, (unsigned int)(MIN(us, YEAR_9999_END_US) % 1000000));
+}
+
+static void json_put_value(struct json_out *out, const struct event_field_view *view)
+{
+	const uint8_t *d = view->data.data;
+
+	switch (event_field_info[view->field].type) {
+	case EVENT_TYPE_STR:
+		json_put_string(out, view->data);
+		break;
+	case EVENT_TYPE_IP4:
+		json_put_format(out, "\"%u.%u.%u.%u\"", d[0], d[1], d[2], d[3]);
+		break;
+	case EVENT_TYPE_MAC:
+		json_put_format(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", d[0], d[1], d[2], d[3], d[4], d[5]);
+		break;
+	case EVENT_TYPE_ID:
+		json_put_format(out, "\"%016llx\"", (unsigned long long)event_field_u64(view));
+		break;
+	case EVENT_TYPE_BOOL:
+		json_put_text(out, event_field_u64(view) ? "true" : "false");
+		break;
+	case EVENT_TYPE_TIME_US:
+		json_put_time(out, event_field_u64(view));
+		break;
+	case EVENT_TYPE_U64:
+	case EVENT_TYPE_PORT:
+		json_put_format(out, "%llu", (unsigned long long)event_field_u64(view));
+		break;
+	}
+}
+
+static void json_put_header(struct json_out *out, const struct event_header *header, const char *device)
+{
+	json_put_text(out, "{\"timestamp\":");
+	json_put_time(out, header->time_us);
+	json_put_format(out, ",\"log\":\"%s\",\"device\":", event_log_name(header->log));
+	json_put_string(out, SPAN(device, strlen(device)));
+	json_put_format(
+		out, ",\"producer\":%u,\"sequence\":%llu", header->producer, (unsigned long long)header->sequence);
+}
+
+int event_encode_json(const uint8_t *record, const char *device, char *out_text, size_t size)
+{
+	struct json_out out = {.text = out_text, .size = size};
+	struct event_field_view view;
+	struct event_header header;
+	struct span rest;
+
+	memcpy(&header, record, sizeof(header));
+	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
+	json_put_header(&out, &header, device);
+	while (event_next_field(&rest, &view)) {
+		json_put_format(&out, ",\"%s\":", event_field_info[view.field].name);
+		json_put_value(&out, &view);
+	}
+	json_put(&out, "}", 2); /* with the terminator, not counted below */
+	return out.overflow ? -ENOBUFS : (int)out.len - 1;
+}
