@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the namespace tests.
+
+lab        one laboratory for the whole run: for tests that leave it as they found it
+fresh_lab  a laboratory of the test's own, for tests that kill, stop or reconfigure: fresh_lab(**Laboratory options)
+
+--device cable runs the tests marked `cable` (true of a cable as of Sluice) with a bridge in its place; --device none with
+nothing: then each of them must fail. That is how the laboratory itself is tested.
+"""
+import contextlib
+import os
+import signal
+
+import pytest
+
+from lab.laboratory import Laboratory
+
+DEFAULT_LIMIT_SECONDS = 60
+
+
+def pytest_addoption(parser):
+    parser.addoption("--bin-dir", help="folder of the programs under test (default build/release/bin)")
+    parser.addoption("--device", choices=("appliance", "cable", "none"), default="appliance")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cable: holds of a cable as well as of Sluice")
+    config.addinivalue_line("markers", "limit(seconds): a test is ended after this time (default %d)" % DEFAULT_LIMIT_SECONDS)
+    config.addinivalue_line("markers", "quick: in the subset that also runs against the sanitizer build")
+    if os.geteuid():
+        raise pytest.UsageError("the namespace tests need root")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") == "appliance":
+        return
+    kept = [item for item in items if item.get_closest_marker("cable")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """no test can hang the run"""
+    marker = item.get_closest_marker("limit")
+    seconds = marker.args[0] if marker else DEFAULT_LIMIT_SECONDS
+
+    def expired(*unused):
+        raise TimeoutError("the test took longer than %d s" % seconds)
+    previous = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """what the appliance said goes into a failed test's report"""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for lab in _laboratories_of(item):
+            with contextlib.suppress(Exception):
+                report.sections.append(("appliance", lab.report()))
+
+
+def _laboratories_of(item):
+    return [*item.stash.get(OWN_LABORATORIES, []), *([item.funcargs["lab"]] if "lab" in item.funcargs else [])]
+
+
+OWN_LABORATORIES = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def lab(request):
+    option = request.config.getoption
+    with Laboratory(option("--device"), option("--bin-dir")) as laboratory:
+        yield laboratory
+
+
+@pytest.fixture
+def fresh_lab(request):
+    option = request.config.getoption
+    mine = request.node.stash.setdefault(OWN_LABORATORIES, [])
+    with contextlib.ExitStack() as stack:
+        def build(**options):
+            mine.append(stack.enter_context(Laboratory(option("--device"), option("--bin-dir"), **options)))
+            return mine[-1]
+        yield build
+
+
+@pytest.fixture
+def own_lab(fresh_lab):
+    """the usual laboratory, but of this test alone"""
+    return fresh_lab()
