@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-sluice_unit_test(test_event events)
-target_link_libraries(test_event PRIVATE PkgConfig::JANSSON)
+# ipc for its JSON library: lines are read back with a real parser
+sluice_unit_test(test_event events ipc)

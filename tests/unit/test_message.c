@@ -12,6 +12,8 @@
 #include "base/common.h"
 #include "ipc/message.h"
 
+#define KERNEL_FDS_MAX 253 /* SCM_MAX_FD */
+
 struct pair {
 	int fd[2];
 };
@@ -38,7 +40,7 @@ static int open_fds(void)
 {
 	int n = 0;
 
-	for (int fd = 0; fd < 256; fd++)
+	for (int fd = 0; fd < 1024; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
 }
@@ -46,7 +48,7 @@ static int open_fds(void)
 static void send_raw(int fd, const void *bytes, size_t len, const int *fds, size_t n)
 {
 	struct iovec iov = {(void *)bytes, len};
-	char control[CMSG_SPACE(sizeof(int) * 64)] = {0};
+	char control[CMSG_SPACE(sizeof(int) * KERNEL_FDS_MAX)] = {0};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (n) {
@@ -109,7 +111,7 @@ static void test_surplus_descriptors_are_closed(void **state)
 static void test_too_many_descriptors_end_the_stream(void **state)
 {
 	struct pair *pair = *state;
-	int fds[IPC_FDS_MAX + 4] = {0}, got[IPC_FDS_MAX], before = open_fds();
+	int fds[KERNEL_FDS_MAX] = {0}, got[IPC_FDS_MAX], before = open_fds();
 	size_t n_got = ARRAY_SIZE(got);
 	json_t *out = NULL;
 
