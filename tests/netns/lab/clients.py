@@ -2,6 +2,7 @@
 """Clients: curl, openssl s_client, Python's ssl, and a TLS client that decides how its bytes are cut."""
 import contextlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -143,6 +144,14 @@ def outcome_of(request):
 
 def reset_on_close(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def wait_fin(connection, timeout=5):
+    """until the other side's FIN is here: then it is that side which waits in TIME_WAIT"""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLRDHUP)
+    if not poll.poll(timeout * 1000):
+        raise TimeoutError("no FIN from the other side")
 
 
 class RawTls:

@@ -23,4 +23,4 @@ int vlan_pop(struct __sk_buff *skb)
 	return bpf_skb_vlan_pop(skb) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
-char license[] SEC("license") = "Dual BSD/GPL";
+char vlan_license[] SEC("license") = "Dual BSD/GPL";
