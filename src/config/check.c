@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/common.h"
+#include "config/load.h"
+#include "config/problems.h"
+
+struct check {
+	const struct config *config;
+	const struct tree_node *root;
+	struct config_problems *problems;
+};
+
+/* where an object stands; the root when it cannot be found again */
+static const struct tree_node *check_at(const struct check *check, const char *list, size_t index)
+{
+	const struct tree_node *node = tree_item(tree_value(check->root, list), index);
+
+	return node ? node : check->root;
+}
+
+static const struct tree_node *check_key_at(const struct check *check, const char *list, size_t index, const char *key)
+{
+	const struct tree_node *object = check_at(check, list, index), *value = tree_value(object, key);
+
+	return value ? value : object;
+}
+
+#define check_problem(check, severity, at, ...)                                                          \
+	do {                                                                                             \
+		const struct tree_node *at_ = (at);                                                      \
+		config_problems_add((check)->problems, (severity), at_->line, at_->column, __VA_ARGS__); \
+	} while (0)
+
+/* E1: two SSL servers of one profile must not claim the same destination and port */
+
+struct claim { /* one destination of one SSL policy */
+	uint32_t first, last;
+	size_t policy;
+	const struct config_ssl_server *server;
+};
+
+static int claim_compare(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	if (x->last != y->last)
+		return x->last > y->last ? -1 : 1; /* the wider network first */
+	return x->policy < y->policy ? -1 : x->policy > y->policy;
+}
+
+static bool claim_ports_overlap(const struct claim *a, const struct claim *b, struct config_range *out)
+{
+	const struct config_ranges *x = &a->server->detection_ports, *y = &b->server->detection_ports;
+
+	for (size_t i = 0; i < x->n; i++) {
+		for (size_t j = 0; j < y->n; j++) {
+			out->low = MAX(x->items[i].low, y->items[j].low);
+			out->high = MIN(x->items[i].high, y->items[j].high);
+			if (out->low <= out->high)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void claim_report(const struct check *check, size_t profile, const struct claim *wide,
+	const struct claim *narrow, const struct config_range *ports)
+{
+	const struct claim *first = wide->policy < narrow->policy ? wide : narrow;
+	const struct claim *second = first == wide ? narrow : wide;
+	const struct tree_node *at = check_at(check, "profiles", profile);
+	struct in_addr address = {htonl(narrow->first)};
+	char text[INET_ADDRSTRLEN], range[16];
+	int prefix = narrow->first == narrow->last ? 32 : __builtin_clz(narrow->first ^ narrow->last);
+
+	at = tree_item(tree_value(at, "ssl_policies"), second->policy);
+	inet_ntop(AF_INET, &address, text, sizeof(text));
+	snprintf(range, sizeof(range), ports->low == ports->high ? "%u" : "%u-%u", ports->low, ports->high);
+	if (first->server == second->server)
+		check_problem(check, CONFIG_ERROR, at,
+			"profiles[%zu].ssl_policies[%zu].ssl_server: \"%s\" has an SSL policy in this profile already, "
+			"ssl_policies[%zu] on line %u: remove one",
+			profile, second->policy, second->server->name, first->policy,
+			check->config->profiles[profile].ssl_policies[first->policy].line);
+	else
+		check_problem(check, CONFIG_ERROR, at,
+			"profiles[%zu].ssl_policies[%zu].ssl_server: SSL servers \"%s\" and \"%s\" of this profile "
+			"both claim "
+			"%s/%d port %s: take it out of one of them, or put them into different profiles",
+			profile, second->policy, first->server->name, second->server->name, text, prefix, range);
+}
+
+/* Networks nest or are disjoint, so the sorted claims that still reach over a claim form a stack. Within one server
+ * no destination covers another (load.c), so the stack holds each policy at most once. */
+static void check_claims(
+	const struct check *check, size_t profile, const struct claim *claims, size_t n, bool *reported)
+{
+	const struct config_profile *p = &check->config->profiles[profile];
+	_cleanup_free_ const struct claim **stack = calloc(n, sizeof(const struct claim *));
+	size_t depth = 0;
+
+	for (size_t i = 0; stack && i < n; i++) {
+		while (depth && stack[depth - 1]->last < claims[i].first)
+			depth--;
+		for (size_t j = 0; j < depth; j++) {
+			bool *done = &reported[stack[j]->policy * p->n_ssl_policies + claims[i].policy];
+			struct config_range ports;
+
+			if (*done || !claim_ports_overlap(stack[j], &claims[i], &ports))
+				continue;
+			*done = reported[claims[i].policy * p->n_ssl_policies + stack[j]->policy] = true;
+			claim_report(check, profile, stack[j], &claims[i], &ports);
+		}
+		stack[depth++] = &claims[i];
+	}
+}
+
+static size_t claims_collect(const struct config_profile *profile, struct claim *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < profile->n_ssl_policies; i++) {
+		const struct config_ssl_server *server = profile->ssl_policies[i].ssl_server;
+
+		for (size_t d = 0; server && d < server->destinations.n; d++, n++) {
+			const struct config_cidr *cidr = &server->destinations.items[d];
+			uint32_t first = ntohl(cidr->address.s_addr);
+			uint32_t hosts = cidr->prefix < 32 ? UINT32_MAX >> cidr->prefix : 0;
+
+			if (out)
+				out[n] = (struct claim){first, first | hosts, i, server};
+		}
+	}
+	return n;
+}
+
+static void check_overlaps(const struct check *check, size_t profile)
+{
+	const struct config_profile *p = &check->config->profiles[profile];
+	size_t n = claims_collect(p, NULL);
+	_cleanup_free_ struct claim *claims = calloc(n + 1, sizeof(*claims));
+	_cleanup_free_ bool *reported = calloc(p->n_ssl_policies * p->n_ssl_policies + 1, sizeof(*reported));
+
+	if (!claims || !reported) {
+		check_problem(check, CONFIG_ERROR, check->root, "the memory is full");
+		return;
+	}
+	claims_collect(p, claims);
+	qsort(claims, n, sizeof(*claims), claim_compare);
+	check_claims(check, profile, claims, n, reported);
+}
+
+/* a network interface is one port of one segment */
+
+static void check_port(const struct check *check, size_t index, enum config_side side)
+{
+	static const char *const keys[] = {"port_a", "port_b"};
+	const char *port = check->config->segments[index].port[side];
+
+	for (size_t i = 0; port && i <= index; i++) {
+		for (int s = 0; s < (i == index ? (int)side : CONFIG_SIDE_N); s++) {
+			const struct config_segment *other = &check->config->segments[i];
+
+			if (!other->port[s] || strcmp(other->port[s], port) != 0)
+				continue;
+			check_problem(check, CONFIG_ERROR, check_key_at(check, "segments", index, keys[side]),
+				"segments[%zu].%s: \"%s\" is %s of segments[%zu] (line %u) already: an interface is "
+				"one port of one segment",
+				index, keys[side], port, keys[s], i, other->line);
+			return;
+		}
+	}
+}
+
+/* warnings: what the document says and nothing does */
+
+static bool check_profile_used(const struct config *config, const struct config_profile *profile)
+{
+	for (size_t i = 0; i < config->n_virtual_segments; i++)
+		if (config->virtual_segments[i].profile == profile)
+			return true;
+	return false;
+}
+
+static void check_unused(const struct check *check)
+{
+	const struct config *config = check->config;
+	_cleanup_free_ bool *used = calloc(config->n_ssl_servers + 1, sizeof(*used));
+
+	for (size_t i = 0; i < config->n_profiles; i++) {
+		const struct config_profile *profile = &config->profiles[i];
+
+		for (size_t j = 0; used && j < profile->n_ssl_policies; j++)
+			used[profile->ssl_policies[j].ssl_server->id] = true;
+		if (!check_profile_used(config, profile))
+			check_problem(check, CONFIG_WARNING, check_at(check, "profiles", i),
+				"profiles[%zu]: no virtual segment uses profile \"%s\": nothing is inspected by it", i,
+				profile->name);
+	}
+	for (size_t i = 0; used && i < config->n_ssl_servers; i++)
+		if (!used[i])
+			check_problem(check, CONFIG_WARNING, check_at(check, "ssl_servers", i),
+				"ssl_servers[%zu]: no SSL policy names SSL server \"%s\": its traffic is not decrypted",
+				i, config->ssl_servers[i].name);
+}
+
+static void check_nothing_inspected(const struct check *check)
+{
+	const struct config *config = check->config;
+
+	if (!config->n_segments)
+		check_problem(check, CONFIG_WARNING, check->root, "no segment is configured: Sluice takes no port");
+	else if (config->ssl_inspection && !config->n_virtual_segments)
+		check_problem(check, CONFIG_WARNING, check->root,
+			"no virtual segment is configured: traffic is forwarded and nothing is inspected");
+}
+
+static bool cidr_covers(const struct config_cidr *wide, const struct config_cidr *narrow)
+{
+	uint32_t differ = ntohl(wide->address.s_addr) ^ ntohl(narrow->address.s_addr);
+
+	return wide->prefix <= narrow->prefix && (wide->prefix == 0 || differ >> (32 - wide->prefix) == 0);
+}
+
+/* an empty list means any */
+static bool cidrs_cover(const struct config_cidrs *wide, const struct config_cidrs *narrow)
+{
+	if (!wide->n)
+		return true;
+	for (size_t i = 0; i < narrow->n; i++) {
+		size_t j = 0;
+
+		while (j < wide->n && !cidr_covers(&wide->items[j], &narrow->items[i]))
+			j++;
+		if (j == wide->n)
+			return false;
+	}
+	return narrow->n > 0;
+}
+
+static bool ranges_cover(const struct config_ranges *wide, const struct config_ranges *narrow)
+{
+	if (!wide->n)
+		return true;
+	for (size_t i = 0; i < narrow->n; i++) {
+		size_t j = 0;
+
+		while (j < wide->n &&
+			(wide->items[j].low > narrow->items[i].low || wide->items[j].high < narrow->items[i].high))
+			j++;
+		if (j == wide->n)
+			return false;
+	}
+	return narrow->n > 0;
+}
+
+static bool check_shadows(const struct config_virtual_segment *a, const struct config_virtual_segment *b)
+{
+	return a->segment == b->segment && a->direction == b->direction && ranges_cover(&a->vlans, &b->vlans) &&
+	       cidrs_cover(&a->sources, &b->sources) && cidrs_cover(&a->destinations, &b->destinations);
+}
+
+static void check_shadowed(const struct check *check, size_t index)
+{
+	const struct config_virtual_segment *segments = check->config->virtual_segments;
+
+	for (size_t i = 0; i < index; i++) {
+		if (!check_shadows(&segments[i], &segments[index]))
+			continue;
+		check_problem(check, CONFIG_WARNING, check_at(check, "virtual_segments", index),
+			"virtual_segments[%zu]: \"%s\" never matches, \"%s\" on line %u takes all its traffic: move it "
+			"up or remove it",
+			index, segments[index].name, segments[i].name, segments[i].line);
+		return;
+	}
+}
+
+void check_config(
+	const struct config *config, const struct tree_node *root, size_t from, struct config_problems *problems)
+{
+	const struct check check = {config, root, problems};
+
+	for (size_t i = 0; i < config->n_segments; i++)
+		for (int side = 0; side < CONFIG_SIDE_N; side++)
+			check_port(&check, i, side);
+	for (size_t i = 0; i < config->n_profiles; i++)
+		check_overlaps(&check, i);
+	if (problems_any_error(problems, from))
+		return;
+	check_unused(&check);
+	check_nothing_inspected(&check);
+	for (size_t i = 0; i < config->n_virtual_segments; i++)
+		check_shadowed(&check, i);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/schema.h"
+
+#include <string.h>
+
+#include "base/common.h"
+#include "config/config.h"
+#include "stats/stats.h"
+
+/* Two generations of workers share the slots while sessions move from one to the next. */
+#define SCHEMA_WORKERS_MAX (STATS_WORKERS_MAX / 2)
+
+_Static_assert(sizeof(enum config_service) == sizeof(unsigned int), "words are stored as unsigned int");
+_Static_assert(offsetof(struct config_ssl_server, protocol_max) ==
+		       offsetof(struct config_ssl_server, protocol_min) + sizeof(uint16_t),
+	"the protocol range is stored as two neighbours");
+
+static const struct schema_word unavailable_words[] = {
+	{"bypass", CONFIG_UNAVAILABLE_BYPASS},
+	{"block", CONFIG_UNAVAILABLE_BLOCK},
+	{NULL, 0},
+};
+static const struct schema_word drift_words[] = {
+	{"pin", CONFIG_DRIFT_PIN},
+	{"ignore", CONFIG_DRIFT_IGNORE},
+	{NULL, 0},
+};
+static const struct schema_word side_words[] = {
+	{"a_to_b", CONFIG_SIDE_A},
+	{"b_to_a", CONFIG_SIDE_B},
+	{NULL, 0},
+};
+const struct schema_word schema_service_words[] = {
+	{"http", CONFIG_SERVICE_HTTP},
+	{"imap", CONFIG_SERVICE_IMAP},
+	{"pop3", CONFIG_SERVICE_POP3},
+	{"smtp", CONFIG_SERVICE_SMTP},
+	{"other", CONFIG_SERVICE_OTHER},
+	{"any", CONFIG_SERVICE_ANY},
+	{NULL, 0},
+};
+/* ssl3.0 can be selected and has no effect (D2) */
+const struct schema_word schema_protocol_words[] = {
+	{"ssl3.0", 0x0300},
+	{"tls1.0", 0x0301},
+	{"tls1.1", 0x0302},
+	{"tls1.2", 0x0303},
+	{"tls1.3", 0x0304},
+	{NULL, 0},
+};
+
+#define LIST_OF(field) .list = {offsetof(struct config, field), offsetof(struct config, n_##field)}
+#define OBJECT(type) .size = sizeof(struct type), .line_offset = offsetof(struct type, line)
+
+const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
+	[SCHEMA_ROOT] = {.noun = "configuration", .heading = "", .help = "The sections of a configuration."},
+	[SCHEMA_DEVICE] = {.noun = "device", .heading = "device", .help = "The appliance itself."},
+	[SCHEMA_LIMITS] = {.noun = "limits",
+		.heading = "limits",
+		.help = "Bounds of every session and of all together."},
+	[SCHEMA_SEGMENT] = {.noun = "segment",
+		.plural = "segments",
+		.heading = "segments[]",
+		OBJECT(config_segment),
+		LIST_OF(segments),
+		.help = "A pair of Ethernet ports that Sluice joins as a cable would."},
+	[SCHEMA_SSL_SERVER] = {.noun = "SSL server",
+		.plural = "SSL servers",
+		.heading = "ssl_servers[]",
+		OBJECT(config_ssl_server),
+		.id_offset = offsetof(struct config_ssl_server, id),
+		LIST_OF(ssl_servers),
+		.help = "A server whose certificate and private key Sluice holds."},
+	[SCHEMA_PROFILE] = {.noun = "profile",
+		.plural = "profiles",
+		.heading = "profiles[]",
+		OBJECT(config_profile),
+		.id_offset = offsetof(struct config_profile, id),
+		LIST_OF(profiles),
+		.help = "An inspection profile: what is decrypted and which filters act on it."},
+	[SCHEMA_SSL_POLICY] = {.noun = "SSL policy",
+		.plural = "SSL policies",
+		.heading = "profiles[].ssl_policies[]",
+		OBJECT(config_ssl_policy),
+		.id_offset = offsetof(struct config_ssl_policy, id),
+		.help = "Selects an SSL server for inspection in this profile, with the clients that are excepted."},
+	[SCHEMA_VIRTUAL_SEGMENT] = {.noun = "virtual segment",
+		.plural = "virtual segments",
+		.heading = "virtual_segments[]",
+		OBJECT(config_virtual_segment),
+		.id_offset = offsetof(struct config_virtual_segment, id),
+		LIST_OF(virtual_segments),
+		.help = "Assigns a profile to traffic. Matched in the order of the list; the first match wins. "
+			"The SSL policy belongs on the virtual segment that receives the client's request."},
+};
+
+#define IN(type, field) .offset = offsetof(struct type, field)
+#define COUNTED_IN(type, field) .offset = offsetof(struct type, field), .count_offset = offsetof(struct type, n_##field)
+
+const struct schema_row schema_rows[] = {
+	{SCHEMA_ROOT, "device", SCHEMA_TYPE_KEYS, .required = true, .target = SCHEMA_DEVICE,
+		.help = "the appliance itself"},
+	{SCHEMA_ROOT, "limits", SCHEMA_TYPE_KEYS, .target = SCHEMA_LIMITS, .help = "bounds and timeouts"},
+	{SCHEMA_ROOT, "segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SEGMENT, .max = 64,
+		COUNTED_IN(config, segments), .help = "pairs of ports"},
+	{SCHEMA_ROOT, "ssl_servers", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_SERVER, .max = STATS_SERVERS_MAX,
+		COUNTED_IN(config, ssl_servers), .help = "servers whose traffic can be decrypted"},
+	{SCHEMA_ROOT, "profiles", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_PROFILE, .max = 256,
+		COUNTED_IN(config, profiles), .help = "inspection profiles"},
+	{SCHEMA_ROOT, "virtual_segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_VIRTUAL_SEGMENT, .max = 1024,
+		COUNTED_IN(config, virtual_segments), .help = "which traffic has which profile"},
+
+	{SCHEMA_DEVICE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config, device_name), .example = "sluice-1",
+		.help = "name of the appliance in logs and counters"},
+	{SCHEMA_DEVICE, "workers", SCHEMA_TYPE_NUMBER, IN(config, workers), .max = SCHEMA_WORKERS_MAX,
+		.unit = "processes", .default_text = "0", .example = "2",
+		.help = "processes that inspect; 0 starts one per core"},
+	{SCHEMA_DEVICE, "ssl_inspection", SCHEMA_TYPE_SWITCH, IN(config, ssl_inspection), .default_text = "on",
+		.example = "on", .help = "off: no worker runs and all traffic is forwarded"},
+
+	{SCHEMA_LIMITS, "max_sessions", SCHEMA_TYPE_NUMBER, IN(config, limits.max_sessions), .min = 1, .max = 1000000,
+		.unit = "sessions", .default_text = "100000", .example = "100000",
+		.help = "maximum of concurrent SSL sessions of the device"},
+	{SCHEMA_LIMITS, "client_hello_timeout_seconds", SCHEMA_TYPE_NUMBER,
+		IN(config, limits.client_hello_timeout_seconds), .min = 1, .max = 300, .unit = "seconds",
+		.default_text = "10", .example = "10",
+		.help = "a client that has not sent its whole ClientHello by then is dropped"},
+	{SCHEMA_LIMITS, "handshake_timeout_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.handshake_timeout_seconds),
+		.min = 1, .max = 300, .unit = "seconds", .default_text = "10", .example = "10",
+		.help = "for the connection to the server and for each of the two handshakes"},
+	{SCHEMA_LIMITS, "idle_timeout_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.idle_timeout_seconds), .min = 10,
+		.max = 86400, .unit = "seconds", .default_text = "300", .example = "300",
+		.help = "a session without a byte in either direction for so long is reset"},
+	{SCHEMA_LIMITS, "drain_timeout_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.drain_timeout_seconds), .min = 1,
+		.max = 3600, .unit = "seconds", .default_text = "30", .example = "30",
+		.help = "after one side has closed, the other must close by then"},
+	{SCHEMA_LIMITS, "request_body_hold_bytes", SCHEMA_TYPE_NUMBER, IN(config, limits.request_body_hold_bytes),
+		.min = 0, .max = 16777216, .unit = "bytes", .default_text = "65536", .example = "65536",
+		.help = "a request body is held back until its verdict up to this size"},
+
+	{SCHEMA_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_segment, name), .example = "dmz",
+		.help = "unique name"},
+	{SCHEMA_SEGMENT, "port_a", SCHEMA_TYPE_INTERFACE, .required = true, IN(config_segment, port[CONFIG_SIDE_A]),
+		.example = "ens4", .help = "network interface of port A"},
+	{SCHEMA_SEGMENT, "port_b", SCHEMA_TYPE_INTERFACE, .required = true, IN(config_segment, port[CONFIG_SIDE_B]),
+		.example = "ens5", .help = "network interface of port B"},
+	{SCHEMA_SEGMENT, "when_down", SCHEMA_TYPE_WORD, IN(config_segment, when_down), .words = unavailable_words,
+		.default_text = "bypass", .example = "bypass",
+		.help = "frames while inspection is down, where no SSL server's own choice applies"},
+
+	{SCHEMA_SSL_SERVER, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_ssl_server, name), .example = "web",
+		.help = "unique name"},
+	{SCHEMA_SSL_SERVER, "destinations", SCHEMA_TYPE_CIDRS, .required = true, IN(config_ssl_server, destinations),
+		.min = 1, .max = 256, .example = "[10.9.0.2, 10.9.1.0/24]",
+		.help = "the server's addresses and networks"},
+	{SCHEMA_SSL_SERVER, "detection_ports", SCHEMA_TYPE_PORTS, .required = true,
+		IN(config_ssl_server, detection_ports), .min = 1, .max = 64, .example = "[443, 8443-8450]",
+		.help = "TCP ports on which the server speaks TLS"},
+	{SCHEMA_SSL_SERVER, "certificates", SCHEMA_TYPE_NAMES, .required = true, IN(config_ssl_server, certificates),
+		.min = 1, .max = 16, .example = "[web-rsa]",
+		.help = "names in the certificate store, chosen by SNI; the first is for clients without a matching "
+			"one"},
+	{SCHEMA_SSL_SERVER, "decrypted_service", SCHEMA_TYPE_WORD, .required = true,
+		IN(config_ssl_server, decrypted_service), .words = schema_service_words, .example = "http",
+		.help = "protocol inside TLS; other: no signature filter acts, any: generic filters only"},
+	{SCHEMA_SSL_SERVER, "logging", SCHEMA_TYPE_SWITCH, IN(config_ssl_server, logging), .default_text = "off",
+		.example = "on", .help = "write the SSL Inspection log for this server"},
+	{SCHEMA_SSL_SERVER, "tcp_reset_to_server", SCHEMA_TYPE_SWITCH, IN(config_ssl_server, tcp_reset_to_server),
+		.default_text = "off", .example = "off",
+		.help = "send TCP reset to server for blocked sessions, whatever the action set says"},
+	{SCHEMA_SSL_SERVER, "protocols", SCHEMA_TYPE_PROTOCOLS, IN(config_ssl_server, protocol_min), .min = 1, .max = 5,
+		.words = schema_protocol_words, .default_text = "tls1.2, tls1.3", .example = "[tls1.2, tls1.3]",
+		.help = "a range without gaps; ssl3.0 is accepted and has no effect in this version"},
+	{SCHEMA_SSL_SERVER, "certificate_drift", SCHEMA_TYPE_WORD, IN(config_ssl_server, certificate_drift),
+		.words = drift_words, .default_text = "pin", .example = "pin",
+		.help = "pin: the server must present the certificate held here; ignore: any will do"},
+	{SCHEMA_SSL_SERVER, "when_unavailable", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_unavailable),
+		.words = unavailable_words, .default_text = "bypass", .example = "bypass",
+		.help = "new sessions while no worker is live"},
+	{SCHEMA_SSL_SERVER, "rekey_interval_seconds", SCHEMA_TYPE_NUMBER, IN(config_ssl_server, rekey_interval_seconds),
+		.max = 86400, .unit = "seconds", .default_text = "0",
+		.no_effect = "renegotiation by the server is always refused and counted",
+		.help = "interval at which the server renegotiates; 0: it does not"},
+	{SCHEMA_SSL_SERVER, "allow_compression", SCHEMA_TYPE_SWITCH, IN(config_ssl_server, allow_compression),
+		.default_text = "off", .no_effect = "TLS compression is never negotiated",
+		.help = "let TLS compression be negotiated"},
+
+	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_profile, name), .example = "default",
+		.help = "unique name"},
+	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, IN(config_profile, filter_packages), .max = 64,
+		.example = "[local.rules]", .help = "rule files, absolute or relative to the configuration file"},
+	{SCHEMA_PROFILE, "inspect_server_response", SCHEMA_TYPE_SWITCH, IN(config_profile, inspect_server_response),
+		.default_text = "on", .example = "on", .help = "off: only what clients send is inspected"},
+	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_POLICY, .max = STATS_SERVERS_MAX,
+		COUNTED_IN(config_profile, ssl_policies), .help = "which SSL servers are decrypted"},
+
+	{SCHEMA_SSL_POLICY, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_ssl_policy, name),
+		.example = "web-policy", .help = "name, unique in its profile"},
+	{SCHEMA_SSL_POLICY, "ssl_server", SCHEMA_TYPE_REFERENCE, .required = true, .target = SCHEMA_SSL_SERVER,
+		IN(config_ssl_policy, ssl_server), .example = "web", .help = "name of an SSL server"},
+	{SCHEMA_SSL_POLICY, "source_address_exceptions", SCHEMA_TYPE_CIDRS,
+		IN(config_ssl_policy, source_address_exceptions), .max = 1024, .example = "[10.9.0.99]",
+		.help = "clients whose sessions pass undecrypted"},
+	{SCHEMA_SSL_POLICY, "locked", SCHEMA_TYPE_SWITCH, IN(config_ssl_policy, locked), .default_text = "off",
+		.example = "off", .help = "to change it needs the Lock SSL Filter capability"},
+
+	{SCHEMA_VIRTUAL_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_virtual_segment, name),
+		.example = "dmz-in", .help = "unique name"},
+	{SCHEMA_VIRTUAL_SEGMENT, "segment", SCHEMA_TYPE_REFERENCE, .required = true, .target = SCHEMA_SEGMENT,
+		IN(config_virtual_segment, segment), .example = "dmz", .help = "name of a segment"},
+	{SCHEMA_VIRTUAL_SEGMENT, "direction", SCHEMA_TYPE_WORD, .required = true, IN(config_virtual_segment, direction),
+		.words = side_words, .example = "a_to_b",
+		.help = "the way of a connection's first packet, from the port it arrives on"},
+	{SCHEMA_VIRTUAL_SEGMENT, "vlans", SCHEMA_TYPE_VLANS, IN(config_virtual_segment, vlans), .max = 256,
+		.example = "[10, 20-30, untagged]", .help = "VLAN ids; none: any, also untagged"},
+	{SCHEMA_VIRTUAL_SEGMENT, "sources", SCHEMA_TYPE_CIDRS, IN(config_virtual_segment, sources), .max = 1024,
+		.example = "[]", .help = "addresses of clients; none: any"},
+	{SCHEMA_VIRTUAL_SEGMENT, "destinations", SCHEMA_TYPE_CIDRS, IN(config_virtual_segment, destinations),
+		.max = 1024, .example = "[]", .help = "addresses of servers; none: any"},
+	{SCHEMA_VIRTUAL_SEGMENT, "profile", SCHEMA_TYPE_REFERENCE, .required = true, .target = SCHEMA_PROFILE,
+		IN(config_virtual_segment, profile), .example = "default", .help = "name of a profile"},
+};
+const size_t schema_n_rows = ARRAY_SIZE(schema_rows);
+
+const char *schema_word_name(const struct schema_word *words, int value)
+{
+	for (; words->name; words++)
+		if (words->value == value)
+			return words->name;
+	return NULL;
+}
+
+const struct schema_row *schema_next(enum schema_section section, const struct schema_row *row)
+{
+	for (row = row ? row + 1 : schema_rows; row < schema_rows + schema_n_rows; row++)
+		if (row->section == section)
+			return row;
+	return NULL;
+}
+
+static void schema_free_strings(struct config_strings *strings)
+{
+	for (size_t i = 0; i < strings->n; i++)
+		free(strings->items[i]);
+	free(strings->items);
+}
+
+static void schema_free_objects(const struct schema_row *row, void *parent)
+{
+	char *items = *(char **)((char *)parent + row->offset);
+	size_t n = *(size_t *)((char *)parent + row->count_offset);
+
+	for (size_t i = 0; i < n; i++)
+		schema_free_object(row->target, items + i * schema_sections[row->target].size);
+	free(items);
+}
+
+static void schema_free_field(const struct schema_row *row, void *object)
+{
+	void *field = (char *)object + row->offset;
+
+	switch (row->type) {
+	case SCHEMA_TYPE_NAME:
+	case SCHEMA_TYPE_INTERFACE:
+		free(*(char **)field);
+		break;
+	case SCHEMA_TYPE_CIDRS:
+		free(((struct config_cidrs *)field)->items);
+		break;
+	case SCHEMA_TYPE_PORTS:
+	case SCHEMA_TYPE_VLANS:
+		free(((struct config_ranges *)field)->items);
+		break;
+	case SCHEMA_TYPE_NAMES:
+	case SCHEMA_TYPE_PATHS:
+		schema_free_strings(field);
+		break;
+	case SCHEMA_TYPE_OBJECTS:
+		schema_free_objects(row, object);
+		break;
+	case SCHEMA_TYPE_KEYS: /* sections of keys name their fields from struct config */
+		schema_free_object(row->target, object);
+		break;
+	default:
+		break;
+	}
+}
+
+void schema_free_object(enum schema_section section, void *object)
+{
+	for (const struct schema_row *row = NULL; (row = schema_next(section, row));)
+		schema_free_field(row, object);
+}
