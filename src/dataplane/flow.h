@@ -22,7 +22,7 @@ struct flow_context {
 	__u8 encap; /* enum flow_encap */
 	__u8 side;  /* port on which the client's SYN arrived: 0 A, 1 B */
 	__be32 gre_key;
-	__u16 segment; /* index in the configuration */
+	__u16 segment; /* the wire's own number of the pair of ports, kept over commits; its name: virtual_segment_id */
 	__u16 pad;
 };
 
@@ -40,22 +40,27 @@ struct flow_header {
 #define FLOW_FIN_TO_CLIENT 0x02 /* seen from the server on the port */
 #define FLOW_FIN_SENT_TO_SERVER 0x04
 #define FLOW_FIN_SENT_TO_CLIENT 0x08
-#define FLOW_RST 0x10
+#define FLOW_RST 0x10         /* a leg was reset; which one: */
 #define FLOW_ESTABLISHED 0x20 /* the client answered our SYN-ACK */
+#define FLOW_RST_CLIENT_LEG 0x40
+#define FLOW_RST_SERVER_LEG 0x80
 
 struct flow {
 	struct flow_context context;
-	__u32 config_version; /* epoch whose policy decided at SYN */
+	__u32 config_version;                                               /* epoch whose policy decided at SYN */
 	__u16 profile_id, ssl_policy_id, ssl_server_id, virtual_segment_id; /* ids of that configuration */
-	__be16 client_port;   /* true client port */
-	__u8 worker;          /* slot chosen at SYN */
-	__u8 flags;           /* FLOW_* above */
-	__u32 pad;
+	__be16 client_port;                                                 /* true client port */
+	__u8 worker;                                                        /* slot chosen at SYN */
+	__u8 flags;                                                         /* FLOW_* above */
+	__u32 syn_ack_next; /* what the client's answer to our SYN-ACK acknowledges */
 	__u64 created_ns, last_ns;
 	struct flow_header header[FLOW_DIRS];
 	__u64 packets[FLOW_DIRS], bytes[FLOW_DIRS];
+	/* the acknowledgement we last sent to this direction's sender: only a reset at that number counts (RFC
+	 * 5961 3.2) */
+	__u32 next_seq[FLOW_DIRS];
 };
 _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
 _Static_assert(sizeof(struct flow_context) == 12, "flow_context is part of a map key");
 _Static_assert(sizeof(struct flow_header) == 28, "flow_header");
-_Static_assert(sizeof(struct flow) == 136, "flow is a map value");
+_Static_assert(sizeof(struct flow) == 144, "flow is a map value");

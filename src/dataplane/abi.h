@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+#pragma once
+/* What the eBPF programs and their loader share besides flow.h: the control cell, the policy of new flows, counters.
+ * Policy is written under a new epoch and put in force by one store to wire_control.epoch (F4): tries carry the epoch
+ * in their key, arrays have one half for even and one for odd epochs. */
+#include <linux/types.h>
+
+#include "dataplane/flow.h"
+
+#define WIRE_SEGMENTS_MAX 16                         /* of one configuration */
+#define WIRE_SEGMENT_NUMBERS (2 * WIRE_SEGMENTS_MAX) /* old and new ones exist side by side during a change */
+#define WIRE_VIRTUAL_SEGMENTS_MAX 64                 /* of one configuration */
+#define WIRE_VLANS_MAX 8                             /* of one virtual segment */
+#define WIRE_CIDRS_MAX 16                            /* sources, and as many destinations, of one virtual segment */
+#define WIRE_PORT_RANGES_MAX 16                      /* detection ports of one destination in one profile */
+#define WIRE_DESTINATIONS_MAX 8192                   /* of one configuration */
+#define WIRE_EXCEPTIONS_MAX 16384                    /* of one configuration */
+#define WIRE_FLOWS_MAX 262144
+#define WIRE_ALIASES_MAX 65536
+
+/* One cell, mapped by the supervisor: each field is read and written as one word. */
+struct wire_control {
+	__u32 epoch; /* policy in force; 0 none */
+	__u32 ti0;   /* ifindex in `wire` */
+	__u32 mtu;   /* of the veth pair */
+	__u32 max_flows;
+	__u64 workers; /* base << 32 | count: a generation changes at once */
+	__u64 heartbeat_limit_ns;
+	__u64 pad[4];
+	__u64 flows, aliases; /* entries in the maps of that name */
+	__u64 pad2[6];
+};
+
+/* value of the heartbeat array: one cache line per slot, so that workers do not disturb each other */
+struct wire_heartbeat {
+	__u64 ns; /* CLOCK_MONOTONIC */
+	__u64 pad[7];
+};
+
+/* key ifindex in `wire` */
+struct wire_port {
+	__u32 peer; /* ifindex of the other port */
+	__u32 mtu;
+	__u16 segment;
+	__u8 side;
+	__u8 block_when_down; /* drop instead of forward while no worker is live (A8) */
+};
+
+struct wire_epoch {
+	__u32 config_version;
+	__u32 virtual_segments; /* 0: everything is forwarded */
+};
+
+struct wire_cidr {
+	__be32 address, mask;
+};
+struct wire_range {
+	__u16 low, high;
+};
+
+/* F3: matched in order, first match wins */
+struct wire_virtual_segment {
+	__u16 segment, profile_id, id;
+	__u8 side;
+	__u8 n_vlans, n_sources, n_destinations; /* 0: any */
+	__u16 pad;
+	struct wire_range vlans[WIRE_VLANS_MAX];
+	struct wire_cidr sources[WIRE_CIDRS_MAX], destinations[WIRE_CIDRS_MAX];
+};
+
+/* Longest-prefix keys. scope is a profile (servers), a policy (exceptions) or 0 (destinations of all profiles). */
+struct wire_prefix {
+	__u32 prefixlen; /* WIRE_PREFIX_FIXED + that of the address */
+	__u32 epoch, scope;
+	__be32 address;
+};
+#define WIRE_PREFIX_FIXED 64
+
+struct wire_detection {
+	__u16 low, high; /* detection ports, host byte order; high 0 ends the list */
+	__u16 server_id, policy_id;
+	__u16 block_when_unavailable, pad;
+};
+struct wire_server {
+	struct wire_detection ranges[WIRE_PORT_RANGES_MAX];
+};
+
+/* overlapping tenants (A5): which internal port stands for this client port in this context */
+struct wire_alias {
+	struct flow_key key; /* as on the wire */
+	struct flow_context context;
+};
+
+/* the WIRE rows of the one list of counters, in its order */
+#define WIRE_COUNTER_WIRE(id) COUNT_##id,
+#define WIRE_COUNTER_WORKER(id)
+#define WIRE_COUNTER_SERVER(id)
+#define WIRE_COUNTER_KEEPER(id)
+#define WIRE_COUNTER_LOG(id)
+#define COUNTER(id, scope, unit, meaning) WIRE_COUNTER_##scope(id)
+enum wire_counter {
+#include "stats/counters.def"
+	WIRE_COUNTERS
+};
+#undef COUNTER
+
+/* A leg is over when it was reset or when both its FINs are through. */
+static inline int flow_client_leg_over(__u8 flags)
+{
+	const __u8 fins = FLOW_FIN_TO_SERVER | FLOW_FIN_SENT_TO_CLIENT;
+
+	return (flags & FLOW_RST_CLIENT_LEG) || (flags & fins) == fins;
+}
+
+static inline int flow_server_leg_over(__u8 flags)
+{
+	const __u8 fins = FLOW_FIN_TO_CLIENT | FLOW_FIN_SENT_TO_SERVER;
+
+	return (flags & FLOW_RST_SERVER_LEG) || (flags & fins) == fins;
+}
+
+_Static_assert(sizeof(struct wire_control) == 128, "wire_control");
+_Static_assert(sizeof(struct wire_heartbeat) == 64, "wire_heartbeat");
+_Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
+_Static_assert(sizeof(struct wire_alias) == 24, "wire_alias is a map key");
+_Static_assert(sizeof(struct wire_virtual_segment) == 300, "wire_virtual_segment");
+_Static_assert(sizeof(struct wire_server) == 192, "wire_server");

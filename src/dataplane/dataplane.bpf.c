@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+/* The wire in the kernel: port_ingress on both ports of each segment, ti0_ingress on the outer end of the veth pair,
+ * listener_lookup in the namespace `inspect`. */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "policy.bpf.h"
+#include "rewrite.bpf.h"
+
+#define PACKET_HOST 0
+#define AF_INET 2
+
+/* what takes a frame without inspection */
+static __always_inline int frame_forward(
+	struct __sk_buff *skb, struct wire_control *control, const struct wire_port *port)
+{
+	if (port->block_when_down && worker_choose(control, 0) < 0) {
+		count(COUNT_WIRE_BLOCKED_DOWN);
+		return TC_ACT_SHOT;
+	}
+	count(COUNT_WIRE_FORWARDED);
+	return bpf_redirect(port->peer, 0);
+}
+
+/* to the stack of `inspect`, whose interface the frame is not addressed to */
+static __always_inline int frame_to_inspect(struct __sk_buff *skb, struct wire_control *control)
+{
+	if ((skb->vlan_present && bpf_skb_vlan_pop(skb)) || bpf_skb_change_type(skb, PACKET_HOST)) {
+		count(COUNT_WIRE_ERRORS);
+		return TC_ACT_SHOT;
+	}
+	return bpf_redirect_peer(control->ti0, 0);
+}
+
+/* flags of a frame that came from the wire */
+static __always_inline void flow_track_port(struct flow *flow, const struct frame *frame, enum flow_dir dir)
+{
+	if (frame->tcp_flags & TCP_FIN)
+		flow_set_flags(flow, FLOW_FIN_TO_SERVER << dir);
+	if ((frame->tcp_flags & TCP_RST) && frame->seq == flow->next_seq[dir])
+		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_CLIENT_LEG : FLOW_RST_SERVER_LEG));
+	if (dir == FLOW_TO_SERVER && (frame->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
+		frame->ack == flow->syn_ack_next)
+		flow_set_flags(flow, FLOW_ESTABLISHED);
+}
+
+/* flags of a frame that a leg in `inspect` sent in that direction */
+static __always_inline void flow_track_inspect(struct flow *flow, const struct frame *frame, enum flow_dir dir)
+{
+	if (frame->tcp_flags & TCP_FIN)
+		flow_set_flags(flow, FLOW_FIN_SENT_TO_SERVER << dir);
+	if (frame->tcp_flags & TCP_RST)
+		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_SERVER_LEG : FLOW_RST_CLIENT_LEG));
+	if (frame->tcp_flags & TCP_ACK)
+		flow->next_seq[!dir] = frame->ack;
+	if (dir == FLOW_TO_CLIENT && (frame->tcp_flags & TCP_SYN))
+		flow->syn_ack_next = frame->seq + 1;
+}
+
+static __noinline int flow_deliver(
+	struct __sk_buff *skb, struct frame *frame, struct flow *flow, const struct wire_port *port, enum flow_dir dir)
+{
+	struct wire_control *control = control_get();
+	__be16 internal = dir == FLOW_TO_SERVER ? frame->key.client_port : frame->key.server_port;
+
+	if (!control)
+		return TC_ACT_SHOT;
+	dir &= 1;
+	flow->last_ns = bpf_ktime_get_ns();
+	header_learn(&flow->header[dir], frame);
+	flow_track_port(flow, frame, dir);
+	__sync_fetch_and_add(&flow->packets[dir], skb->gso_segs ?: 1);
+	__sync_fetch_and_add(&flow->bytes[dir], skb->len);
+	if (internal != flow->client_port)
+		rewrite_port(
+			skb, frame->l4, frame->l4 + TCP_CHECKSUM, dir == FLOW_TO_CLIENT, flow->client_port, internal);
+	if (frame_needs_mss(frame, control, port))
+		rewrite_mss(skb, frame, port->mtu);
+	count(COUNT_WIRE_TO_INSPECT);
+	return frame_to_inspect(skb, control);
+}
+
+/* no worker or no room: the server's own choice (A8, B12) */
+static __always_inline int flow_refuse(struct __sk_buff *skb, struct wire_control *control,
+	const struct wire_port *port, const struct verdict *verdict, __u32 bypassed, __u32 blocked)
+{
+	if (verdict->block_when_unavailable) {
+		count(blocked);
+		return TC_ACT_SHOT;
+	}
+	count(bypassed);
+	count(COUNT_WIRE_FORWARDED);
+	return bpf_redirect(port->peer, 0);
+}
+
+static __noinline long flow_create(
+	struct wire_control *control, struct frame *frame, const struct wire_port *port, const struct verdict *verdict)
+{
+	struct flow flow = {
+		.context = context_of(frame, port, FLOW_TO_SERVER),
+		.config_version = verdict->config_version,
+		.profile_id = verdict->profile_id,
+		.ssl_policy_id = verdict->ssl_policy_id,
+		.ssl_server_id = verdict->ssl_server_id,
+		.virtual_segment_id = verdict->virtual_segment_id,
+		.client_port = frame->key.client_port,
+		.worker = verdict->worker,
+	};
+	struct flow_header *back = &flow.header[FLOW_TO_CLIENT];
+
+	flow.created_ns = flow.last_ns = bpf_ktime_get_ns();
+	header_learn(&flow.header[FLOW_TO_SERVER], frame);
+	/* until the server has spoken: the way back of the SYN */
+	__builtin_memcpy(back->mac, frame->mac + 6, 6);
+	__builtin_memcpy(back->mac + 6, frame->mac, 6);
+	back->tci = frame->tci;
+	back->ttl = 64;
+	return flow_insert(control, &frame->key, &flow);
+}
+
+static __noinline int syn_ingress(
+	struct __sk_buff *skb, struct wire_control *control, struct frame *frame, const struct wire_port *port)
+{
+	__u32 epoch = *(volatile __u32 *)&control->epoch;
+	struct verdict verdict = {};
+	struct flow *flow;
+	int worker;
+
+	if (!policy_is_ssl_server(frame, port, epoch, &verdict))
+		return frame_forward(skb, control, port);
+	if (policy_is_excepted(frame, epoch, &verdict)) {
+		count(COUNT_WIRE_EXCEPTED);
+		return frame_forward(skb, control, port);
+	}
+	worker = worker_choose(control, flow_hash(&frame->key));
+	if (worker < 0)
+		return flow_refuse(
+			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_WORKER, COUNT_WIRE_BLOCKED_NO_WORKER);
+	verdict.worker = worker;
+	if (flow_create(control, frame, port, &verdict) || !(flow = bpf_map_lookup_elem(&flows, &frame->key)))
+		return flow_refuse(
+			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FLOW_TABLE, COUNT_WIRE_BLOCKED_FLOW_TABLE);
+	return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
+}
+
+/* A SYN reuses the ports of a connection that is over, or whose worker died: it is a new flow, decided afresh. */
+static __always_inline int flow_is_reused(
+	struct wire_control *control, const struct frame *frame, const struct flow *flow)
+{
+	return frame_is_syn(frame) && (flow_client_leg_over(flow->flags) || !worker_live(control, flow->worker));
+}
+
+static __always_inline int tcp_ingress(
+	struct __sk_buff *skb, struct wire_control *control, struct frame *frame, const struct wire_port *port)
+{
+	struct flow_context context = context_of(frame, port, FLOW_TO_SERVER);
+	struct flow_key wire_key = frame->key;
+	struct flow *flow = flow_find(control, &frame->key, &context);
+
+	if (flow && !flow_is_reused(control, frame, flow))
+		return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
+	if (flow)
+		flow_delete(control, &frame->key, flow);
+	frame->key = wire_key;
+	if (frame_is_syn(frame))
+		return syn_ingress(skb, control, frame, port);
+	flow_key_swap(&wire_key);
+	context.side = !port->side;
+	flow = flow_find(control, &wire_key, &context);
+	if (!flow)
+		return frame_forward(skb, control, port); /* bypassed at its SYN, or older than we are */
+	flow_key_swap(&wire_key);
+	frame->key = wire_key;
+	return flow_deliver(skb, frame, flow, port, FLOW_TO_CLIENT);
+}
+
+/* An error about a segment that a leg of ours sent: the leg's socket must see it (path MTU), and nobody else. */
+static __always_inline int icmp_deliver(struct __sk_buff *skb, struct wire_control *control, const struct frame *frame,
+	const struct flow_key *key, const struct flow *flow, enum flow_dir quoted)
+{
+	if (key->client_port != flow->client_port)
+		rewrite_port(skb, frame->l4, frame->icmp + __builtin_offsetof(struct icmp_head, checksum),
+			quoted == FLOW_TO_CLIENT, flow->client_port, key->client_port);
+	count(COUNT_WIRE_ICMP_TO_INSPECT);
+	return frame_to_inspect(skb, control);
+}
+
+static __noinline int icmp_ingress(
+	struct __sk_buff *skb, struct wire_control *control, struct frame *frame, const struct wire_port *port)
+{
+	/* it comes from the side that the quoted segment was sent to */
+	struct flow_context context = context_of(frame, port, FLOW_TO_CLIENT);
+	struct flow_key key = frame->key;
+	struct flow *flow = flow_find(control, &key, &context);
+
+	if (flow)
+		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_SERVER);
+	key = frame->key;
+	flow_key_swap(&key);
+	context.side = port->side;
+	flow = flow_find(control, &key, &context);
+	if (flow)
+		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_CLIENT);
+	return frame_forward(skb, control, port);
+}
+
+static __always_inline void frame_count_kind(int kind)
+{
+	switch (kind) {
+	case FRAME_IPV6:
+		return count(COUNT_WIRE_IPV6);
+	case FRAME_NON_IP:
+		return count(COUNT_WIRE_NON_IP);
+	case FRAME_TUNNELLED:
+		return count(COUNT_WIRE_TUNNELLED);
+	case FRAME_FRAGMENT:
+		return count(COUNT_WIRE_FRAGMENTS);
+	case FRAME_MALFORMED:
+		return count(COUNT_WIRE_MALFORMED);
+	}
+}
+
+SEC("tc")
+int port_ingress(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct wire_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct wire_control *control = control_get();
+	struct frame frame = {};
+	int kind;
+
+	if (!port || !control)
+		return TC_ACT_SHOT;
+	kind = frame_parse(skb, &frame);
+	if (kind == FRAME_TCP)
+		return tcp_ingress(skb, control, &frame, port);
+	if (kind == FRAME_ICMP_ERROR)
+		return icmp_ingress(skb, control, &frame, port);
+	frame_count_kind(kind);
+	return frame_forward(skb, control, port);
+}
+
+/* the port on which frames of this direction leave */
+static __always_inline struct wire_port *flow_egress(const struct flow *flow, enum flow_dir dir, __u32 *ifindex)
+{
+	__u32 side = dir == FLOW_TO_SERVER ? !flow->context.side : flow->context.side;
+	__u32 index = flow->context.segment * 2 + side, *found = bpf_map_lookup_elem(&segment_ports, &index);
+
+	if (!found)
+		return NULL;
+	*ifindex = *found;
+	return bpf_map_lookup_elem(&ports, ifindex);
+}
+
+static __noinline int flow_emit(struct __sk_buff *skb, struct frame *frame, struct flow *flow, enum flow_dir dir)
+{
+	struct wire_control *control = control_get();
+	__be16 internal = dir == FLOW_TO_SERVER ? frame->key.client_port : frame->key.server_port;
+	struct flow_header *header = &flow->header[dir & 1];
+	struct wire_port *port;
+	__u32 ifindex = 0;
+
+	port = flow_egress(flow, dir, &ifindex);
+	if (!control || !port)
+		goto error;
+	flow->last_ns = bpf_ktime_get_ns();
+	flow_track_inspect(flow, frame, dir & 1);
+	if (internal != flow->client_port)
+		rewrite_port(
+			skb, frame->l4, frame->l4 + TCP_CHECKSUM, dir == FLOW_TO_CLIENT, internal, flow->client_port);
+	if (frame_needs_mss(frame, control, port))
+		rewrite_mss(skb, frame, port->mtu);
+	if (rewrite_ip(skb, header) || bpf_skb_store_bytes(skb, 0, header->mac, sizeof(header->mac), 0))
+		goto error;
+	if (flow->context.vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), header->tci))
+		goto error;
+	count(COUNT_WIRE_FROM_INSPECT);
+	return bpf_redirect(ifindex, 0);
+error:
+	count(COUNT_WIRE_ERRORS);
+	return TC_ACT_SHOT;
+}
+
+/* what the namespace `inspect` sent: only segments of known flows leave on a port (A1) */
+SEC("tc")
+int ti0_ingress(struct __sk_buff *skb)
+{
+	struct frame frame = {};
+	struct flow_key key;
+	struct flow *flow;
+
+	if (frame_parse(skb, &frame) != FRAME_TCP)
+		goto leftover;
+	key = frame.key;
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (flow)
+		return flow_emit(skb, &frame, flow, FLOW_TO_SERVER);
+	flow_key_swap(&key);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (flow)
+		return flow_emit(skb, &frame, flow, FLOW_TO_CLIENT);
+leftover:
+	count(COUNT_WIRE_LEFTOVERS);
+	return TC_ACT_SHOT;
+}
+
+/* Also asked for a SYN on a socket that waits out its end and for the answer to a SYN cookie, which a choice made at
+ * the port could not serve. Without a listener the kernel answers with a reset. */
+SEC("sk_lookup")
+int listener_lookup(struct bpf_sk_lookup *lookup)
+{
+	struct flow_key key = {
+		.client_ip = lookup->remote_ip4,
+		.server_ip = lookup->local_ip4,
+		.client_port = lookup->remote_port,
+		.server_port = bpf_htons(lookup->local_port),
+	};
+	struct bpf_sock *listener;
+	struct flow *flow;
+	__u32 slot;
+	long err;
+
+	if (lookup->family != AF_INET || lookup->protocol != IPPROTO_TCP)
+		return SK_PASS;
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		return SK_DROP;
+	slot = flow->worker;
+	listener = bpf_map_lookup_elem(&listeners, &slot);
+	if (!listener)
+		return SK_DROP;
+	err = bpf_sk_assign(lookup, listener, 0);
+	bpf_sk_release(listener);
+	return err ? SK_DROP : SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* struct dataplane, for the sources of this folder */
+#include "base/instance.h"
+#include "dataplane/abi.h"
+#include "dataplane/dataplane.h"
+
+#define WIRE_TI0 "ti0" /* the veth end in `wire` */
+#define WIRE_TI1 "ti1" /* the one in `inspect` */
+
+struct dataplane_bpf; /* the skeleton: programs.c only */
+
+struct dataplane {
+	struct instance instance;
+	int wire_netns, inspect_netns;
+	struct dataplane_bpf *bpf;
+	struct wire_control *control; /* the control map's cell */
+	int flow_map_fd;              /* BPF_F_RDONLY */
+	struct {
+		int counters, heartbeats, listeners, ports, segment_ports, epochs, virtual_segments;
+		int destinations, servers, exceptions, flows, aliases;
+	} map; /* borrowed from bpf */
+};
