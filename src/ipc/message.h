@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #define IPC_MESSAGE_MAX (64u << 20)
-#define IPC_FDS_MAX 16
+#define IPC_FDS_MAX 250 /* the kernel takes 253 */
 #define IPC_STALL_MS 10000
 
 /* Blocking send of one message; fds stay the caller's. 0 or -errno (-EPIPE when the peer is gone, never a signal). */

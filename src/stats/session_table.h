@@ -17,7 +17,7 @@ struct session_row {
 	uint16_t client_port, server_port;       /* host order */
 	uint16_t vlan;                           /* 0 untagged */
 	uint16_t version_client, version_server; /* 0x0303 ...; 0 before the handshake */
-	uint8_t worker, step;                    /* enum session_step, see session_row_step_name */
+	uint8_t worker, step;                    /* enum session_step */
 	uint8_t inspected, resumed;              /* resumed: bit 0 client leg, bit 1 server leg */
 	uint16_t server_id;
 	char ssl_server[SESSION_TEXT_MAX], policy[SESSION_TEXT_MAX], virtual_segment[SESSION_TEXT_MAX];

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/* RFC 4648 section 4, padding required, no white space. *out is malloc'ed, the caller's. -EINVAL on other input. */
+int base64_decode(const char *text, size_t len, uint8_t **out, size_t *out_len);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "ipc/message.h"
+
+#define CHILD_CONTROL_FD 3
+#define CHILD_PROGRAM_FD 4
+
+/* in the child: never returns */
+static void __attribute__((noreturn)) child_exec(enum role role, int control_fd, int program_fd, int netns_fd)
+{
+	const struct role_info *info = &role_info[role];
+	char *argv[] = {(char *)info->program, (char *)info->argument, NULL};
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) < 0)
+		_exit(121);
+	/* out of the way of the two fixed numbers first */
+	control_fd = fcntl(control_fd, F_DUPFD, 10);
+	program_fd = fcntl(program_fd, F_DUPFD, 10);
+	if (dup2(control_fd, CHILD_CONTROL_FD) < 0 || dup2(program_fd, CHILD_PROGRAM_FD) < 0)
+		_exit(122);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	close_range(CHILD_PROGRAM_FD + 1, ~0u, 0);
+	fcntl(CHILD_PROGRAM_FD, F_SETFD, FD_CLOEXEC);
+	if (role_enter(role) < 0)
+		_exit(123);
+	/* by descriptor: the role's user need not be able to walk the path */
+	syscall(SYS_execveat, CHILD_PROGRAM_FD, "", argv, environ, AT_EMPTY_PATH);
+	_exit(124);
+}
+
+static void child_forget(struct child *child)
+{
+	int control = child->control.fd, end = child->end.fd;
+
+	loop_remove(child->loop, &child->control);
+	loop_remove(child->loop, &child->end);
+	if (control >= 0)
+		close(control);
+	if (end >= 0)
+		close(end);
+	child->ended_pid = child->pid;
+	child->pid = 0;
+}
+
+static void child_on_control(struct loop_source *source, uint32_t events)
+{
+	struct child *child = container_of(source, struct child, control);
+	json_t *message = NULL;
+	int fds[IPC_FDS_MAX];
+	size_t n_fds = IPC_FDS_MAX;
+	const char *name;
+
+	if (ipc_recv(source->fd, 0, &message, fds, &n_fds) < 0) {
+		int fd = source->fd;
+
+		/* its end will be reported by the pidfd */
+		loop_remove(child->loop, source);
+		close(fd);
+		return;
+	}
+	name = json_string_value(json_object_get(message, "message"));
+	if (name)
+		child->on_message(child, name, message, fds, n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	json_decref(message);
+}
+
+static void child_on_end(struct loop_source *source, uint32_t events)
+{
+	struct child *child = container_of(source, struct child, end);
+	siginfo_t info = {0};
+	char how[64];
+
+	if (waitid(P_PID, child->pid, &info, WEXITED) < 0)
+		return;
+	if (info.si_code == CLD_EXITED)
+		snprintf(how, sizeof(how), "exited with status %d", info.si_status);
+	else
+		snprintf(how, sizeof(how), "was killed by signal %d (%s)", info.si_status,
+			sigabbrev_np(info.si_status) ? sigabbrev_np(info.si_status) : "?");
+	/* what it said before it ended comes first; the read that fails closes the socket */
+	while (child->control.fd >= 0)
+		child_on_control(&child->control, EPOLLIN);
+	child_forget(child);
+	child->on_exit(child, how);
+}
+
+static int child_watch(struct child *child, int control_fd)
+{
+	_cleanup_close_ int pidfd = syscall(SYS_pidfd_open, child->pid, 0);
+	int r;
+
+	if (pidfd < 0) {
+		close(control_fd);
+		return -errno;
+	}
+	r = loop_add(child->loop, &child->control, control_fd, EPOLLIN, child_on_control);
+	if (r < 0) {
+		close(control_fd);
+		return r;
+	}
+	return loop_add(child->loop, &child->end, TAKE_FD(pidfd), EPOLLIN, child_on_end);
+}
+
+int child_spawn(struct child *child, struct loop *loop, enum role role, const char *bin_dir, int netns_fd,
+	child_message_fn *on_message, child_exit_fn *on_exit)
+{
+	_cleanup_close_ int program = -1;
+	char path[4096];
+	int pair[2], r;
+
+	snprintf(path, sizeof(path), "%s/%s", bin_dir, role_info[role].program);
+	program = open(path, O_PATH | O_CLOEXEC);
+	if (program < 0)
+		return log_err_r(-errno, "cannot open %s", path);
+	r = ipc_pair(pair);
+	if (r < 0)
+		return r;
+	*child = (struct child){.loop = loop,
+		.role = role,
+		.control.fd = -1,
+		.end.fd = -1,
+		.on_message = on_message,
+		.on_exit = on_exit,
+		.started_ns = clock_now_ns()};
+	child->pid = fork();
+	if (child->pid == 0)
+		child_exec(role, pair[1], program, netns_fd);
+	close(pair[1]);
+	if (child->pid < 0) {
+		close(pair[0]);
+		child->pid = 0;
+		return log_err_r(-errno, "cannot fork for the %s", role_info[role].name);
+	}
+	return child_watch(child, pair[0]);
+}
+
+int child_send(struct child *child, const char *name, json_t *message, const int *fds, size_t n_fds)
+{
+	int r = message && child->control.fd >= 0 ? 0 : -ENOTCONN;
+
+	if (r >= 0) {
+		json_object_set_new(message, "message", json_string(name));
+		r = ipc_send(child->control.fd, message, fds, n_fds);
+	}
+	json_decref(message);
+	return r;
+}
+
+void child_kill(struct child *child, int signal)
+{
+	if (child_running(child))
+		syscall(SYS_pidfd_send_signal, child->end.fd, signal, NULL, 0);
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/commit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "base/shm.h"
+#include "ipc/message.h"
+
+#define COMMIT_DOCUMENT_MAX (4u << 20)
+#define COMMIT_WORKERS_NS (20 * NSEC_PER_SEC)
+
+struct commit {
+	struct supervisor *supervisor;
+	bool check_only, boot, sent; /* sent: workers have the candidate */
+	commit_done_fn *done;
+	void *owner;
+	char *document; /* name of the configuration file */
+	size_t n_files; /* rule files, each once, in order of first use */
+	char **names;
+	int *fds;
+	struct policy *policy;
+	json_t *problems;
+	struct child compiler;
+	size_t compiling; /* index of the profile */
+	struct loop_timer timer;
+};
+
+void policy_free(struct policy **ref)
+{
+	struct policy *policy = TAKE_PTR(*ref);
+
+	if (!policy)
+		return;
+	config_unref(&policy->config);
+	if (policy->text_fd >= 0)
+		close(policy->text_fd);
+	for (size_t i = 0; i < policy->n_images; i++)
+		if (policy->image_fds[i] >= 0)
+			close(policy->image_fds[i]);
+	free(policy->image_fds);
+	json_decref(policy->certificates);
+	json_decref(policy->filters);
+	free(policy);
+}
+
+static void commit_free(struct commit *commit)
+{
+	struct supervisor *supervisor = commit->supervisor;
+
+	loop_timer_disarm(supervisor->loop, &commit->timer);
+	for (size_t i = 0; i < commit->n_files; i++) {
+		free(commit->names[i]);
+		close(commit->fds[i]);
+	}
+	free(commit->names);
+	free(commit->fds);
+	free(commit->document);
+	policy_free(&commit->policy);
+	json_decref(commit->problems);
+	if (supervisor->commit == commit)
+		supervisor->commit = NULL;
+	free(commit);
+}
+
+/* answers and ends the commit */
+static void commit_finish(struct commit *commit, json_t *answer)
+{
+	if (answer && commit->problems)
+		json_object_set(answer, "problems", commit->problems);
+	if (answer && commit->policy && commit->policy->filters)
+		json_object_set(answer, "filters", commit->policy->filters);
+	if (commit->done)
+		commit->done(commit->owner, answer);
+	else
+		json_decref(answer);
+	commit_free(commit);
+}
+
+static void commit_problem(
+	struct commit *commit, const char *severity, unsigned int line, unsigned int column, const char *message)
+{
+	json_array_append_new(
+		commit->problems, json_pack("{s:s, s:s, s:i, s:i, s:s}", "severity", severity, "file", commit->document,
+					  "line", (int)line, "column", (int)column, "message", message));
+}
+
+static unsigned int commit_worker_count(const struct config *config)
+{
+	if (!config->ssl_inspection || !config->n_ssl_servers)
+		return 0;
+	return config->workers ? config->workers : (unsigned int)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
+}
+
+static void commit_reject(struct commit *commit, const char *error)
+{
+	struct supervisor *supervisor = commit->supervisor;
+
+	if (commit->sent)
+		generation_drop_policy(supervisor, commit->policy->version);
+	if (commit->policy && !commit->check_only && !commit->boot)
+		store_discard_version(&supervisor->store, commit->policy->version);
+	if (!commit->check_only)
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"configuration rejected: %s; the one in force is unchanged", error);
+	if (commit->sent)
+		generation_set_workers(
+			supervisor, supervisor->policy ? commit_worker_count(supervisor->policy->config) : 0);
+	commit_finish(commit, json_pack("{s:b, s:s}", "ok", 0, "error", error));
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
+
+static int commit_read_document(int fd, char **text, size_t *len)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size > COMMIT_DOCUMENT_MAX)
+		return -EFBIG;
+	*text = malloc(st.st_size + 1);
+	if (!*text)
+		return -ENOMEM;
+	n = pread(fd, *text, st.st_size, 0);
+	if (n < 0)
+		return -errno;
+	*len = n;
+	return 0;
+}
+
+static int commit_parse(struct commit *commit, int fd)
+{
+	struct config_problems problems = {0};
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = commit_read_document(fd, &text, &len);
+
+	if (r < 0)
+		return r;
+	r = config_parse(text, len, &commit->policy->config, &problems);
+	for (size_t i = 0; i < problems.n; i++)
+		commit_problem(commit, problems.items[i].severity == CONFIG_ERROR ? "error" : "warning",
+			problems.items[i].line, problems.items[i].column, problems.items[i].message);
+	config_problems_clear(&problems);
+	return r < 0 ? r : shm_create_sealed("sluice-config", text, len, &commit->policy->text_fd);
+}
+
+static ssize_t commit_find_name(const struct commit *commit, const char *name)
+{
+	for (size_t i = 0; i < commit->n_files; i++)
+		if (!strcmp(commit->names[i], name))
+			return i;
+	return -1;
+}
+
+/* every rule file that the configuration names, once; its descriptor from the request or the store. Names that have
+ * none are collected in *missing. */
+static int commit_collect_file(
+	struct commit *commit, const struct commit_request *request, const char *name, json_t *missing)
+{
+	int fd = -1;
+
+	if (commit_find_name(commit, name) >= 0)
+		return 0;
+	if (request->boot)
+		fd = store_open_version_file(&commit->supervisor->store, request->version, commit->n_files);
+	for (size_t i = 1; fd < 0 && i < request->n_fds; i++) {
+		const char *given = json_string_value(json_array_get(request->files, i));
+
+		if (given && !strcmp(given, name))
+			fd = dup(request->fds[i]);
+	}
+	if (fd < 0)
+		return json_array_append_new(missing, json_string(name));
+	commit->names = reallocarray(commit->names, commit->n_files + 1, sizeof(*commit->names));
+	commit->fds = reallocarray(commit->fds, commit->n_files + 1, sizeof(*commit->fds));
+	if (!commit->names || !commit->fds)
+		return -ENOMEM;
+	commit->names[commit->n_files] = strdup(name);
+	commit->fds[commit->n_files++] = fd;
+	return 0;
+}
+
+static json_t *commit_collect_files(struct commit *commit, const struct commit_request *request)
+{
+	const struct config *config = commit->policy->config;
+	json_t *missing = json_array();
+
+	for (size_t i = 0; i < config->n_profiles; i++)
+		for (size_t j = 0; j < config->profiles[i].filter_packages.n; j++)
+			commit_collect_file(commit, request, config->profiles[i].filter_packages.items[j], missing);
+	return missing;
+}
+
+/* facts of each certificate the configuration names; a missing one is an error at its server's line */
+static bool commit_collect_certificates(struct commit *commit)
+{
+	const struct config *config = commit->policy->config;
+	bool complete = true;
+
+	for (size_t i = 0; i < config->n_ssl_servers; i++) {
+		const struct config_ssl_server *server = &config->ssl_servers[i];
+
+		for (size_t j = 0; j < server->certificates.n; j++) {
+			const char *name = server->certificates.items[j];
+			json_t *facts = store_load_certificate(&commit->supervisor->store, name);
+			char message[512];
+
+			if (facts && !json_array_append_new(commit->policy->certificates, facts))
+				continue;
+			snprintf(message, sizeof(message),
+				"ssl_server %s: certificate \"%s\" is not in the store: import it with "
+				"\"sluice certificate import %s --cert FILE --key FILE\"",
+				server->name, name, name);
+			commit_problem(commit, "error", server->line, 1, message);
+			complete = false;
+		}
+	}
+	return complete;
+}
+
+/* --- applying ------------------------------------------------------------------------------------------------------
+ */
+
+/* the last steps, which cannot wait: wire, store, in force */
+static void commit_apply(struct commit *commit)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	struct policy *policy = commit->policy, *before = supervisor->policy;
+	uint32_t version = policy->version;
+	int r = dataplane_set_workers(supervisor->dataplane, supervisor->base, supervisor->n_workers);
+
+	if (r >= 0 && !commit->boot)
+		r = dataplane_apply(supervisor->dataplane, policy->config, version);
+	if (r < 0) {
+		char error[256];
+
+		snprintf(error, sizeof(error), "the data plane refuses it: %s (see sluiced's own messages)",
+			strerror(-r));
+		commit_reject(commit, error);
+		return;
+	}
+	if (!commit->boot && (r = store_publish_version(&supervisor->store, version)) < 0) {
+		if (before)
+			dataplane_apply(supervisor->dataplane, before->config, before->version);
+		commit_reject(commit, "the state directory cannot be written");
+		return;
+	}
+	supervisor->policy = policy;
+	supervisor_record(supervisor, commit->boot ? EVENT_LOG_SYSTEM : EVENT_LOG_AUDIT, "notice",
+		"configuration version %u is in force: %zu SSL servers, %zu profiles", version,
+		policy->config->n_ssl_servers, policy->config->n_profiles);
+	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)version);
+
+	if (answer && policy->filters)
+		json_object_set(answer, "filters", policy->filters);
+	commit->policy = NULL;
+	policy_free(&before);
+	commit_finish(commit, answer);
+}
+
+static void commit_on_timeout(struct loop_timer *timer)
+{
+	struct commit *commit = container_of(timer, struct commit, timer);
+
+	commit_reject(commit, "the workers did not take it in time (see the System log)");
+}
+
+void commit_on_progress(struct supervisor *supervisor)
+{
+	struct commit *commit = supervisor->commit;
+
+	if (commit && commit->sent && generation_ready(supervisor, commit->policy->version))
+		commit_apply(commit);
+}
+
+void commit_on_refusal(struct supervisor *supervisor, uint32_t version, const char *error)
+{
+	struct commit *commit = supervisor->commit;
+
+	if (commit && commit->sent && commit->policy->version == version)
+		commit_reject(commit, error ? error : "a worker refused it");
+}
+
+const struct policy *commit_candidate(const struct supervisor *supervisor)
+{
+	return supervisor->commit && supervisor->commit->sent ? supervisor->commit->policy : NULL;
+}
+
+static void commit_send(struct commit *commit)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	struct policy *policy = commit->policy;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = 0;
+
+	if (!commit->boot)
+		r = commit_read_document(policy->text_fd, &text, &len);
+	if (r >= 0 && !commit->boot)
+		r = store_write_version(&supervisor->store, policy->version, text, len, commit->fds, commit->n_files);
+	if (r < 0) {
+		commit_reject(commit, "the state directory cannot be written");
+		return;
+	}
+	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_WORKERS_NS, commit_on_timeout);
+	/* those that run get it now, those that are started now get it with their start */
+	generation_send_policy(supervisor, policy);
+	commit->sent = true;
+	generation_set_workers(supervisor, commit_worker_count(policy->config));
+	commit_on_progress(supervisor);
+}
+
+/* --- compiling -----------------------------------------------------------------------------------------------------
+ */
+
+static void commit_compile_next(struct commit *commit);
+
+static void commit_count_filters(struct commit *commit, json_t *compiled)
+{
+	static const char *const sums[] = {"loaded", "disabled"};
+	json_t *filters = commit->policy->filters;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
+		json_object_set_new(filters, sums[i],
+			json_integer(json_integer_value(json_object_get(filters, sums[i])) +
+				     json_integer_value(json_object_get(compiled, sums[i]))));
+	json_array_extend(json_object_get(filters, "refused"), json_object_get(compiled, "refused"));
+}
+
+static void commit_on_compiled(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
+{
+	struct commit *commit = container_of(child, struct commit, compiler);
+
+	if (strcmp(name, "compiled") || n_fds != 1)
+		return; /* its exit reports the failure */
+	commit->policy->image_fds[commit->compiling] = TAKE_FD(fds[0]);
+	commit_count_filters(commit, message);
+}
+
+static void commit_on_compiler_exit(struct child *child, const char *how)
+{
+	struct commit *commit = container_of(child, struct commit, compiler);
+	char error[256];
+
+	if (commit->policy->image_fds[commit->compiling] >= 0) {
+		commit->compiling++;
+		commit_compile_next(commit);
+		return;
+	}
+	snprintf(error, sizeof(error), "the filter packages of profile %s cannot be compiled: the compiler %s",
+		commit->policy->config->profiles[commit->compiling].name, how);
+	commit_reject(commit, error);
+}
+
+static int commit_compile(struct commit *commit, const struct config_profile *profile)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	_cleanup_free_ int *fds = calloc(profile->filter_packages.n + 1, sizeof(*fds));
+	json_t *files = json_array();
+	int r;
+
+	for (size_t i = 0; fds && i < profile->filter_packages.n; i++) {
+		const char *name = profile->filter_packages.items[i];
+
+		fds[i] = commit->fds[commit_find_name(commit, name)];
+		json_array_append_new(files, json_string(name));
+	}
+	r = fds ? child_spawn(&commit->compiler, supervisor->loop, ROLE_COMPILER, supervisor->bin_dir, -1,
+			  commit_on_compiled, commit_on_compiler_exit)
+		: -ENOMEM;
+	if (r >= 0)
+		r = child_send(&commit->compiler, "compile", json_pack("{s:O}", "files", files), fds,
+			profile->filter_packages.n);
+	json_decref(files);
+	return r;
+}
+
+static void commit_compile_next(struct commit *commit)
+{
+	const struct config *config = commit->policy->config;
+
+	if (commit->compiling < config->n_profiles) {
+		if (commit_compile(commit, &config->profiles[commit->compiling]) < 0)
+			commit_reject(commit, "the filter compiler cannot be started");
+	} else if (commit->check_only) {
+		commit_finish(commit, json_pack("{s:b}", "ok", 1));
+	} else {
+		commit_send(commit);
+	}
+}
+
+/* --- beginning ------------------------------------------------------------------------------------------------------
+ */
+
+static struct policy *commit_new_policy(uint32_t version)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+
+	if (!policy)
+		return NULL;
+	policy->version = version;
+	policy->text_fd = -1;
+	policy->certificates = json_array();
+	policy->filters = json_pack("{s:i, s:i, s:[]}", "loaded", 0, "disabled", 0, "refused");
+	return policy;
+}
+
+static bool commit_make_images(struct policy *policy)
+{
+	policy->image_fds = calloc(policy->config->n_profiles + 1, sizeof(int));
+	if (!policy->image_fds)
+		return false;
+	policy->n_images = policy->config->n_profiles;
+	memset(policy->image_fds, -1, policy->n_images * sizeof(int));
+	return true;
+}
+
+static uint32_t commit_next_version(const struct supervisor *supervisor)
+{
+	uint32_t stored = store_newest_version(&supervisor->store);
+
+	return MAX(stored, supervisor->policy ? supervisor->policy->version : 0) + 1;
+}
+
+/* validation: everything that needs no other process. true: go on */
+static bool commit_validate(struct commit *commit, const struct commit_request *request)
+{
+	json_t *missing;
+
+	if (commit_parse(commit, request->fds[0]) < 0) {
+		commit_reject(commit, json_array_size(commit->problems) ? "the configuration has errors"
+									: "the configuration cannot be read");
+		return false;
+	}
+	missing = commit_collect_files(commit, request);
+	if (json_array_size(missing)) {
+		commit_finish(commit, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", "rule files are missing",
+					      "need_files", missing));
+		return false;
+	}
+	json_decref(missing);
+	if (!commit_collect_certificates(commit)) {
+		commit_reject(commit, "the configuration has errors");
+		return false;
+	}
+	if (commit->policy->config->n_profiles >= IPC_FDS_MAX || !commit_make_images(commit->policy)) {
+		commit_reject(commit, "there are too many profiles");
+		return false;
+	}
+	return true;
+}
+
+static void commit_refuse(const struct commit_request *request, const char *error)
+{
+	request->done(request->owner, json_pack("{s:b, s:s}", "ok", 0, "error", error));
+}
+
+void commit_begin(struct supervisor *supervisor, const struct commit_request *request)
+{
+	const char *name = json_string_value(json_array_get(request->files, 0));
+	struct commit *commit;
+
+	if (supervisor->commit) {
+		commit_refuse(request, "another commit is in progress: try again when it has ended");
+		return;
+	}
+	if (!request->n_fds || json_array_size(request->files) != request->n_fds || !name) {
+		commit_refuse(request, "malformed request: one name and one descriptor per file");
+		return;
+	}
+	commit = calloc(1, sizeof(*commit));
+	if (!commit) {
+		commit_refuse(request, "out of memory");
+		return;
+	}
+	commit->supervisor = supervisor;
+	supervisor->commit = commit;
+	commit->check_only = request->check_only;
+	commit->boot = request->boot;
+	commit->done = request->done;
+	commit->owner = request->owner;
+	commit->document = strdup(name);
+	commit->problems = json_array();
+	commit->policy = commit_new_policy(request->boot ? request->version : commit_next_version(supervisor));
+	if (!commit->policy || !commit->document) {
+		commit_finish(commit, json_pack("{s:b, s:s}", "ok", 0, "error", "out of memory"));
+		return;
+	}
+	if (!commit_validate(commit, request))
+		return;
+	/* at boot the wire has the policy before the first worker: servers' own choice while inspection is not up (A8)
+	 */
+	if (commit->boot && dataplane_apply(supervisor->dataplane, commit->policy->config, request->version) < 0) {
+		commit_reject(commit, "the data plane refuses the stored configuration (see sluiced's own messages)");
+		return;
+	}
+	commit_compile_next(commit);
+}
+
+void commit_forget_owner(struct supervisor *supervisor, const void *owner)
+{
+	if (supervisor->commit && supervisor->commit->owner == owner)
+		supervisor->commit->done = NULL;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* check and commit: candidate -> validate -> compile -> workers -> wire -> stored, all or nothing (F4). One at a time.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/supervisor.h"
+
+/* called once with the answer for the operator; takes the reference */
+typedef void commit_done_fn(void *owner, json_t *answer);
+
+struct commit_request {
+	const json_t *files; /* names: the document's, then the rule files' in any order */
+	const int *fds;      /* borrowed, one per name */
+	size_t n_fds;
+	bool check_only;
+	bool boot;        /* the stored version: nothing is written, and the wire takes the policy first */
+	uint32_t version; /* for boot */
+	commit_done_fn *done;
+	void *owner;
+};
+/* the answer may come before this returns */
+void commit_begin(struct supervisor *supervisor, const struct commit_request *request);
+/* the asker has gone; the commit goes on */
+void commit_forget_owner(struct supervisor *supervisor, const void *owner);
+
+/* from generation.c: a worker acknowledged, listens, or refused */
+void commit_on_progress(struct supervisor *supervisor);
+void commit_on_refusal(struct supervisor *supervisor, uint32_t version, const char *error);
+/* the policy being committed once workers may have it, else NULL */
+const struct policy *commit_candidate(const struct supervisor *supervisor);

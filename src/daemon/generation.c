@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The children of one generation: log, key keeper, workers. Each is started, fed what its role needs, watched, and
+ * started again when it ends; the wire and the other children never wait for it. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "base/shm.h"
+#include "daemon/commit.h"
+#include "daemon/orphans.h"
+#include "daemon/supervisor.h"
+#include "ipc/keyring.h"
+
+/* a child that ends sooner than this after its start is started again with growing delays */
+#define RESPAWN_QUICK_NS (5 * NSEC_PER_SEC)
+#define RESPAWN_DELAY_MAX_S 32u
+/* a worker is without new connections long before (eBPF looks at its heartbeat at every SYN); this ends it */
+#define WATCHDOG_NS (3 * NSEC_PER_SEC)
+
+static void worker_spawn(struct worker_slot *worker);
+static void keeper_spawn(struct supervisor *supervisor);
+static void log_spawn(struct supervisor *supervisor);
+
+/* --- starting again ------------------------------------------------------------------------------------------------
+ */
+
+/* delay before the next start, from how soon and how often the child has ended */
+static uint64_t respawn_delay_ns(const struct child *child, unsigned int *failures)
+{
+	if (clock_now_ns() - child->started_ns > RESPAWN_QUICK_NS)
+		*failures = 0;
+	if (!(*failures)++)
+		return 1;
+	return MIN(1u << MIN(*failures - 2, 5u), RESPAWN_DELAY_MAX_S) * NSEC_PER_SEC;
+}
+
+static void child_ended(struct supervisor *supervisor, const struct child *child, const char *how)
+{
+	orphans_forget(&supervisor->instance, child->ended_pid);
+	if (!supervisor->stopping)
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error", "the %s process %s and is started again",
+			role_info[child->role].name, how);
+}
+
+/* --- log -------------------------------------------------------------------------------------------------------------
+ */
+
+static void log_add_ring(
+	struct supervisor *supervisor, unsigned int producer, const char *name, const struct event_ring *ring)
+{
+	int fds[] = {event_ring_memfd(ring), event_ring_eventfd(ring)};
+
+	child_send(&supervisor->log.child, "ring", json_pack("{s:i, s:s}", "producer", (int)producer, "name", name),
+		fds, ARRAY_SIZE(fds));
+}
+
+static void log_add_worker_ring(const struct worker_slot *worker)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "sluice-proxy[%u]", worker->slot);
+	log_add_ring(worker->supervisor, worker->slot, name, worker->events);
+}
+
+static void log_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds) {}
+
+static void log_respawn(struct loop_timer *timer)
+{
+	log_spawn(container_of(timer, struct helper_process, respawn)->supervisor);
+}
+
+static void log_on_exit(struct child *child, const char *how)
+{
+	struct helper_process *log = container_of(child, struct helper_process, child);
+	struct supervisor *supervisor = log->supervisor;
+
+	child_ended(supervisor, child, how);
+	if (!supervisor->stopping)
+		loop_timer_arm(supervisor->loop, &log->respawn, respawn_delay_ns(child, &log->failures), log_respawn);
+}
+
+static const char *device_name(const struct supervisor *supervisor)
+{
+	if (supervisor->policy && supervisor->policy->config->device_name)
+		return supervisor->policy->config->device_name;
+	return supervisor->instance.name;
+}
+
+static void log_spawn(struct supervisor *supervisor)
+{
+	struct child *child = &supervisor->log.child;
+	_cleanup_close_ int dir = store_open_log_dir(&supervisor->store);
+	int fds[] = {dir, stats_page_fd(supervisor->stats)};
+
+	if (child_spawn(child, supervisor->loop, ROLE_LOG, supervisor->bin_dir, -1, log_on_message, log_on_exit) < 0)
+		return;
+	orphans_note(&supervisor->instance, child->pid, ROLE_LOG);
+	child_send(child, "start", json_pack("{s:s}", "device", device_name(supervisor)), fds, ARRAY_SIZE(fds));
+	log_add_ring(supervisor, SUPERVISOR_PRODUCER, "sluiced", supervisor->events);
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (supervisor->workers[i].events)
+			log_add_worker_ring(&supervisor->workers[i]);
+}
+
+/* --- key keeper ------------------------------------------------------------------------------------------------------
+ */
+
+void generation_load_key(struct supervisor *supervisor, const char *name)
+{
+	json_t *facts = store_load_certificate(&supervisor->store, name);
+	const char *key_id = json_string_value(json_object_get(facts, "key_id"));
+	_cleanup_close_ int fd = store_open_key(&supervisor->store, name);
+
+	if (fd < 0 || !key_id)
+		json_object_set_new(supervisor->key_states, name, json_string("missing"));
+	else
+		child_send(&supervisor->keeper.child, "load", json_pack("{s:s, s:s}", "name", name, "key_id", key_id),
+			&fd, 1);
+	json_decref(facts);
+}
+
+static void keeper_load_all(struct supervisor *supervisor)
+{
+	json_t *names = store_list_certificates(&supervisor->store), *name;
+	size_t i;
+
+	json_object_clear(supervisor->key_states);
+	json_array_foreach(names, i, name)
+	{
+		generation_load_key(supervisor, json_string_value(name));
+	}
+	json_decref(names);
+}
+
+static void keyring_close(struct worker_slot *worker)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(worker->keyring_fds); i++) {
+		if (worker->keyring_fds[i] >= 0)
+			close(worker->keyring_fds[i]);
+		worker->keyring_fds[i] = -1;
+	}
+}
+
+/* a fresh ring for each pairing of worker and keeper: neither inherits what the other's predecessor left in it */
+static int keyring_connect(struct worker_slot *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+	int *fds = worker->keyring_fds, r;
+
+	keyring_close(worker);
+	r = shm_create("sluice-keyring", sizeof(struct keyring), &fds[0]);
+	if (r < 0)
+		return r;
+	fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fds[1] < 0 || fds[2] < 0)
+		return -errno;
+	child_send(&supervisor->keeper.child, "ring", json_pack("{s:i}", "worker", (int)worker->slot), fds, 3);
+	return child_send(&worker->child, "keyring", json_object(), fds, 3);
+}
+
+static void keeper_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
+{
+	struct supervisor *supervisor = container_of(child, struct helper_process, child)->supervisor;
+	const char *key = json_string_value(json_object_get(message, "name"));
+	const char *error = json_string_value(json_object_get(message, "error"));
+
+	if (!key)
+		return;
+	if (!strcmp(name, "loaded"))
+		json_object_set_new(supervisor->key_states, key, json_string("available"));
+	if (!strcmp(name, "load_error")) {
+		json_object_set_new(supervisor->key_states, key, json_string(error ? error : "not available"));
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"the private key of certificate %s is not available: %s", key,
+			error ? error : "no reason given");
+	}
+}
+
+static void keeper_respawn(struct loop_timer *timer)
+{
+	keeper_spawn(container_of(timer, struct helper_process, respawn)->supervisor);
+}
+
+static void keeper_on_exit(struct child *child, const char *how)
+{
+	struct helper_process *keeper = container_of(child, struct helper_process, child);
+	struct supervisor *supervisor = keeper->supervisor;
+
+	child_ended(supervisor, child, how);
+	json_object_clear(supervisor->key_states);
+	if (!supervisor->stopping)
+		loop_timer_arm(
+			supervisor->loop, &keeper->respawn, respawn_delay_ns(child, &keeper->failures), keeper_respawn);
+}
+
+static void keeper_spawn(struct supervisor *supervisor)
+{
+	struct child *child = &supervisor->keeper.child;
+	_cleanup_close_ int device_key = -1;
+	uid_t uid;
+	gid_t gid;
+
+	role_ids(ROLE_KEEPER, &uid, &gid);
+	device_key = store_open_device_key(&supervisor->store, uid, gid);
+	if (device_key < 0 || child_spawn(child, supervisor->loop, ROLE_KEEPER, supervisor->bin_dir, -1,
+				      keeper_on_message, keeper_on_exit) < 0)
+		return;
+	orphans_note(&supervisor->instance, child->pid, ROLE_KEEPER);
+	child_send(child, "start", json_pack("{s:s}", "instance", supervisor->instance.name), &device_key, 1);
+	keeper_load_all(supervisor);
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (child_running(&supervisor->workers[i].child))
+			keyring_connect(&supervisor->workers[i]);
+}
+
+/* --- workers
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static void worker_send_policy(struct worker_slot *worker, const struct policy *policy)
+{
+	int *fds = calloc(1 + policy->n_images, sizeof(*fds));
+
+	if (!fds)
+		return;
+	fds[0] = policy->text_fd;
+	memcpy(fds + 1, policy->image_fds, policy->n_images * sizeof(*fds));
+	child_send(&worker->child, "policy",
+		json_pack("{s:I, s:O}", "version", (json_int_t)policy->version, "certificates", policy->certificates),
+		fds, 1 + policy->n_images);
+	free(fds);
+}
+
+static void worker_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
+{
+	struct worker_slot *worker = container_of(child, struct worker_slot, child);
+	struct supervisor *supervisor = worker->supervisor;
+	uint32_t version = json_integer_value(json_object_get(message, "version"));
+
+	if (!strcmp(name, "listener") && n_fds == 1) {
+		worker->listening = dataplane_add_listener(supervisor->dataplane, worker->slot, TAKE_FD(fds[0])) >= 0;
+	} else if (!strcmp(name, "policy_ok")) {
+		worker->policy_version = version;
+	} else if (!strcmp(name, "policy_error")) {
+		const char *error = json_string_value(json_object_get(message, "error"));
+
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"a worker refused configuration version %u: %s", version, error ? error : "no reason given");
+		commit_on_refusal(supervisor, version, error);
+	}
+	commit_on_progress(supervisor);
+}
+
+static void worker_respawn(struct loop_timer *timer)
+{
+	worker_spawn(container_of(timer, struct worker_slot, respawn));
+}
+
+/* what a worker leaves behind when it ends: a last drain of its records, its rows, its gauges */
+static void worker_clean_up(struct worker_slot *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+
+	dataplane_remove_listener(supervisor->dataplane, worker->slot);
+	child_send(&supervisor->keeper.child, "unring", json_pack("{s:i}", "worker", (int)worker->slot), NULL, 0);
+	child_send(&supervisor->log.child, "unring", json_pack("{s:i}", "producer", (int)worker->slot), NULL, 0);
+	keyring_close(worker);
+	event_ring_free(&worker->events);
+	session_table_free(&worker->table);
+	stats_clear_gauges(supervisor->stats, worker->slot);
+	worker->listening = false;
+	worker->policy_version = 0;
+}
+
+static void worker_on_exit(struct child *child, const char *how)
+{
+	struct worker_slot *worker = container_of(child, struct worker_slot, child);
+	struct supervisor *supervisor = worker->supervisor;
+
+	worker_clean_up(worker);
+	if (!worker->wanted || supervisor->stopping) {
+		orphans_forget(&supervisor->instance, child->ended_pid);
+		return;
+	}
+	child_ended(supervisor, child, how);
+	loop_timer_arm(supervisor->loop, &worker->respawn, respawn_delay_ns(child, &worker->failures), worker_respawn);
+	commit_on_progress(supervisor);
+}
+
+static int worker_make_shared(struct worker_slot *worker)
+{
+	int r = session_table_create(&worker->table);
+
+	return r < 0 ? r : event_ring_create(&worker->events);
+}
+
+static void worker_send_start(struct worker_slot *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+	struct in_addr listen = {htonl(DATAPLANE_LISTEN_NET + worker->slot + 1)};
+	int fds[] = {stats_page_fd(supervisor->stats), session_table_fd(worker->table),
+		event_ring_memfd(worker->events), event_ring_eventfd(worker->events),
+		dataplane_flow_map_fd(supervisor->dataplane), dataplane_heartbeat_fd(supervisor->dataplane),
+		supervisor->ticket_keys_fd};
+
+	child_send(&worker->child, "start",
+		json_pack("{s:i, s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "workers",
+			(int)MAX(supervisor->n_workers, 1u), "instance", supervisor->instance.name, "listen_ip",
+			inet_ntoa(listen), "listen_port", DATAPLANE_LISTEN_PORT, "boot_id",
+			(json_int_t)supervisor->boot_id),
+		fds, ARRAY_SIZE(fds));
+}
+
+static void worker_spawn(struct worker_slot *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+	int r;
+
+	if (!worker->wanted || supervisor->stopping)
+		return;
+	supervisor->cells[worker->slot].retire = 0;
+	r = worker_make_shared(worker);
+	if (r >= 0)
+		r = child_spawn(&worker->child, supervisor->loop, ROLE_WORKER, supervisor->bin_dir,
+			dataplane_inspect_netns_fd(supervisor->dataplane), worker_on_message, worker_on_exit);
+	if (r < 0) {
+		worker_clean_up(worker);
+		loop_timer_arm(supervisor->loop, &worker->respawn, respawn_delay_ns(&worker->child, &worker->failures),
+			worker_respawn);
+		return;
+	}
+	orphans_note(&supervisor->instance, worker->child.pid, ROLE_WORKER);
+	log_add_worker_ring(worker);
+	worker_send_start(worker);
+	keyring_connect(worker);
+	if (supervisor->policy)
+		worker_send_policy(worker, supervisor->policy);
+	if (commit_candidate(supervisor))
+		worker_send_policy(worker, commit_candidate(supervisor));
+}
+
+void generation_send_policy(struct supervisor *supervisor, const struct policy *policy)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (child_running(&supervisor->workers[i].child) && supervisor->workers[i].wanted)
+			worker_send_policy(&supervisor->workers[i], policy);
+}
+
+void generation_drop_policy(struct supervisor *supervisor, uint32_t version)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (child_running(&supervisor->workers[i].child))
+			child_send(&supervisor->workers[i].child, "policy_drop",
+				json_pack("{s:I}", "version", (json_int_t)version), NULL, 0);
+}
+
+bool generation_ready(const struct supervisor *supervisor, uint32_t version)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
+		const struct worker_slot *worker = &supervisor->workers[i];
+
+		if (worker->wanted && (!worker->listening || worker->policy_version != version))
+			return false;
+	}
+	return true;
+}
+
+void generation_set_workers(struct supervisor *supervisor, unsigned int n)
+{
+	n = MIN(n, SUPERVISOR_GENERATION_SLOTS);
+	supervisor->n_workers = n;
+	for (unsigned int i = 0; i < SUPERVISOR_GENERATION_SLOTS; i++) {
+		struct worker_slot *worker = &supervisor->workers[supervisor->base + i];
+		bool wanted = i < n;
+
+		if (wanted == worker->wanted)
+			continue;
+		worker->wanted = wanted;
+		loop_timer_disarm(supervisor->loop, &worker->respawn);
+		if (!wanted)
+			child_send(&worker->child, "drain", json_pack("{s:i}", "seconds", 300), NULL, 0);
+		else if (!child_running(&worker->child))
+			worker_spawn(worker);
+	}
+}
+
+/* --- the generation --------------------------------------------------------------------------------------------------
+ */
+
+/* the half of the slots that no earlier generation's worker still beats in; that generation is told to drain */
+static void generation_pick_slots(struct supervisor *supervisor)
+{
+	uint64_t now = clock_now_ns();
+
+	supervisor->base = 0;
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
+		if (now - supervisor->cells[i].heartbeat_ns > WATCHDOG_NS)
+			continue;
+		if (i < SUPERVISOR_GENERATION_SLOTS)
+			supervisor->base = SUPERVISOR_GENERATION_SLOTS;
+	}
+}
+
+/* from the first policy on, the earlier generation takes no new sessions and leaves when its last one closes */
+static void generation_retire_others(struct supervisor *supervisor)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (!supervisor->workers[i].wanted && !child_running(&supervisor->workers[i].child))
+			__atomic_store_n(&supervisor->cells[i].retire, 300, __ATOMIC_RELAXED);
+}
+
+int generation_start(struct supervisor *supervisor)
+{
+	generation_pick_slots(supervisor);
+	supervisor->key_states = json_object();
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
+		struct worker_slot *worker = &supervisor->workers[i];
+
+		worker->supervisor = supervisor;
+		worker->slot = i;
+		worker->child.control.fd = worker->child.end.fd = -1;
+		memset(worker->keyring_fds, -1, sizeof(worker->keyring_fds));
+	}
+	supervisor->keeper.supervisor = supervisor->log.supervisor = supervisor;
+	log_spawn(supervisor);
+	keeper_spawn(supervisor);
+	return child_running(&supervisor->log.child) && child_running(&supervisor->keeper.child) ? 0 : -EIO;
+}
+
+static void generation_watch(struct supervisor *supervisor, struct worker_slot *worker)
+{
+	uint64_t beat = __atomic_load_n(&supervisor->cells[worker->slot].heartbeat_ns, __ATOMIC_RELAXED);
+	uint64_t now = clock_now_ns();
+
+	if (!child_running(&worker->child) || !worker->listening || beat + WATCHDOG_NS > now ||
+		worker->child.started_ns + 2 * WATCHDOG_NS > now)
+		return;
+	supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+		"worker %u has hung for %llu ms and is killed: its sessions are reset", worker->slot,
+		(unsigned long long)((now - beat) / NSEC_PER_MSEC));
+	child_kill(&worker->child, SIGKILL);
+}
+
+void generation_tick(struct supervisor *supervisor)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		generation_watch(supervisor, &supervisor->workers[i]);
+	if (supervisor->policy && generation_ready(supervisor, supervisor->policy->version))
+		generation_retire_others(supervisor);
+}
+
+void generation_stop(struct supervisor *supervisor)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
+		loop_timer_disarm(supervisor->loop, &supervisor->workers[i].respawn);
+		child_send(&supervisor->workers[i].child, "stop", json_object(), NULL, 0);
+	}
+	child_send(&supervisor->keeper.child, "stop", json_object(), NULL, 0);
+}
+
+bool generation_stopped(const struct supervisor *supervisor)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (child_running(&supervisor->workers[i].child))
+			return false;
+	return !child_running(&supervisor->keeper.child);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Children of a supervisor that has gone: they serve on (design: generations). A file per child in the run directory,
+ * child-PID with role and start time, lets the next supervisor find them, and a teardown end them. */
+#include "base/instance.h"
+#include "daemon/role.h"
+
+void orphans_note(const struct instance *instance, pid_t pid, enum role role);
+void orphans_forget(const struct instance *instance, pid_t pid);
+
+/* once a second: keeper and log of an earlier generation are asked to end when its last worker has ended. mine():
+ * whether the process is a child of this supervisor. Returns the number of workers of earlier generations. */
+unsigned int orphans_tick(const struct instance *instance, int (*mine)(void *data, pid_t pid), void *data);
+/* ends them all at once (teardown) */
+void orphans_kill_all(const struct instance *instance);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/store.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/common.h"
+#include "base/log.h"
+
+#define STORE_NAME_MAX 128
+#define STORE_FILE_MAX (256u << 20)
+
+static int store_make_dir(const char *path, mode_t mode)
+{
+	return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* every missing directory of an absolute path, the last one with mode */
+static int store_make_path(const char *path, mode_t mode)
+{
+	char partial[256];
+
+	snprintf(partial, sizeof(partial), "%s", path);
+	for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		int r = store_make_dir(partial, 0755);
+
+		*slash = '/';
+		if (r < 0)
+			return r;
+	}
+	return store_make_dir(path, mode);
+}
+
+int store_open(struct store *store, const struct instance *instance, uid_t log_uid, gid_t log_gid)
+{
+	static const char *const private_dirs[] = {"config", "certificates", "keys"};
+	int r = store_make_path(instance->state_dir, 0755);
+
+	if (r < 0)
+		return log_err_r(r, "cannot make %s", instance->state_dir);
+	store->dir_fd = open(instance->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->dir_fd < 0)
+		return log_err_r(-errno, "cannot open %s", instance->state_dir);
+	for (size_t i = 0; i < ARRAY_SIZE(private_dirs); i++)
+		if (mkdirat(store->dir_fd, private_dirs[i], 0700) < 0 && errno != EEXIST)
+			return log_err_r(-errno, "cannot make %s/%s", instance->state_dir, private_dirs[i]);
+	if (mkdirat(store->dir_fd, "log", 0750) < 0 && errno != EEXIST)
+		return log_err_r(-errno, "cannot make %s", instance->log_dir);
+	return fchownat(store->dir_fd, "log", log_uid, log_gid, 0) < 0 ? -errno : 0;
+}
+
+void store_close(struct store *store)
+{
+	if (store->dir_fd >= 0)
+		close(store->dir_fd);
+	store->dir_fd = -1;
+}
+
+int store_open_log_dir(const struct store *store)
+{
+	int fd = openat(store->dir_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int store_open_device_key(const struct store *store, uid_t uid, gid_t gid)
+{
+	_cleanup_close_ int fd = openat(store->dir_fd, "device.key", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 || fchown(fd, uid, gid) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+/* --- whole files ------------------------------------------------------------------------------------------------- */
+
+static int store_write_all(int fd, const void *data, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+
+		if (n < 0)
+			return -errno;
+		done += n;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int store_write_file(const struct store *store, const char *name, const void *data, size_t len)
+{
+	_cleanup_close_ int fd =
+		openat(store->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? -errno : store_write_all(fd, data, len);
+}
+
+static int store_copy_file(const struct store *store, const char *name, int from)
+{
+	_cleanup_free_ char *data = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(from, &st) < 0)
+		return -errno;
+	if (st.st_size > STORE_FILE_MAX)
+		return -EFBIG;
+	data = malloc(st.st_size + 1);
+	if (!data)
+		return -ENOMEM;
+	n = pread(from, data, st.st_size, 0);
+	return n < 0 ? -errno : store_write_file(store, name, data, n);
+}
+
+/* written beside, then renamed into place */
+static int store_replace_file(const struct store *store, const char *name, const void *data, size_t len)
+{
+	char beside[STORE_NAME_MAX + 8];
+	int r;
+
+	snprintf(beside, sizeof(beside), "%s.new", name);
+	r = store_write_file(store, beside, data, len);
+	if (r >= 0 && renameat(store->dir_fd, beside, store->dir_fd, name) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(store->dir_fd, beside, 0);
+	return r;
+}
+
+static int store_open_file(const struct store *store, const char *name)
+{
+	int fd = openat(store->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* --- configuration versions --------------------------------------------------------------------------------------- */
+
+uint32_t store_newest_version(const struct store *store)
+{
+	int fd = openat(store->dir_fd, "config", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	uint32_t newest = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		unsigned int version;
+		int end = 0;
+
+		if (sscanf(entry->d_name, "%8u.yaml%n", &version, &end) == 1 && end && !entry->d_name[end])
+			newest = MAX(newest, version);
+	}
+	if (dir)
+		closedir(dir);
+	return newest;
+}
+
+static void store_version_name(char *name, uint32_t version, const char *suffix)
+{
+	snprintf(name, STORE_NAME_MAX, "config/%08u.yaml%s", version, suffix);
+}
+
+static void store_version_file_name(char *name, uint32_t version, size_t index)
+{
+	snprintf(name, STORE_NAME_MAX, "config/files-%08u/%03zu", version, index);
+}
+
+int store_write_version(
+	const struct store *store, uint32_t version, const char *text, size_t len, const int *file_fds, size_t n_files)
+{
+	char name[STORE_NAME_MAX];
+	int r = 0;
+
+	snprintf(name, sizeof(name), "config/files-%08u", version);
+	if (mkdirat(store->dir_fd, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	for (size_t i = 0; i < n_files && r >= 0; i++) {
+		store_version_file_name(name, version, i);
+		r = store_copy_file(store, name, file_fds[i]);
+	}
+	store_version_name(name, version, ".new");
+	return r < 0 ? r : store_write_file(store, name, text, len);
+}
+
+int store_publish_version(const struct store *store, uint32_t version)
+{
+	char from[STORE_NAME_MAX], to[STORE_NAME_MAX];
+
+	store_version_name(from, version, ".new");
+	store_version_name(to, version, "");
+	if (renameat(store->dir_fd, from, store->dir_fd, to) < 0)
+		return -errno;
+	return fsync(store->dir_fd) < 0 ? -errno : 0;
+}
+
+void store_discard_version(const struct store *store, uint32_t version)
+{
+	char name[STORE_NAME_MAX];
+
+	store_version_name(name, version, ".new");
+	unlinkat(store->dir_fd, name, 0);
+	for (size_t i = 0;; i++) {
+		store_version_file_name(name, version, i);
+		if (unlinkat(store->dir_fd, name, 0) < 0)
+			break;
+	}
+	snprintf(name, sizeof(name), "config/files-%08u", version);
+	unlinkat(store->dir_fd, name, AT_REMOVEDIR);
+}
+
+int store_open_version(const struct store *store, uint32_t version)
+{
+	char name[STORE_NAME_MAX];
+
+	store_version_name(name, version, "");
+	return store_open_file(store, name);
+}
+
+int store_open_version_file(const struct store *store, uint32_t version, size_t index)
+{
+	char name[STORE_NAME_MAX];
+
+	store_version_file_name(name, version, index);
+	return store_open_file(store, name);
+}
+
+/* --- certificates --------------------------------------------------------------------------------------------------
+ */
+
+bool store_certificate_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > 63 || *name == '.')
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
+			return false;
+	return true;
+}
+
+static void store_certificate_path(char *path, const char *name)
+{
+	snprintf(path, STORE_NAME_MAX, "certificates/%.63s.json", name);
+}
+
+static void store_key_path(char *path, const char *name)
+{
+	snprintf(path, STORE_NAME_MAX, "keys/%.63s.key", name);
+}
+
+bool store_has_certificate(const struct store *store, const char *name)
+{
+	char path[STORE_NAME_MAX];
+
+	store_certificate_path(path, name);
+	return store_certificate_name_ok(name) && !faccessat(store->dir_fd, path, F_OK, 0);
+}
+
+json_t *store_load_certificate(const struct store *store, const char *name)
+{
+	char path[STORE_NAME_MAX];
+	_cleanup_close_ int fd = -1;
+
+	if (!store_certificate_name_ok(name))
+		return NULL;
+	store_certificate_path(path, name);
+	fd = store_open_file(store, path);
+	return fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+}
+
+int store_open_key(const struct store *store, const char *name)
+{
+	char path[STORE_NAME_MAX];
+
+	if (!store_certificate_name_ok(name))
+		return -EINVAL;
+	store_key_path(path, name);
+	return store_open_file(store, path);
+}
+
+/* the key first: a certificate in the store always has one */
+int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
+{
+	_cleanup_free_ char *text = json_dumps(facts, JSON_INDENT(2));
+	char path[STORE_NAME_MAX];
+	int r;
+
+	if (!text || !store_certificate_name_ok(name))
+		return text ? -EINVAL : -ENOMEM;
+	store_key_path(path, name);
+	r = store_copy_file(store, path, sealed_key_fd);
+	if (r < 0)
+		return r;
+	store_certificate_path(path, name);
+	return store_replace_file(store, path, text, strlen(text));
+}
+
+json_t *store_list_certificates(const struct store *store)
+{
+	int fd = openat(store->dir_fd, "certificates", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	json_t *names = json_array();
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (len > 5 && !strcmp(entry->d_name + len - 5, ".json"))
+			json_array_append_new(names, json_stringn(entry->d_name, len - 5));
+	}
+	if (dir)
+		closedir(dir);
+	return names;
+}

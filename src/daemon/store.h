@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The state directory: configuration versions with their rule files, certificates, sealed keys. Everything is written
+ * beside its place and renamed, so a crash leaves the old or the new, never half. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/instance.h"
+
+struct store {
+	int dir_fd; /* the state directory */
+};
+
+/* makes the directories (0700; log directory owned by log_uid, log_gid) */
+int store_open(struct store *store, const struct instance *instance, uid_t log_uid, gid_t log_gid);
+void store_close(struct store *store);
+int store_open_log_dir(const struct store *store);
+/* the device key's file, made empty (0600, owned by the key keeper's user) if there is none; only the keeper reads it
+ */
+int store_open_device_key(const struct store *store, uid_t uid, gid_t gid);
+
+/* the highest committed version, 0 when there is none */
+uint32_t store_newest_version(const struct store *store);
+/* writes a version under a temporary name; store_publish_version() makes it the newest, store_discard_version() not */
+int store_write_version(
+	const struct store *store, uint32_t version, const char *text, size_t len, const int *file_fds, size_t n_files);
+int store_publish_version(const struct store *store, uint32_t version);
+void store_discard_version(const struct store *store, uint32_t version);
+int store_open_version(const struct store *store, uint32_t version);
+int store_open_version_file(const struct store *store, uint32_t version, size_t index);
+
+bool store_certificate_name_ok(const char *name);
+bool store_has_certificate(const struct store *store, const char *name);
+/* facts as in docs/architecture.md, a new reference; NULL when there is none or it is damaged */
+json_t *store_load_certificate(const struct store *store, const char *name);
+int store_open_key(const struct store *store, const char *name);
+int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
+/* names of all certificates: a new array of strings */
+json_t *store_list_certificates(const struct store *store);

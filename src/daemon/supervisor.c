@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "base/shm.h"
+#include "daemon/commit.h"
+#include "daemon/orphans.h"
+
+#define TICK_NS NSEC_PER_SEC
+#define STOP_NS (3 * NSEC_PER_SEC)
+/* the worker ends a silent session first (limits.idle_timeout_seconds); this is for what a dead worker left */
+#define FLOW_IDLE_SECONDS 7200
+
+void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
+{
+	char text[1024];
+	struct event event;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	log_info("%s", text);
+	if (!supervisor->events)
+		return;
+	event_begin(&event, log);
+	event_str(&event, EVENT_SEVERITY, severity);
+	event_str(&event, EVENT_COMPONENT, "sluiced");
+	event_str(&event, EVENT_MESSAGE, text);
+	if (supervisor->policy)
+		event_u64(&event, EVENT_CONFIG_VERSION, supervisor->policy->version);
+	if (event_commit(supervisor->events, &event, SUPERVISOR_PRODUCER) < 0)
+		stats_add(stats_cells(supervisor->stats, STATS_WRITER_SUPERVISOR), COUNTER_EVENTS_LOST, 1);
+	event_ring_flush(supervisor->events);
+}
+
+/* --- every second
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void supervisor_read_wire(struct supervisor *supervisor)
+{
+	struct stats_cells *cells = stats_cells(supervisor->stats, STATS_WRITER_SUPERVISOR);
+	uint64_t values[COUNTER_N];
+	unsigned int n = 0;
+
+	while (n < COUNTER_N && counter_info[n].scope == COUNTER_SCOPE_WIRE)
+		n++;
+	if (dataplane_read_counters(supervisor->dataplane, values, n) < 0)
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		__atomic_store_n(&cells->counter[i], values[i], __ATOMIC_RELAXED);
+}
+
+static int supervisor_owns(void *data, pid_t pid)
+{
+	const struct supervisor *supervisor = data;
+
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (supervisor->workers[i].child.pid == pid)
+			return 1;
+	return supervisor->keeper.child.pid == pid || supervisor->log.child.pid == pid;
+}
+
+static void supervisor_on_tick(struct loop_timer *timer)
+{
+	struct supervisor *supervisor = container_of(timer, struct supervisor, tick);
+	struct dataplane_reap reap = {0};
+
+	if (dataplane_reap(supervisor->dataplane, FLOW_IDLE_SECONDS, &reap) >= 0)
+		supervisor->flows = reap.flows - reap.removed;
+	supervisor_read_wire(supervisor);
+	if (!supervisor->stopping) {
+		generation_tick(supervisor);
+		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
+	}
+	loop_timer_arm(supervisor->loop, timer, TICK_NS, supervisor_on_tick);
+}
+
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static void supervisor_on_stop(struct loop_timer *timer)
+{
+	struct supervisor *supervisor = container_of(timer, struct supervisor, tick);
+	bool late = clock_now_ns() > supervisor->stop_deadline_ns;
+
+	if (late)
+		for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+			child_kill(&supervisor->workers[i].child, SIGKILL);
+	if (late)
+		child_kill(&supervisor->keeper.child, SIGKILL);
+	/* the log last: it drains what the others have said */
+	if (generation_stopped(supervisor))
+		child_send(&supervisor->log.child, "stop", json_object(), NULL, 0);
+	if (late && clock_now_ns() > supervisor->stop_deadline_ns + STOP_NS)
+		child_kill(&supervisor->log.child, SIGKILL);
+	if (generation_stopped(supervisor) && !child_running(&supervisor->log.child)) {
+		loop_stop(supervisor->loop);
+		return;
+	}
+	loop_timer_arm(supervisor->loop, timer, 20 * NSEC_PER_MSEC, supervisor_on_stop);
+}
+
+void supervisor_stop(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return;
+	supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice", "stopping: the wire stays up without inspection");
+	supervisor->stopping = true;
+	supervisor->stop_deadline_ns = clock_now_ns() + STOP_NS;
+	generation_stop(supervisor);
+	loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_stop);
+}
+
+static void supervisor_on_signal(struct loop_source *source, uint32_t events)
+{
+	struct supervisor *supervisor = container_of(source, struct supervisor, signals);
+	struct signalfd_siginfo info;
+
+	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
+		supervisor_stop(supervisor);
+}
+
+static void supervisor_free(struct supervisor *supervisor)
+{
+	operator_close(supervisor);
+	policy_free(&supervisor->policy);
+	json_decref(supervisor->key_states);
+	if (supervisor->dataplane)
+		dataplane_close(&supervisor->dataplane);
+	event_ring_free(&supervisor->events);
+	stats_page_free(&supervisor->stats);
+	store_close(&supervisor->store);
+	loop_free(&supervisor->loop);
+	free(supervisor);
+}
+
+/* --- the beginning
+ * -------------------------------------------------------------------------------------------------------- */
+
+static int supervisor_watch_signals(struct supervisor *supervisor)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return loop_add(supervisor->loop, &supervisor->signals, fd, EPOLLIN, supervisor_on_signal);
+}
+
+static int supervisor_make_ticket_keys(struct supervisor *supervisor)
+{
+	uint8_t keys[SUPERVISOR_TICKET_KEYS_SIZE];
+
+	if (getrandom(keys, sizeof(keys), 0) != sizeof(keys) ||
+		getrandom(&supervisor->boot_id, sizeof(supervisor->boot_id), 0) != sizeof(supervisor->boot_id))
+		return -EIO;
+	supervisor->boot_id &= 0xffff;
+	return shm_create_sealed("sluice-ticket-keys", keys, sizeof(keys), &supervisor->ticket_keys_fd);
+}
+
+static int supervisor_map_cells(struct supervisor *supervisor)
+{
+	void *cells = mmap(NULL, sizeof(struct worker_cell) * FLOW_WORKERS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED,
+		dataplane_heartbeat_fd(supervisor->dataplane), 0);
+
+	if (cells == MAP_FAILED)
+		return -errno;
+	supervisor->cells = cells;
+	return 0;
+}
+
+static int supervisor_open(struct supervisor *supervisor)
+{
+	uid_t uid;
+	gid_t gid;
+	int r = loop_new(&supervisor->loop);
+
+	role_ids(ROLE_LOG, &uid, &gid);
+	if (r >= 0)
+		r = supervisor_watch_signals(supervisor);
+	if (r >= 0)
+		r = store_open(&supervisor->store, &supervisor->instance, uid, gid);
+	if (r >= 0)
+		r = operator_open(supervisor);
+	if (r >= 0)
+		r = stats_page_create(&supervisor->stats);
+	if (r >= 0)
+		r = event_ring_create(&supervisor->events);
+	if (r >= 0)
+		r = supervisor_make_ticket_keys(supervisor);
+	/* the wire before everything else (A8) */
+	if (r >= 0)
+		r = dataplane_open(&supervisor->dataplane, &supervisor->instance);
+	if (r >= 0)
+		r = supervisor_map_cells(supervisor);
+	return r;
+}
+
+static void supervisor_on_boot_commit(void *owner, json_t *answer)
+{
+	struct supervisor *supervisor = owner;
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	const json_t *problem;
+	size_t i;
+
+	if (!json_is_true(json_object_get(answer, "ok")))
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error", "the configuration cannot be put in force: %s",
+			error ? error : "no reason given");
+	json_array_foreach(json_object_get(answer, "problems"), i, problem)
+	{
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, json_string_value(json_object_get(problem, "severity")),
+			"%s:%d:%d: %s", json_string_value(json_object_get(problem, "file")),
+			(int)json_integer_value(json_object_get(problem, "line")),
+			(int)json_integer_value(json_object_get(problem, "column")),
+			json_string_value(json_object_get(problem, "message")));
+	}
+	json_decref(answer);
+}
+
+static void supervisor_boot_stored(struct supervisor *supervisor, uint32_t version)
+{
+	char name[32];
+	_cleanup_close_ int fd = store_open_version(&supervisor->store, version);
+	json_t *files;
+
+	if (fd < 0)
+		return;
+	snprintf(name, sizeof(name), "version %u", version);
+	files = json_pack("[s]", name);
+	commit_begin(supervisor, &(struct commit_request){.files = files,
+					 .fds = &fd,
+					 .n_fds = 1,
+					 .boot = true,
+					 .version = version,
+					 .done = supervisor_on_boot_commit,
+					 .owner = supervisor});
+	json_decref(files);
+}
+
+struct boot_files { /* what a configuration file turned out to need */
+	json_t *missing;
+};
+
+static void boot_file_on_check(void *owner, json_t *answer)
+{
+	struct boot_files *files = owner;
+
+	files->missing = json_incref(json_object_get(answer, "need_files"));
+	json_decref(answer);
+}
+
+/* a configuration file given at the first start: committed as an operator would */
+static int supervisor_boot_file(struct supervisor *supervisor, const char *path)
+{
+	struct boot_files needed = {0};
+	json_t *files = json_pack("[s]", path), *name;
+	char *copy = strdup(path);
+	int fds[64], r = 0;
+	size_t n_fds = 1, i;
+
+	fds[0] = open(path, O_RDONLY | O_CLOEXEC);
+	if (fds[0] < 0 || !copy) {
+		r = log_err_r(-errno, "cannot open %s", path);
+		n_fds = 0;
+	}
+	if (r >= 0)
+		commit_begin(supervisor, &(struct commit_request){.files = files,
+						 .fds = fds,
+						 .n_fds = 1,
+						 .check_only = true,
+						 .done = boot_file_on_check,
+						 .owner = &needed});
+	if (supervisor->commit) /* nothing was missing: the check goes on by itself and says nothing */
+		commit_forget_owner(supervisor, &needed);
+	int dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	json_array_foreach(needed.missing, i, name)
+	{
+		int fd = n_fds < ARRAY_SIZE(fds) ? openat(dir, json_string_value(name), O_RDONLY | O_CLOEXEC) : -1;
+
+		if (fd < 0) {
+			r = log_err_r(-errno, "%s: cannot open rule file %s", path, json_string_value(name));
+			break;
+		}
+		fds[n_fds++] = fd;
+		json_array_append(files, name);
+	}
+	if (r >= 0)
+		commit_begin(supervisor, &(struct commit_request){.files = files,
+						 .fds = fds,
+						 .n_fds = n_fds,
+						 .done = supervisor_on_boot_commit,
+						 .owner = supervisor});
+	for (i = 0; i < n_fds; i++)
+		close(fds[i]);
+	if (dir >= 0)
+		close(dir);
+	free(copy);
+	json_decref(files);
+	json_decref(needed.missing);
+	return r;
+}
+
+static int supervisor_boot(struct supervisor *supervisor, const char *config_path)
+{
+	uint32_t version = store_newest_version(&supervisor->store);
+
+	if (version)
+		supervisor_boot_stored(supervisor, version);
+	else if (config_path)
+		return supervisor_boot_file(supervisor, config_path);
+	return 0;
+}
+
+int supervisor_main(const struct instance *instance, const char *bin_dir, const char *config_path)
+{
+	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
+	int r;
+
+	if (!supervisor)
+		return EXIT_FAILURE;
+	supervisor->instance = *instance;
+	supervisor->store.dir_fd = supervisor->control.fd = supervisor->signals.fd = -1;
+	supervisor->started_us = clock_wall_us();
+	snprintf(supervisor->bin_dir, sizeof(supervisor->bin_dir), "%s", bin_dir);
+	r = supervisor_open(supervisor);
+	if (r >= 0)
+		r = generation_start(supervisor);
+	if (r >= 0)
+		r = supervisor_boot(supervisor, config_path);
+	if (r >= 0) {
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice", "Sluice %s started, instance %s",
+			SLUICE_VERSION, instance->name);
+		puts("ready");
+		fflush(stdout);
+		loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_tick);
+		r = loop_run(supervisor->loop);
+	}
+	supervisor_free(supervisor);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

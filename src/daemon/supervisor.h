@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The supervisor: root, one loop, no packet and no plaintext ever. It owns the data plane's handles, the children of
+ * one generation, the configuration in force, and the control socket. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/instance.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "daemon/child.h"
+#include "daemon/store.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/worker_cell.h"
+#include "events/event.h"
+#include "stats/session_table.h"
+#include "stats/stats.h"
+
+#define SUPERVISOR_GENERATION_SLOTS (FLOW_WORKERS_MAX / 2) /* two generations side by side */
+#define SUPERVISOR_PRODUCER 255                            /* of its own records */
+#define SUPERVISOR_TICKET_KEYS_SIZE 160                    /* two struct tls_ticket_key */
+
+struct commit;
+
+/* one configuration version ready to be given to workers: everything owned */
+struct policy {
+	uint32_t version;
+	struct config *config;
+	int text_fd;
+	size_t n_images; /* one per profile */
+	int *image_fds;
+	json_t *certificates; /* facts of those the configuration names */
+	json_t *filters;      /* {loaded, disabled, refused} over all profiles, for the operator */
+};
+void policy_free(struct policy **policy);
+
+struct worker_slot {
+	struct child child;
+	struct supervisor *supervisor;
+	unsigned int slot;
+	struct session_table *table;
+	struct event_ring *events;
+	int keyring_fds[3]; /* ring, request eventfd, response eventfd */
+	bool wanted, listening;
+	uint32_t policy_version; /* last acknowledged */
+	unsigned int failures;   /* ends within RESPAWN_QUICK of the start, in a row */
+	struct loop_timer respawn;
+};
+
+struct helper_process { /* key keeper, log */
+	struct child child;
+	struct supervisor *supervisor;
+	unsigned int failures;
+	struct loop_timer respawn;
+};
+
+struct supervisor {
+	struct instance instance;
+	char bin_dir[4096];
+	struct loop *loop;
+	struct dataplane *dataplane;
+	struct store store;
+	struct stats_page *stats;
+	struct event_ring *events;
+	uint64_t started_us;
+	uint64_t boot_id;
+	int ticket_keys_fd, netns_fd;
+	struct worker_cell *cells; /* all slots */
+
+	struct policy *policy; /* in force; NULL before the first commit */
+	struct commit *commit; /* in progress; NULL */
+
+	unsigned int base; /* first slot of this generation */
+	unsigned int n_workers;
+	struct worker_slot workers[FLOW_WORKERS_MAX];
+	struct helper_process keeper, log;
+	json_t *key_states; /* certificate name -> "available" or an error */
+
+	struct loop_source control, signals;
+	struct loop_timer tick;
+	unsigned int flows;
+	bool stopping;
+	uint64_t stop_deadline_ns;
+};
+
+/* the main of sluiced after its arguments; config_path NULL: the stored version. Returns the exit status. */
+int supervisor_main(const struct instance *instance, const char *bin_dir, const char *config_path);
+void supervisor_stop(struct supervisor *supervisor);
+/* a System or Audit record of the supervisor's own */
+void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* generation.c */
+int generation_start(struct supervisor *supervisor); /* log and keeper; picks the slots */
+/* starts or drains workers; the wire learns of them by dataplane_set_workers() once they are ready */
+void generation_set_workers(struct supervisor *supervisor, unsigned int n);
+void generation_tick(struct supervisor *supervisor); /* watchdog */
+void generation_stop(struct supervisor *supervisor);
+bool generation_stopped(const struct supervisor *supervisor);
+void generation_send_policy(struct supervisor *supervisor, const struct policy *policy);
+void generation_drop_policy(struct supervisor *supervisor, uint32_t version);
+/* all wanted workers have acknowledged version and listen */
+bool generation_ready(const struct supervisor *supervisor, uint32_t version);
+void generation_load_key(struct supervisor *supervisor, const char *name);
+
+/* operator.c */
+int operator_open(struct supervisor *supervisor);
+void operator_close(struct supervisor *supervisor);
+/* report.c: answers to `status` and its like; new references */
+json_t *report_status(struct supervisor *supervisor, const json_t *request);
+json_t *report_counters(struct supervisor *supervisor, const json_t *request);
+json_t *report_servers(struct supervisor *supervisor, const json_t *request);
+json_t *report_segments(struct supervisor *supervisor, const json_t *request);
+json_t *report_sessions(struct supervisor *supervisor, const json_t *request);
+json_t *report_filters_refused(struct supervisor *supervisor, const json_t *request);
+json_t *report_certificates(struct supervisor *supervisor, const json_t *request);

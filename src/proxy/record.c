@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/record.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "events/event.h"
+#include "proxy/flow_lookup.h"
+#include "proxy/worker.h"
+
+static const char *const direction_names[INSPECT_DIRS] = {"to_server", "to_client"};
+static const char *const severity_names[] = {"info", "notice", "warning", "error"};
+
+static void record_commit(struct worker *worker, struct event *event)
+{
+	if (event_commit(worker->events, event, worker->slot) < 0)
+		stats_add(worker->cells, COUNTER_EVENTS_LOST, 1);
+}
+
+/* who talked to whom, under which policy: the head of every session record */
+static void record_session(struct event *event, const struct session *session)
+{
+	const struct config_segment *segment = session->virtual_segment ? session->virtual_segment->segment : NULL;
+
+	event_u64(event, EVENT_SESSION_ID, session->id);
+	event_ip4(event, EVENT_CLIENT_IP, session->client_ip);
+	event_u64(event, EVENT_CLIENT_PORT, session->client_port);
+	event_ip4(event, EVENT_SERVER_IP, session->server_ip);
+	event_u64(event, EVENT_SERVER_PORT, session->server_port);
+	if (session->flow_context.vlan)
+		event_u64(event, EVENT_VLAN, session->flow_context.vlan & 0xfff);
+	if (segment) {
+		event_str(event, EVENT_SEGMENT, segment->name);
+		event_str(event, EVENT_INTERFACE_IN, segment->port[session->flow_context.side]);
+		event_str(event, EVENT_INTERFACE_OUT, segment->port[!session->flow_context.side]);
+		event_str(event, EVENT_VIRTUAL_SEGMENT, session->virtual_segment->name);
+	}
+	if (session->profile)
+		event_str(event, EVENT_PROFILE, session->profile->name);
+	if (session->policy)
+		event_str(event, EVENT_SSL_POLICY, session->policy->name);
+	if (session->server)
+		event_str(event, EVENT_SSL_SERVER, session->server->config->name);
+	event_str(event, EVENT_SNI, session->sni);
+	if (session->snapshot)
+		event_u64(event, EVENT_CONFIG_VERSION, session->snapshot->version);
+}
+
+static void record_filter(struct event *event, const struct inspect_filter *filter)
+{
+	event_u64(event, EVENT_FILTER_ID, filter->sid);
+	event_u64(event, EVENT_FILTER_REVISION, filter->revision);
+	event_str(event, EVENT_FILTER_NAME, filter->name);
+	event_str(event, EVENT_FILTER_CATEGORY, filter->category);
+	event_u64(event, EVENT_FILTER_SEVERITY, filter->severity);
+}
+
+static void record_http(struct event *event, const struct inspect_http_facts *http)
+{
+	event_bytes(event, EVENT_HTTP_METHOD, http->method);
+	event_bytes(event, EVENT_HTTP_HOST, http->host);
+	event_bytes(event, EVENT_HTTP_URI, http->uri);
+	event_bytes(event, EVENT_HTTP_XFF, http->x_forwarded_for);
+	if (http->status)
+		event_u64(event, EVENT_HTTP_STATUS, http->status);
+}
+
+void record_hit(void *owner, const struct inspect_hit *hit)
+{
+	static const char *const actions[] = {
+		[INSPECT_NOTIFY] = "permit", [INSPECT_BLOCK] = "block", [INSPECT_BLOCK_RESET] = "block"};
+	struct session *session = owner;
+	struct event event;
+
+	event_begin(&event, hit->filter->action == INSPECT_NOTIFY ? EVENT_LOG_ALERT : EVENT_LOG_BLOCK);
+	event_str(&event, EVENT_ACTION, actions[hit->filter->action]);
+	record_session(&event, session);
+	event_u64(&event, EVENT_SSL_INSPECT, true);
+	record_filter(&event, hit->filter);
+	event_str(&event, EVENT_DIRECTION, direction_names[hit->dir]);
+	if (hit->http)
+		record_http(&event, hit->http);
+	record_commit(session->worker, &event);
+	session_count(session, COUNTER_FILTER_HITS, 1);
+}
+
+static void record_leg(struct event *event, const struct session_facts *facts, enum session_leg leg)
+{
+	static const enum event_field fields[LEGS][4] = {
+		[LEG_CLIENT] = {EVENT_CLIENT_VERSION, EVENT_CLIENT_CIPHER, EVENT_CLIENT_GROUP, EVENT_CLIENT_RESUMED},
+		[LEG_SERVER] = {EVENT_SERVER_VERSION, EVENT_SERVER_CIPHER, EVENT_SERVER_GROUP, EVENT_SERVER_RESUMED}};
+
+	if (!facts->version[leg])
+		return;
+	event_str(event, fields[leg][0], facts->version_name[leg]);
+	event_str(event, fields[leg][1], facts->cipher[leg]);
+	event_str(event, fields[leg][2], facts->group[leg] && *facts->group[leg] ? facts->group[leg] : NULL);
+	event_u64(event, fields[leg][3], facts->resumed[leg]);
+}
+
+/* the source MAC of each side's frames, as the flow map has learned them */
+static void record_macs(struct event *event, const struct session *session)
+{
+	struct flow flow;
+
+	if (flow_lookup(session->worker->flow_map_fd, &session->flow_key, &flow) < 0)
+		return;
+	event_mac(event, EVENT_CLIENT_MAC, flow.header[FLOW_TO_SERVER].mac + 6);
+	event_mac(event, EVENT_SERVER_MAC, flow.header[FLOW_TO_CLIENT].mac + 6);
+}
+
+/* what became of it, in the terms of G2 */
+static const char *record_action(const struct session *session)
+{
+	switch (session->reason) {
+	case CLOSE_CLIENT_VERSION_OTHER:
+	case CLOSE_CLIENT_CIPHER_OTHER:
+	case CLOSE_SERVER_VERSION_OTHER:
+	case CLOSE_SERVER_CERTIFICATE_DRIFT:
+	case CLOSE_CLEARTEXT_BEFORE_HELLO:
+		return "refused";
+	default:
+		return session->established_ns ? "decrypted" : "not_decrypted";
+	}
+}
+
+static void record_ssl_inspection(struct session *session)
+{
+	const struct session_facts *facts = &session->facts;
+	uint64_t now = clock_now_ns();
+	struct event event;
+
+	event_begin(&event, EVENT_LOG_SSL_INSPECTION);
+	event_str(&event, EVENT_ACTION, record_action(session));
+	event_str(&event, EVENT_CLOSE_REASON, close_reason_info[session->reason].name);
+	event_str(&event, EVENT_DETAIL, *session->detail ? session->detail : NULL);
+	record_session(&event, session);
+	record_macs(&event, session);
+	event_str(&event, EVENT_CERTIFICATE, facts->certificate);
+	event_str(&event, EVENT_ALPN, *facts->alpn ? facts->alpn : NULL);
+	record_leg(&event, facts, LEG_CLIENT);
+	record_leg(&event, facts, LEG_SERVER);
+	event_u64(&event, EVENT_BYTES_TO_SERVER, session->pipes[INSPECT_TO_SERVER].sent);
+	event_u64(&event, EVENT_BYTES_TO_CLIENT, session->pipes[INSPECT_TO_CLIENT].sent);
+	event_u64(&event, EVENT_STARTED, session->started_us);
+	event_u64(&event, EVENT_DURATION_MS, (now - session->started_ns) / NSEC_PER_MSEC);
+	if (session->established_ns)
+		event_u64(&event, EVENT_HANDSHAKE_MS, (session->established_ns - session->started_ns) / NSEC_PER_MSEC);
+	record_commit(session->worker, &event);
+}
+
+void record_system(struct worker *worker, const char *severity, const char *fmt, ...)
+{
+	char text[512];
+	struct event event;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	event_begin(&event, EVENT_LOG_SYSTEM);
+	event_str(&event, EVENT_SEVERITY, severity);
+	event_str(&event, EVENT_COMPONENT, "sluice-proxy");
+	event_str(&event, EVENT_MESSAGE, text);
+	record_commit(worker, &event);
+}
+
+/* one per second and worker: a peer that fails a thousand times a second must not fill the System log */
+static bool record_system_allowed(struct worker *worker)
+{
+	uint64_t now = loop_now_ns(worker->loop);
+
+	if (worker->system_record_ns && now - worker->system_record_ns < NSEC_PER_SEC)
+		return false;
+	worker->system_record_ns = now;
+	return true;
+}
+
+void record_close(struct session *session)
+{
+	const struct close_reason_info *info = &close_reason_info[session->reason];
+	char server[INET_ADDRSTRLEN];
+
+	if (info->severity == CLOSE_SEVERITY_ERROR && record_system_allowed(session->worker))
+		record_system(session->worker, severity_names[info->severity], "SSL server %s, %s port %u: %s (%s)%s%s",
+			session->server ? session->server->config->name : "unknown",
+			inet_ntop(AF_INET, &session->server_ip, server, sizeof(server)), session->server_port,
+			info->text, info->name, *session->detail ? ": " : "", session->detail);
+	/* blocked sessions have their own log (G2) */
+	if (session->server && session->server->config->logging && session->reason != CLOSE_BLOCKED)
+		record_ssl_inspection(session);
+}
+
+void record_row(const struct session *session)
+{
+	const struct session_facts *facts = &session->facts;
+	struct session_row row = {.id = session->id,
+		.started_us = session->started_us,
+		.bytes = {session->pipes[0].sent, session->pipes[1].sent},
+		.client = session->client_ip,
+		.server = session->server_ip,
+		.client_port = session->client_port,
+		.server_port = session->server_port,
+		.vlan = session->flow_context.vlan & 0xfff,
+		.version_client = facts->version[LEG_CLIENT],
+		.version_server = facts->version[LEG_SERVER],
+		.worker = session->worker->slot,
+		.step = session->step,
+		.inspected = session->stream != NULL,
+		.resumed = facts->resumed[LEG_CLIENT] | facts->resumed[LEG_SERVER] << 1};
+
+	if (session->table_slot < 0)
+		return;
+	if (session->server) {
+		row.server_id = session->server->config->id;
+		snprintf(row.ssl_server, sizeof(row.ssl_server), "%s", session->server->config->name);
+	}
+	snprintf(row.policy, sizeof(row.policy), "%s", session->policy ? session->policy->name : "");
+	snprintf(row.virtual_segment, sizeof(row.virtual_segment), "%s",
+		session->virtual_segment ? session->virtual_segment->name : "");
+	snprintf(row.sni, sizeof(row.sni), "%s", session->sni ? session->sni : "");
+	snprintf(row.cipher_client, sizeof(row.cipher_client), "%s",
+		facts->cipher[LEG_CLIENT] ? facts->cipher[LEG_CLIENT] : "");
+	snprintf(row.cipher_server, sizeof(row.cipher_server), "%s",
+		facts->cipher[LEG_SERVER] ? facts->cipher[LEG_SERVER] : "");
+	snprintf(row.alpn, sizeof(row.alpn), "%s", facts->alpn);
+	session_table_write(session->worker->table, session->table_slot, &row);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a session leaves in the logs (G2, G3) and in the sessions list (H1). */
+#include "inspect/inspect.h"
+#include "proxy/session.h"
+
+/* inspect_stream_options.on_hit; owner: the session */
+void record_hit(void *owner, const struct inspect_hit *hit);
+/* the SSL Inspection record of a session that has ended, and a System record for what the operator must mend */
+void record_close(struct session *session);
+/* the session's row, after each step */
+void record_row(const struct session *session);
+void record_system(struct worker *worker, const char *severity, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "proxy/flow_lookup.h"
+#include "proxy/record.h"
+#include "proxy/worker.h"
+#include "tls/client_hello.h"
+
+/* a ClientHello in one-byte records takes six bytes a byte */
+#define SESSION_HELLO_MAX (128u << 10)
+#define SESSION_HELLO_FIRST 2048u
+
+static enum session_step session_step_client_hello(struct session *session);
+static enum session_step session_step_server_connect(struct session *session);
+static enum session_step session_step_server_handshake(struct session *session);
+static enum session_step session_step_client_handshake(struct session *session);
+
+static const struct step_info {
+	enum session_step (*run)(struct session *session);
+	size_t timeout; /* offset of its seconds in struct config_limits */
+	enum close_reason on_timeout;
+} steps[] = {
+#define SESSION_STEP(id, step_name, timeout_field, reason) \
+	[SESSION_##id] = {session_step_##step_name, offsetof(struct config_limits, timeout_field), CLOSE_##reason},
+#include "stats/session_steps.def"
+#undef SESSION_STEP
+};
+
+void session_count(struct session *session, enum counter_id id, uint64_t n)
+{
+	stats_add(session->worker->cells, id, n);
+	stats_add(session->server_cells, id, n);
+}
+
+enum session_step session_fail(struct session *session, enum close_reason reason, const char *detail)
+{
+	session->reason = reason;
+	if (detail)
+		snprintf(session->detail, sizeof(session->detail), "%s", detail);
+	return SESSION_CLOSED;
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------- */
+
+static void session_count_end(struct session *session)
+{
+	session_count(session, COUNTER_GAUGE_SESSIONS_ACTIVE, -1);
+	session->worker->cells->closed[session->reason]++;
+	session->server_cells->closed[session->reason]++;
+	if (session->reason == CLOSE_BLOCKED)
+		session_count(session, COUNTER_SESSIONS_BLOCKED, 1);
+}
+
+static void session_free(struct session *session)
+{
+	struct worker *worker = session->worker;
+
+	loop_timer_disarm(worker->loop, &session->timer);
+	loop_timer_disarm(worker->loop, &session->turn);
+	for (enum session_leg leg = 0; leg < LEGS; leg++)
+		leg_close(&session->legs[leg], close_reason_info[session->reason].reset);
+	inspect_stream_free(&session->stream);
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		free(session->pipes[dir].held);
+	if (session->table_slot >= 0)
+		session_table_release(worker->table, session->table_slot);
+	LIST_REMOVE(session, link);
+	worker->n_sessions--;
+	snapshot_unref(&session->snapshot);
+	free(session->hello);
+	free(session->sni);
+	free(session);
+}
+
+static void session_close(struct session *session)
+{
+	record_close(session);
+	session_count_end(session);
+	session_free(session);
+}
+
+void session_abort(struct session *session, enum close_reason reason)
+{
+	session->reason = reason;
+	session_close(session);
+}
+
+static void session_on_timeout(struct loop_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, timer);
+
+	session_abort(session, steps[session->step].on_timeout);
+}
+
+/* --- steps ----------------------------------------------------------------------------------------------------- */
+
+static void session_arm_timer(struct session *session)
+{
+	const char *limits = (const char *)&session->snapshot->config->limits;
+	unsigned int seconds = *(const unsigned int *)(limits + steps[session->step].timeout);
+
+	loop_timer_arm(session->worker->loop, &session->timer, seconds * NSEC_PER_SEC, session_on_timeout);
+}
+
+void session_touch(struct session *session)
+{
+	session_arm_timer(session);
+	if (session->table_slot >= 0)
+		session_table_write_bytes(
+			session->worker->table, session->table_slot, session->pipes[0].sent, session->pipes[1].sent);
+}
+
+/* the only place that changes the step */
+static void session_enter(struct session *session, enum session_step step)
+{
+	log_dbg("session %016llx: %s -> %s%s%s", (unsigned long long)session->id, session_step_name(session->step),
+		session_step_name(step), step == SESSION_CLOSED ? ": " : "",
+		step == SESSION_CLOSED ? close_reason_info[session->reason].name : "");
+	session->step = step;
+	if (step == SESSION_CLOSED)
+		return;
+	session_arm_timer(session);
+	record_row(session);
+}
+
+static void session_on_turn(struct loop_timer *timer)
+{
+	session_run(container_of(timer, struct session, turn));
+}
+
+void session_run(struct session *session)
+{
+	enum session_step next;
+
+	if (session->running)
+		return;
+	session->running = true;
+	session->again = false;
+	while ((next = steps[session->step].run(session)) != session->step) {
+		session_enter(session, next);
+		if (next == SESSION_CLOSED) {
+			session_close(session);
+			return;
+		}
+	}
+	session->running = false;
+	if (session->again) /* one nanosecond: in the loop's next round, after everybody else */
+		loop_timer_arm(session->worker->loop, &session->turn, 1, session_on_turn);
+}
+
+/* why the handshake on that leg failed */
+static enum close_reason session_tls_reason(const struct session *session, enum session_leg side)
+{
+	bool client = side == LEG_CLIENT;
+
+	switch (tls_conn_error(session->legs[side].tls)) {
+	case TLS_ERROR_NO_SHARED_VERSION:
+		return client ? CLOSE_CLIENT_VERSION_OTHER : CLOSE_SERVER_VERSION_OTHER;
+	case TLS_ERROR_NO_SHARED_CIPHER:
+		return client ? CLOSE_CLIENT_CIPHER_OTHER : CLOSE_SERVER_TLS_ERROR;
+	case TLS_ERROR_ALERT:
+		return client ? CLOSE_CLIENT_ALERT : CLOSE_SERVER_ALERT;
+	case TLS_ERROR_CERTIFICATE_DRIFT:
+		return CLOSE_SERVER_CERTIFICATE_DRIFT;
+	case TLS_ERROR_CLIENT_CERTIFICATE:
+		return CLOSE_SERVER_WANTS_CLIENT_CERT;
+	case TLS_ERROR_KEY:
+		return CLOSE_KEY_UNAVAILABLE;
+	case TLS_ERROR_ENGINE:
+		return CLOSE_INTERNAL;
+	default:
+		return client ? CLOSE_CLIENT_TLS_ERROR : CLOSE_SERVER_TLS_ERROR;
+	}
+}
+
+enum close_reason session_leg_reason(const struct session *session, enum session_leg side, enum leg_status status)
+{
+	bool client = side == LEG_CLIENT, early = session->step < SESSION_RELAY;
+
+	switch (status) {
+	case LEG_FAILED:
+		return session_tls_reason(session, side);
+	case LEG_CLOSED:
+	case LEG_FIN:
+		if (early)
+			return client ? CLOSE_CLIENT_CLOSED_EARLY : CLOSE_SERVER_CLOSED_EARLY;
+		return CLOSE_DONE;
+	default:
+		break;
+	}
+	if (client)
+		return CLOSE_CLIENT_RESET;
+	if (session->legs[LEG_SERVER].connected)
+		return CLOSE_SERVER_RESET;
+	return session->legs[LEG_SERVER].error == ECONNREFUSED ? CLOSE_SERVER_REFUSED : CLOSE_SERVER_UNREACHABLE;
+}
+
+static enum session_step session_fail_leg(struct session *session, enum session_leg side, enum leg_status status)
+{
+	enum close_reason reason = session_leg_reason(session, side, status);
+
+	if (status == LEG_FAILED)
+		return session_fail(session, reason, tls_conn_error_text(session->legs[side].tls));
+	return session_fail(session, reason, session->legs[side].error ? strerror(session->legs[side].error) : NULL);
+}
+
+static bool session_hello_room(struct session *session)
+{
+	size_t size = session->hello_size ? session->hello_size * 2 : SESSION_HELLO_FIRST;
+	uint8_t *hello;
+
+	if (session->hello_len < session->hello_size)
+		return true;
+	if (size > SESSION_HELLO_MAX || !(hello = realloc(session->hello, size)))
+		return false;
+	session->hello = hello;
+	session->hello_size = size;
+	return true;
+}
+
+/* the worker's scratch serves the reassembly: spans of a parsed hello are used before the next session runs */
+static enum client_hello_result session_parse_hello(struct session *session, struct client_hello *hello)
+{
+	return client_hello_read(session->hello, session->hello_len, session->worker->hello_scratch, hello);
+}
+
+static enum session_step session_step_client_hello(struct session *session)
+{
+	struct client_hello hello;
+	enum leg_status status;
+	size_t n;
+
+	if (session->legs[LEG_SERVER].error)
+		return session_fail_leg(session, LEG_SERVER, LEG_RESET);
+	for (;;) {
+		if (!session_hello_room(session))
+			return session_fail(session, CLOSE_CLIENT_HELLO_MALFORMED, "too long");
+		status = leg_receive(&session->legs[LEG_CLIENT], session->hello + session->hello_len,
+			session->hello_size - session->hello_len, &n);
+		if (status == LEG_AGAIN)
+			return SESSION_CLIENT_HELLO;
+		if (status != LEG_OK)
+			return session_fail_leg(session, LEG_CLIENT, status);
+		session->hello_len += n;
+		switch (session_parse_hello(session, &hello)) {
+		case CLIENT_HELLO_COMPLETE:
+			if (hello.sni.len && client_hello_sni_is_valid(hello.sni))
+				session->sni = strndup((const char *)hello.sni.data, hello.sni.len);
+			return SESSION_SERVER_CONNECT;
+		case CLIENT_HELLO_CLEARTEXT:
+			return session_fail(session, CLOSE_CLEARTEXT_BEFORE_HELLO, NULL);
+		case CLIENT_HELLO_MALFORMED:
+			return session_fail(session, CLOSE_CLIENT_HELLO_MALFORMED, NULL);
+		case CLIENT_HELLO_NEED_MORE:
+			break;
+		}
+	}
+}
+
+/* ALPN towards the server: what the client offers and inspection can read (C4) */
+static struct span session_offer_alpn(const struct session *session, const struct client_hello *hello)
+{
+	static const uint8_t http11[] = "\x08http/1.1";
+
+	if (session->server->config->decrypted_service != CONFIG_SERVICE_HTTP)
+		return hello->alpn;
+	if (client_hello_offers_alpn(hello, "http/1.1"))
+		return SPAN(http11, sizeof(http11) - 1);
+	return SPAN(NULL, 0);
+}
+
+/* FNV-1a over what makes a server session the same: address, port, name */
+static uint64_t session_cache_key(const struct session *session)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+	uint8_t head[6];
+
+	memcpy(head, &session->server_ip, 4);
+	memcpy(head + 4, &session->server_port, 2);
+	for (size_t i = 0; i < sizeof(head); i++)
+		hash = (hash ^ head[i]) * 0x100000001b3ull;
+	for (const char *c = session->sni; c && *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ull;
+	return hash ? hash : 1;
+}
+
+static enum session_step session_begin_server_handshake(struct session *session)
+{
+	struct leg *leg = &session->legs[LEG_SERVER];
+	struct client_hello hello;
+	struct tls_connect_options options = {0};
+
+	if (session_parse_hello(session, &hello) != CLIENT_HELLO_COMPLETE)
+		return session_fail(session, CLOSE_INTERNAL, "held ClientHello lost");
+	options.protocol_min = MAX(hello.version_min, session->server->config->protocol_min);
+	options.protocol_max = MIN(hello.version_max, session->server->config->protocol_max);
+	if (options.protocol_min > options.protocol_max)
+		return session_fail(session, CLOSE_CLIENT_VERSION_OTHER, NULL);
+	if (session->sni)
+		options.sni = SPAN(session->sni, strlen(session->sni));
+	options.alpn = session_offer_alpn(session, &hello);
+	options.session_cache_key = session_cache_key(session);
+	if (tls_connect(&leg->tls, session->server->connector, &options, &leg_tls_callbacks, leg) < 0)
+		return session_fail(session, CLOSE_INTERNAL, "server leg");
+	return SESSION_SERVER_HANDSHAKE;
+}
+
+static enum session_step session_step_server_connect(struct session *session)
+{
+	const struct leg *leg = &session->legs[LEG_SERVER];
+
+	if (leg->error)
+		return session_fail_leg(session, LEG_SERVER, LEG_RESET);
+	if (session->legs[LEG_CLIENT].error)
+		return session_fail_leg(session, LEG_CLIENT, LEG_RESET);
+	return leg->connected ? session_begin_server_handshake(session) : SESSION_SERVER_CONNECT;
+}
+
+/* what the handshake of that leg agreed on */
+static void session_note_facts(struct session *session, enum session_leg side)
+{
+	struct session_facts *facts = &session->facts;
+	struct tls_facts tls;
+
+	tls_conn_facts(session->legs[side].tls, &tls);
+	facts->version[side] = tls.version;
+	facts->version_name[side] = tls.version_name;
+	facts->cipher_id[side] = tls.cipher_id;
+	facts->cipher[side] = tls.cipher;
+	facts->group[side] = tls.group;
+	facts->resumed[side] = tls.resumed;
+	if (side == LEG_CLIENT)
+		facts->certificate = tls.certificate;
+	snprintf(facts->alpn, sizeof(facts->alpn), "%.*s", SPAN_FMT(tls.alpn));
+}
+
+/* the client leg gets the held bytes and the protocol that the server chose */
+static enum session_step session_begin_client_handshake(struct session *session)
+{
+	struct leg *leg = &session->legs[LEG_CLIENT];
+
+	session_note_facts(session, LEG_SERVER);
+	if (tls_accept(&leg->tls, session->server->acceptor, &leg_tls_callbacks, leg) < 0)
+		return session_fail(session, CLOSE_INTERNAL, "client leg");
+	tls_conn_select_alpn(leg->tls, SPAN(session->facts.alpn, strlen(session->facts.alpn)));
+	if (tls_conn_feed(leg->tls, session->hello, session->hello_len) < 0 || leg_park(leg) < 0)
+		return session_fail(session, CLOSE_INTERNAL, "out of memory");
+	free(TAKE_PTR(session->hello));
+	return SESSION_CLIENT_HANDSHAKE;
+}
+
+static enum session_step session_step_server_handshake(struct session *session)
+{
+	enum leg_status status = leg_handshake(&session->legs[LEG_SERVER]);
+
+	if (session->legs[LEG_CLIENT].error)
+		return session_fail_leg(session, LEG_CLIENT, LEG_RESET);
+	if (status == LEG_AGAIN)
+		return SESSION_SERVER_HANDSHAKE;
+	if (status != LEG_OK)
+		return session_fail_leg(session, LEG_SERVER, status);
+	return session_begin_client_handshake(session);
+}
+
+static enum inspect_service session_service(enum config_service service)
+{
+	static const enum inspect_service services[CONFIG_SERVICE_N] = {
+		[CONFIG_SERVICE_HTTP] = INSPECT_HTTP,
+		[CONFIG_SERVICE_IMAP] = INSPECT_RAW,
+		[CONFIG_SERVICE_POP3] = INSPECT_RAW,
+		[CONFIG_SERVICE_SMTP] = INSPECT_RAW,
+		[CONFIG_SERVICE_ANY] = INSPECT_RAW,
+		[CONFIG_SERVICE_OTHER] = INSPECT_NONE,
+	};
+
+	return services[service];
+}
+
+static bool session_begin_inspection(struct session *session)
+{
+	const struct inspect_engine *engine = session->snapshot->engines[session->profile->id];
+	struct inspect_stream_options options = {.service = session_service(session->server->config->decrypted_service),
+		.client_ip = session->client_ip.s_addr,
+		.server_ip = session->server_ip.s_addr,
+		.client_port = session->client_port,
+		.server_port = session->server_port,
+		.inspect_response = session->profile->inspect_server_response,
+		.body_hold_bytes = session->snapshot->config->limits.request_body_hold_bytes,
+		.on_hit = record_hit,
+		.owner = session};
+
+	if (options.service == INSPECT_NONE || !inspect_engine_filters(engine))
+		return true;
+	return inspect_stream_new(&session->stream, engine, session->worker->scratch, &options) >= 0;
+}
+
+static void session_count_established(struct session *session)
+{
+	const struct session_facts *facts = &session->facts;
+
+	session_count(session, COUNTER_SESSIONS_ESTABLISHED, 1);
+	session_count(session, COUNTER_SESSIONS_RESUMED_CLIENT, facts->resumed[LEG_CLIENT]);
+	session_count(session, COUNTER_SESSIONS_RESUMED_SERVER, facts->resumed[LEG_SERVER]);
+	if (facts->version[LEG_CLIENT] == 0x0304)
+		session_count(session, COUNTER_SESSIONS_TLS13, 1);
+	else if (facts->version[LEG_CLIENT] == 0x0303)
+		session_count(session, COUNTER_SESSIONS_TLS12, 1);
+}
+
+static enum session_step session_step_client_handshake(struct session *session)
+{
+	enum leg_status status = leg_handshake(&session->legs[LEG_CLIENT]);
+
+	if (session->legs[LEG_SERVER].error)
+		return session_fail_leg(session, LEG_SERVER, LEG_RESET);
+	if (status == LEG_AGAIN)
+		return SESSION_CLIENT_HANDSHAKE;
+	if (status != LEG_OK)
+		return session_fail_leg(session, LEG_CLIENT, status);
+	session_note_facts(session, LEG_CLIENT);
+	session->established_ns = loop_now_ns(session->worker->loop);
+	session_count_established(session);
+	if (!session_begin_inspection(session))
+		return session_fail(session, CLOSE_INTERNAL, "no memory for inspection");
+	return SESSION_RELAY;
+}
+
+/* --- the beginning --------------------------------------------------------------------------------------------- */
+
+static void session_prepare_socket(int fd)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+}
+
+/* the server leg: from the client's own address and port, to where the client went (A2) */
+static int session_connect_server(
+	struct session *session, const struct sockaddr_in *client, const struct sockaddr_in *server)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	session_prepare_socket(fd);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
+		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) < 0 ||
+		bind(fd, (const struct sockaddr *)client, sizeof(*client)) < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)server, sizeof(*server)) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return leg_open(&session->legs[LEG_SERVER], &session->worker->io, session, TAKE_FD(fd), false);
+}
+
+/* what the eBPF programs decided at the SYN */
+static int session_find_policy(struct session *session)
+{
+	struct worker *worker = session->worker;
+	const struct config *config;
+	struct flow flow;
+	int r = flow_lookup(worker->flow_map_fd, &session->flow_key, &flow);
+
+	if (r < 0)
+		return r;
+	session->flow_context = flow.context;
+	session->client_port = ntohs(flow.client_port);
+	session->snapshot = worker_find_snapshot(worker, flow.config_version);
+	if (!session->snapshot)
+		return -ENOENT;
+	config = session->snapshot->config;
+	if (flow.ssl_server_id >= config->n_ssl_servers || flow.profile_id >= config->n_profiles ||
+		flow.virtual_segment_id >= config->n_virtual_segments)
+		return -ENOENT;
+	session->server = &session->snapshot->servers[flow.ssl_server_id];
+	session->virtual_segment = &config->virtual_segments[flow.virtual_segment_id];
+	session->profile = &config->profiles[flow.profile_id];
+	session->policy = config_find_ssl_policy(config, flow.ssl_policy_id, NULL);
+	session->server_cells = stats_server_cells(worker->stats, worker->slot, flow.ssl_server_id);
+	return session->policy && session->server_cells ? 0 : -ENOENT;
+}
+
+static int session_new(
+	struct session **out, struct worker *worker, const struct sockaddr_in *client, const struct sockaddr_in *server)
+{
+	struct session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return -ENOMEM;
+	session->worker = worker;
+	session->legs[LEG_CLIENT].source.fd = session->legs[LEG_SERVER].source.fd = -1;
+	session->client_ip = client->sin_addr;
+	session->server_ip = server->sin_addr;
+	session->server_port = ntohs(server->sin_port);
+	session->flow_key = (struct flow_key){.client_ip = client->sin_addr.s_addr,
+		.server_ip = server->sin_addr.s_addr,
+		.client_port = client->sin_port,
+		.server_port = server->sin_port};
+	session->id = worker_next_session_id(worker);
+	session->started_us = clock_wall_us();
+	session->started_ns = loop_now_ns(worker->loop);
+	session->table_slot = session_table_take(worker->table);
+	LIST_INSERT_HEAD(&worker->sessions, session, link);
+	worker->n_sessions++;
+	*out = session;
+	return 0;
+}
+
+/* without a policy there is nothing to log or count per server */
+static void session_refuse(struct worker *worker, int fd, enum close_reason reason)
+{
+	close(fd); /* SO_LINGER {1, 0} from the listener: a reset */
+	worker->cells->closed[reason]++;
+}
+
+static void session_start(
+	struct session *session, int fd, const struct sockaddr_in *client, const struct sockaddr_in *server)
+{
+	int r = leg_open(&session->legs[LEG_CLIENT], &session->worker->io, session, fd, true);
+
+	if (r >= 0)
+		r = session_connect_server(session, client, server);
+	session_count(session, COUNTER_SESSIONS_NEW, 1);
+	session_count(session, COUNTER_GAUGE_SESSIONS_ACTIVE, 1);
+	session->legs[LEG_CLIENT].readable = true; /* the ClientHello may be here already */
+	session_enter(session, SESSION_CLIENT_HELLO);
+	if (r < 0) {
+		snprintf(session->detail, sizeof(session->detail), "server leg: %s", strerror(-r));
+		session_abort(session, CLOSE_SERVER_UNREACHABLE);
+		return;
+	}
+	session_run(session);
+}
+
+void session_accept(struct worker *worker, int fd, const struct sockaddr_in *client)
+{
+	struct sockaddr_in server;
+	socklen_t len = sizeof(server);
+	struct session *session;
+
+	session_prepare_socket(fd);
+	if (getsockname(fd, (struct sockaddr *)&server, &len) < 0 ||
+		session_new(&session, worker, client, &server) < 0) {
+		session_refuse(worker, fd, CLOSE_INTERNAL);
+		return;
+	}
+	if (session_find_policy(session) < 0) {
+		session_free(session);
+		session_refuse(worker, fd, CLOSE_NO_POLICY);
+		return;
+	}
+	if (worker->n_sessions > worker_max_sessions(worker, session->snapshot)) {
+		session_free(session);
+		session_refuse(worker, fd, CLOSE_LIMIT);
+		stats_add(worker->cells, COUNTER_SESSIONS_REFUSED_LIMIT, 1);
+		return;
+	}
+	session_start(session, fd, client, &server);
+}

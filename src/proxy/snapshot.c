@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/snapshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/common.h"
+#include "base/shm.h"
+
+#define SNAPSHOT_CHAIN_MAX 10
+
+/* the certificates of one message, decoded; index by position in the message */
+struct certificates {
+	size_t n;
+	struct certificate {
+		struct tls_certificate tls;
+		struct span chain[SNAPSHOT_CHAIN_MAX];
+		uint8_t *der[SNAPSHOT_CHAIN_MAX];
+	} *items;
+};
+
+static void certificates_free(struct certificates *certs)
+{
+	for (size_t i = 0; i < certs->n; i++)
+		for (size_t j = 0; j < SNAPSHOT_CHAIN_MAX; j++)
+			free(certs->items[i].der[j]);
+	free(certs->items);
+}
+
+static int certificate_decode(struct certificate *cert, const json_t *facts)
+{
+	const json_t *chain = json_object_get(facts, "chain"), *element;
+	const char *key_id = json_string_value(json_object_get(facts, "key_id"));
+	size_t i;
+
+	cert->tls.name = json_string_value(json_object_get(facts, "name"));
+	if (!cert->tls.name || !key_id || !json_array_size(chain) || json_array_size(chain) > SNAPSHOT_CHAIN_MAX)
+		return -EPROTO;
+	cert->tls.key_id = strtoull(key_id, NULL, 16);
+	json_array_foreach(chain, i, element)
+	{
+		size_t len;
+		int r = json_is_string(element) ? base64_decode(json_string_value(element), json_string_length(element),
+							  &cert->der[i], &len)
+						: -EPROTO;
+
+		if (r < 0)
+			return r;
+		cert->chain[i] = SPAN(cert->der[i], len);
+	}
+	cert->tls.n_chain = i;
+	cert->tls.chain = cert->chain;
+	return 0;
+}
+
+static int certificates_decode(struct certificates *certs, const json_t *array)
+{
+	const json_t *facts;
+	size_t i;
+
+	certs->items = calloc(json_array_size(array) + 1, sizeof(*certs->items));
+	if (!certs->items)
+		return -ENOMEM;
+	json_array_foreach(array, i, facts)
+	{
+		int r;
+
+		certs->n = i + 1;
+		r = certificate_decode(&certs->items[i], facts);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static const struct tls_certificate *certificates_find(const struct certificates *certs, const char *name)
+{
+	for (size_t i = 0; i < certs->n; i++)
+		if (!strcmp(certs->items[i].tls.name, name))
+			return &certs->items[i].tls;
+	return NULL;
+}
+
+static int snapshot_server_init(struct snapshot_server *server, const struct config_ssl_server *config,
+	const struct certificates *certs, struct tls_runtime *runtime, char *error, size_t error_size)
+{
+	_cleanup_free_ struct tls_certificate *held = calloc(config->certificates.n + 1, sizeof(*held));
+	struct tls_acceptor_options accept_options = {.protocol_min = config->protocol_min,
+		.protocol_max = config->protocol_max,
+		.n_certificates = config->certificates.n,
+		.certificates = held};
+	struct tls_connector_options connect_options = {.protocol_min = config->protocol_min,
+		.protocol_max = config->protocol_max,
+		.pin = config->certificate_drift == CONFIG_DRIFT_PIN,
+		.n_certificates = config->certificates.n,
+		.certificates = held};
+	int r;
+
+	if (!held)
+		return -ENOMEM;
+	server->config = config;
+	for (size_t i = 0; i < config->certificates.n; i++) {
+		const struct tls_certificate *cert = certificates_find(certs, config->certificates.items[i]);
+
+		if (!cert) {
+			snprintf(error, error_size, "ssl_server %s: certificate %s is not in the store", config->name,
+				config->certificates.items[i]);
+			return -ENOENT;
+		}
+		held[i] = *cert;
+	}
+	r = tls_acceptor_new(&server->acceptor, runtime, &accept_options);
+	if (r >= 0)
+		r = tls_connector_new(&server->connector, runtime, &connect_options);
+	if (r < 0)
+		snprintf(error, error_size, "ssl_server %s: the TLS engine refuses its certificates or protocols: %s",
+			config->name, strerror(-r));
+	return r;
+}
+
+static int snapshot_load_engine(struct inspect_engine **engine, int fd, struct inspect_scratch *scratch)
+{
+	void *image;
+	size_t size;
+	int r = shm_map(fd, false, 1, &image, &size);
+
+	if (r < 0)
+		return r;
+	r = inspect_engine_load(engine, image, size);
+	shm_unmap(image, size);
+	return r < 0 ? r : inspect_scratch_grow(scratch, *engine);
+}
+
+static int snapshot_parse_config(struct snapshot *snapshot, int fd, char *error, size_t error_size)
+{
+	struct config_problems problems = {0};
+	void *text;
+	size_t size;
+	int r = shm_map(fd, false, 1, &text, &size);
+
+	if (r < 0)
+		return r;
+	r = config_parse(text, size, &snapshot->config, &problems);
+	shm_unmap(text, size);
+	if (r < 0 && problems.n)
+		snprintf(error, error_size, "line %u: %s", problems.items[0].line, problems.items[0].message);
+	config_problems_clear(&problems);
+	return r;
+}
+
+static int snapshot_fill(struct snapshot *snapshot, const json_t *message, const int *fds, size_t n_fds,
+	struct tls_runtime *runtime, struct inspect_scratch *scratch, char *error, size_t error_size)
+{
+	_cleanup_(certificates_free) struct certificates certs = {0};
+	const struct config *config;
+	int r = n_fds ? snapshot_parse_config(snapshot, fds[0], error, error_size) : -EPROTO;
+
+	if (r < 0)
+		return r;
+	config = snapshot->config;
+	if (n_fds != 1 + config->n_profiles)
+		return -EPROTO;
+	snapshot->servers = calloc(config->n_ssl_servers + 1, sizeof(*snapshot->servers));
+	snapshot->engines = calloc(config->n_profiles + 1, sizeof(*snapshot->engines));
+	if (!snapshot->servers || !snapshot->engines)
+		return -ENOMEM;
+	r = certificates_decode(&certs, json_object_get(message, "certificates"));
+	for (size_t i = 0; r >= 0 && i < config->n_ssl_servers; i++)
+		r = snapshot_server_init(
+			&snapshot->servers[i], &config->ssl_servers[i], &certs, runtime, error, error_size);
+	for (size_t i = 0; r >= 0 && i < config->n_profiles; i++) {
+		r = snapshot_load_engine(&snapshot->engines[i], fds[1 + i], scratch);
+		if (r < 0)
+			snprintf(error, error_size, "profile %s: the compiled filters cannot be loaded: %s",
+				config->profiles[i].name, strerror(-r));
+	}
+	return r;
+}
+
+int snapshot_new(struct snapshot **out, const json_t *message, const int *fds, size_t n_fds,
+	struct tls_runtime *runtime, struct inspect_scratch *scratch, char *error, size_t error_size)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	int r;
+
+	if (!snapshot)
+		return -ENOMEM;
+	snprintf(error, error_size, "the policy message is malformed or memory is short");
+	snapshot->refs = 1;
+	snapshot->version = json_integer_value(json_object_get(message, "version"));
+	r = snapshot_fill(snapshot, message, fds, n_fds, runtime, scratch, error, error_size);
+	if (r < 0) {
+		snapshot_unref(&snapshot);
+		return r;
+	}
+	*out = snapshot;
+	return 0;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+	snapshot->refs++;
+	return snapshot;
+}
+
+void snapshot_unref(struct snapshot **ref)
+{
+	struct snapshot *snapshot = TAKE_PTR(*ref);
+
+	if (!snapshot || --snapshot->refs)
+		return;
+	for (size_t i = 0; snapshot->servers && i < snapshot->config->n_ssl_servers; i++) {
+		tls_acceptor_unref(&snapshot->servers[i].acceptor);
+		tls_connector_unref(&snapshot->servers[i].connector);
+	}
+	for (size_t i = 0; snapshot->engines && i < snapshot->config->n_profiles; i++)
+		inspect_engine_free(&snapshot->engines[i]);
+	free(snapshot->servers);
+	free(snapshot->engines);
+	config_unref(&snapshot->config);
+	free(snapshot);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "proxy/record.h"
+
+#define WORKER_CONTROL_FD 3
+#define WORKER_HEARTBEAT_NS (25 * NSEC_PER_MSEC)
+#define WORKER_ACCEPT_BATCH 64
+/* without a supervisor a generation serves on for this long, then drains (design: generations) */
+#define WORKER_HEADLESS_SECONDS 600
+#define WORKER_HEADLESS_DRAIN_SECONDS 300
+
+struct snapshot *worker_find_snapshot(struct worker *worker, uint32_t version)
+{
+	for (size_t i = 0; i < WORKER_SNAPSHOTS; i++)
+		if (worker->snapshots[i] && worker->snapshots[i]->version == version)
+			return snapshot_ref(worker->snapshots[i]);
+	return worker->snapshots[0] ? snapshot_ref(worker->snapshots[0]) : NULL;
+}
+
+/* unique over restarts and workers: 16 bits of the boot, 8 of the slot, 40 of a count */
+uint64_t worker_next_session_id(struct worker *worker)
+{
+	return worker->boot_id << 48 | (uint64_t)(worker->slot & 0xff) << 40 |
+	       (++worker->sessions_made & 0xffffffffffull);
+}
+
+unsigned int worker_max_sessions(const struct worker *worker, const struct snapshot *snapshot)
+{
+	return (snapshot->config->limits.max_sessions + worker->n_workers - 1) / worker->n_workers;
+}
+
+static void worker_beat(struct worker *worker)
+{
+	__atomic_store_n(&worker->cell->heartbeat_ns, loop_now_ns(worker->loop), __ATOMIC_RELAXED);
+}
+
+static void worker_close_listener(struct worker *worker)
+{
+	int fd = worker->listener.fd;
+
+	if (fd < 0)
+		return;
+	loop_remove(worker->loop, &worker->listener);
+	close(fd);
+}
+
+void worker_stop(struct worker *worker)
+{
+	worker->stopping = true;
+	worker_close_listener(worker);
+	while (!LIST_EMPTY(&worker->sessions))
+		session_abort(LIST_FIRST(&worker->sessions), CLOSE_SHUTDOWN);
+	loop_stop(worker->loop);
+}
+
+void worker_drain(struct worker *worker, unsigned int seconds)
+{
+	if (worker->draining)
+		return;
+	worker->draining = true;
+	worker->drain_until_ns = loop_now_ns(worker->loop) + seconds * NSEC_PER_SEC;
+	worker_close_listener(worker);
+}
+
+/* every WORKER_HEARTBEAT_NS: heartbeat, and whether this worker's time is over */
+static void worker_on_heartbeat(struct loop_timer *timer)
+{
+	struct worker *worker = container_of(timer, struct worker, heartbeat);
+	uint32_t retire = __atomic_load_n(&worker->cell->retire, __ATOMIC_RELAXED);
+
+	worker_beat(worker);
+	if (worker->control_fd < 0 && retire)
+		worker_drain(worker, retire);
+	else if (worker->control_fd < 0 &&
+		 loop_now_ns(worker->loop) - worker->headless_since_ns > WORKER_HEADLESS_SECONDS * NSEC_PER_SEC)
+		worker_drain(worker, WORKER_HEADLESS_DRAIN_SECONDS);
+	if (worker->draining && (!worker->n_sessions || loop_now_ns(worker->loop) > worker->drain_until_ns))
+		worker_stop(worker);
+	else
+		loop_timer_arm(worker->loop, timer, WORKER_HEARTBEAT_NS, worker_on_heartbeat);
+}
+
+/* after each round of events: one doorbell each for keeper and log, however much was queued */
+static void worker_on_idle(void *data)
+{
+	struct worker *worker = data;
+
+	worker_beat(worker);
+	tls_runtime_ring_doorbell(worker->tls);
+	event_ring_flush(worker->events);
+}
+
+static void worker_on_accept(struct loop_source *source, uint32_t events)
+{
+	struct worker *worker = container_of(source, struct worker, listener);
+
+	for (unsigned int i = 0; i < WORKER_ACCEPT_BATCH; i++) {
+		struct sockaddr_in client;
+		socklen_t len = sizeof(client);
+		int fd = accept4(source->fd, (struct sockaddr *)&client, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		session_accept(worker, fd, &client);
+	}
+}
+
+int worker_open_listener(struct worker *worker, uint32_t listen_ip, uint16_t listen_port)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons(listen_port), .sin_addr.s_addr = htonl(listen_ip)};
+	int r;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
+		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger)) < 0 ||
+		bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 65535) < 0)
+		return log_err_r(-errno, "cannot listen in the inspect namespace");
+	r = worker_send_listener(worker, fd);
+	if (r < 0)
+		return r;
+	return loop_add(worker->loop, &worker->listener, TAKE_FD(fd), EPOLLIN, worker_on_accept);
+}
+
+static void worker_free(struct worker *worker)
+{
+	for (size_t i = 0; i < WORKER_SNAPSHOTS; i++)
+		snapshot_unref(&worker->snapshots[i]);
+	event_ring_flush(worker->events);
+	inspect_scratch_free(&worker->scratch);
+	tls_runtime_free(&worker->tls);
+	event_ring_free(&worker->events);
+	session_table_free(&worker->table);
+	stats_page_free(&worker->stats);
+	loop_free(&worker->loop);
+	free(worker);
+}
+
+static int worker_run(struct worker *worker)
+{
+	loop_set_idle(worker->loop, worker_on_idle, worker);
+	worker->cell->retire = 0;
+	worker->cell->pid = getpid();
+	worker_beat(worker);
+	loop_timer_arm(worker->loop, &worker->heartbeat, WORKER_HEARTBEAT_NS, worker_on_heartbeat);
+	worker_watch_control(worker);
+	return loop_run(worker->loop);
+}
+
+int worker_main(void)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int r;
+
+	if (!worker)
+		return EXIT_FAILURE;
+	LIST_INIT(&worker->sessions);
+	worker->listener.fd = worker->key_responses.fd = worker->control.fd = -1;
+	for (size_t i = 0; i < WORKER_KEYRING_FDS; i++)
+		worker->keyring_fds[i] = -1;
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	r = loop_new(&worker->loop);
+	worker->io.loop = worker->loop;
+	if (r >= 0)
+		r = worker_start(worker, WORKER_CONTROL_FD);
+	if (r >= 0)
+		r = worker_sandbox();
+	if (r >= 0)
+		r = worker_run(worker);
+	worker_free(worker);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

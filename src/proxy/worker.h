@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A worker: one process, one loop, one slot. It owns its sessions and the policy snapshots they refer to; everything
+ * else it uses came in as descriptors from the supervisor. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/instance.h"
+#include "base/loop.h"
+#include "dataplane/worker_cell.h"
+#include "events/event.h"
+#include "proxy/leg.h"
+#include "proxy/session.h"
+#include "stats/session_table.h"
+#include "stats/stats.h"
+#include "tls/client_hello.h"
+
+#define WORKER_PLAIN_SIZE (64u << 10)
+#define WORKER_SNAPSHOTS 4 /* versions that new sessions may still ask for; sessions keep older ones alive */
+
+#define WORKER_KEYRING_FDS 3 /* ring, request eventfd, response eventfd */
+
+struct worker {
+	struct loop *loop;
+	unsigned int slot, n_workers;
+	uint64_t boot_id, sessions_made;
+	int control_fd; /* -1: headless */
+	struct loop_source control, listener, key_responses;
+	struct loop_timer heartbeat;
+	struct worker_cell *cell;
+	int flow_map_fd, keyring_fds[WORKER_KEYRING_FDS];
+	struct stats_page *stats;
+	struct stats_cells *cells;
+	struct session_table *table;
+	struct event_ring *events;
+	struct tls_runtime *tls;
+	struct inspect_scratch *scratch;
+	struct snapshot *snapshots[WORKER_SNAPSHOTS]; /* newest first */
+	LIST_HEAD(session_list, session) sessions;
+	unsigned int n_sessions;
+	uint64_t system_record_ns; /* when a System record was last written for a session */
+	bool draining, stopping;
+	uint64_t drain_until_ns, headless_since_ns;
+	uint8_t hello_scratch[CLIENT_HELLO_MAX];
+	uint8_t plain[WORKER_PLAIN_SIZE];
+	struct leg_io io;
+};
+
+/* the policy of that version, else of the newest; a reference of the caller's, NULL if there is none */
+struct snapshot *worker_find_snapshot(struct worker *worker, uint32_t version);
+uint64_t worker_next_session_id(struct worker *worker);
+unsigned int worker_max_sessions(const struct worker *worker, const struct snapshot *snapshot);
+
+/* control.c: what the supervisor asks. worker_start() blocks for the `start` message and fills the worker. */
+int worker_start(struct worker *worker, int control_fd);
+void worker_watch_control(struct worker *worker);
+int worker_send_listener(struct worker *worker, int listener_fd);
+/* worker.c */
+int worker_open_listener(struct worker *worker, uint32_t listen_ip, uint16_t listen_port);
+void worker_drain(struct worker *worker, unsigned int seconds);
+void worker_stop(struct worker *worker);
+/* sandbox.c: after the descriptors are in place, before the first connection */
+int worker_sandbox(void);
+int compile_sandbox(void);
+
+/* main of sluice-proxy without --compile; the control socket is descriptor 3. Returns the exit status. */
+int worker_main(void);
+/* main of sluice-proxy --compile: one request on descriptor 3, one answer */
+int compile_main(void);
