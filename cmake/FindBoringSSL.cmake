@@ -7,7 +7,7 @@ find_path(BORINGSSL_INCLUDE_DIR openssl/is_boringssl.h
 foreach(c ssl crypto)
   find_library(BORINGSSL_${c} NAMES ${c}
     HINTS ${BORINGSSL_ROOT}/lib PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/android NO_DEFAULT_PATH REQUIRED)
-  add_library(BoringSSL::${c} SHARED IMPORTED)
+  add_library(BoringSSL::${c} SHARED IMPORTED GLOBAL)
   set_target_properties(BoringSSL::${c} PROPERTIES IMPORTED_LOCATION ${BORINGSSL_${c}}
     INTERFACE_INCLUDE_DIRECTORIES ${BORINGSSL_INCLUDE_DIR})
 endforeach()

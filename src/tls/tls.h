@@ -10,7 +10,7 @@
 
 #include "base/common.h"
 
-struct tls_runtime;   /* per worker: engine state, buffer pool, key ring client, ticket keys */
+struct tls_runtime; /* per worker: engine state, buffer pool, key ring client, ticket keys */
 struct tls_acceptor;
 struct tls_connector;
 struct tls_conn;
@@ -26,15 +26,15 @@ enum tls_status {
 
 enum tls_error {
 	TLS_ERROR_NONE,
-	TLS_ERROR_PROTOCOL,          /* malformed or unexpected record or message */
-	TLS_ERROR_NO_SHARED_VERSION, /* version not offered or not allowed */
-	TLS_ERROR_NO_SHARED_CIPHER,  /* client_cipher_other */
-	TLS_ERROR_ALERT,             /* the peer sent a fatal alert: tls_alert_received() */
-	TLS_ERROR_CERTIFICATE_DRIFT, /* the server shows another leaf than the one held (D9) */
-	TLS_ERROR_CLIENT_CERTIFICATE,/* the server requires a client certificate (D6) */
-	TLS_ERROR_KEY,               /* key keeper: no key, fault, or ring full */
-	TLS_ERROR_RENEGOTIATION,     /* refused */
-	TLS_ERROR_ENGINE,            /* out of memory and the like */
+	TLS_ERROR_PROTOCOL,           /* malformed or unexpected record or message */
+	TLS_ERROR_NO_SHARED_VERSION,  /* version not offered or not allowed */
+	TLS_ERROR_NO_SHARED_CIPHER,   /* client_cipher_other */
+	TLS_ERROR_ALERT,              /* the peer sent a fatal alert: tls_alert_received() */
+	TLS_ERROR_CERTIFICATE_DRIFT,  /* the server shows another leaf than the one held (D9) */
+	TLS_ERROR_CLIENT_CERTIFICATE, /* the server requires a client certificate (D6) */
+	TLS_ERROR_KEY,                /* key keeper: no key, fault, or ring full */
+	TLS_ERROR_RENEGOTIATION,      /* refused */
+	TLS_ERROR_ENGINE,             /* out of memory and the like */
 };
 
 /* where a connection's output goes and who is told of key results; owner is passed back as it is */
@@ -65,25 +65,26 @@ void tls_runtime_ring_doorbell(struct tls_runtime *runtime);
 
 /* --- certificates (public part; DER) ---------------------------------------------------------------------------- */
 struct tls_certificate {
-	const char *name;          /* in the certificate store */
+	const char *name; /* in the certificate store */
 	size_t n_chain;
-	const struct span *chain;  /* leaf first; borrowed until tls_acceptor_new()/tls_connector_new() return */
-	uint64_t key_id;           /* as in ipc/keyring.h */
+	const struct span *chain; /* leaf first; borrowed until tls_acceptor_new()/tls_connector_new() return */
+	uint64_t key_id;          /* as in ipc/keyring.h */
 };
 
 struct tls_acceptor_options {
 	uint16_t protocol_min, protocol_max; /* 0x0301 ... 0x0304 */
 	size_t n_certificates;               /* the first is the default; others are chosen by SNI and key type (D8) */
 	const struct tls_certificate *certificates;
-	const char *cipher_list;             /* engine-neutral OpenSSL-style names joined by ':', NULL: the default list */
+	const char *cipher_list; /* engine-neutral OpenSSL-style names joined by ':', NULL: the default list */
 };
-int tls_acceptor_new(struct tls_acceptor **out, struct tls_runtime *runtime, const struct tls_acceptor_options *options);
+int tls_acceptor_new(
+	struct tls_acceptor **out, struct tls_runtime *runtime, const struct tls_acceptor_options *options);
 struct tls_acceptor *tls_acceptor_ref(struct tls_acceptor *acceptor);
 void tls_acceptor_unref(struct tls_acceptor **acceptor);
 
 struct tls_connector_options {
 	uint16_t protocol_min, protocol_max;
-	bool pin;             /* compare the server's leaf with the certificates (D9 pin) */
+	bool pin; /* compare the server's leaf with the certificates (D9 pin) */
 	size_t n_certificates;
 	const struct tls_certificate *certificates;
 };
@@ -92,15 +93,16 @@ int tls_connector_new(
 void tls_connector_unref(struct tls_connector **connector);
 
 /* --- connection ----------------------------------------------------------------------------------------------- */
-int tls_accept(struct tls_conn **out, struct tls_acceptor *acceptor, const struct tls_callbacks *callbacks, void *owner);
+int tls_accept(
+	struct tls_conn **out, struct tls_acceptor *acceptor, const struct tls_callbacks *callbacks, void *owner);
 /* The ALPN protocol the acceptor shall select: called before tls_handshake(); an empty span selects none. */
 void tls_conn_select_alpn(struct tls_conn *conn, struct span protocol);
 
 struct tls_connect_options {
-	struct span sni;               /* empty: none sent */
-	struct span alpn;              /* wire format (length-prefixed names), empty: none offered */
+	struct span sni;                     /* empty: none sent */
+	struct span alpn;                    /* wire format (length-prefixed names), empty: none offered */
 	uint16_t protocol_min, protocol_max; /* 0: the connector's; else intersected with it (client's offer) */
-	uint64_t session_cache_key;    /* 0: no resumption; else sessions are kept and offered under this key */
+	uint64_t session_cache_key;          /* 0: no resumption; else sessions are kept and offered under this key */
 };
 int tls_connect(struct tls_conn **out, struct tls_connector *connector, const struct tls_connect_options *options,
 	const struct tls_callbacks *callbacks, void *owner);
@@ -129,9 +131,9 @@ int tls_conn_alert_received(const struct tls_conn *conn); /* alert code, or -1 *
 /* engine's own words for the log; never NULL; valid until the next call on this connection */
 const char *tls_conn_error_text(const struct tls_conn *conn);
 
-struct tls_facts { /* after the handshake; strings live as long as the connection */
-	uint16_t version;   /* 0x0303 ... */
-	uint16_t cipher_id; /* IANA */
+struct tls_facts {                                 /* after the handshake; strings live as long as the connection */
+	uint16_t version;                          /* 0x0303 ... */
+	uint16_t cipher_id;                        /* IANA */
 	const char *version_name, *cipher, *group; /* "TLSv1.3", IANA cipher name, "X25519"; group may be "" */
 	uint16_t signature_algorithm;              /* of the peer's or own signature, 0: none */
 	struct span alpn;

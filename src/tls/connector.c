@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The appliance towards the real server: the leaf compared with those held (D9), sessions resumed (D5), a request for a
+ * client certificate noticed (D6). */
+#include "tls/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "base/span.h"
+
+/* --- callbacks of the engine ------------------------------------------------------------------------------------ */
+
+static bool buffers_equal(const CRYPTO_BUFFER *a, const CRYPTO_BUFFER *b)
+{
+	return span_equal(
+		SPAN(CRYPTO_BUFFER_data(a), CRYPTO_BUFFER_len(a)), SPAN(CRYPTO_BUFFER_data(b), CRYPTO_BUFFER_len(b)));
+}
+
+static bool connector_holds(const struct tls_connector *connector, const CRYPTO_BUFFER *leaf)
+{
+	for (size_t i = 0; i < connector->n_certificates; i++)
+		if (buffers_equal(connector->certificates[i].chain[0], leaf))
+			return true;
+	return false;
+}
+
+/* no chain building: the operator holds the very certificate that the server shows */
+static enum ssl_verify_result_t connector_verify(SSL *ssl, uint8_t *alert)
+{
+	const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
+	struct tls_conn *conn = tls_conn_of(ssl);
+
+	if (!conn->connector->pin)
+		return ssl_verify_ok;
+	if (chain && sk_CRYPTO_BUFFER_num(chain) && connector_holds(conn->connector, sk_CRYPTO_BUFFER_value(chain, 0)))
+		return ssl_verify_ok;
+	tls_conn_fail(conn, TLS_ERROR_CERTIFICATE_DRIFT, "the server's certificate is not the one held");
+	*alert = SSL_AD_CERTIFICATE_UNKNOWN;
+	return ssl_verify_invalid;
+}
+
+/* called only when the server asks for a client certificate: go on with none */
+static int connector_client_certificate(SSL *ssl, void *arg)
+{
+	tls_conn_of(ssl)->asked_client_certificate = true;
+	return 1;
+}
+
+/* 1: the session is ours now */
+static int connector_new_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_conn *conn = tls_conn_of(ssl);
+
+	if (!conn->session_key || !SSL_SESSION_is_resumable(session))
+		return 0;
+	session_cache_put(conn->connector->sessions, conn->session_key, session);
+	return 1;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+static int connector_init(
+	struct tls_connector *connector, struct tls_runtime *runtime, const struct tls_connector_options *options)
+{
+	int err = certificates_new(&connector->certificates, runtime, options->n_certificates, options->certificates);
+
+	if (err)
+		return err;
+	connector->n_certificates = options->n_certificates;
+	err = session_cache_new(&connector->sessions);
+	if (!err)
+		err = tls_ctx_new(&connector->ctx, runtime, options->protocol_min, options->protocol_max, NULL);
+	if (err)
+		return err;
+	SSL_CTX_set_custom_verify(connector->ctx, SSL_VERIFY_PEER, connector_verify);
+	SSL_CTX_set_cert_cb(connector->ctx, connector_client_certificate, NULL);
+	SSL_CTX_set_session_cache_mode(connector->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(connector->ctx, connector_new_session);
+	return 0;
+}
+
+int tls_connector_new(
+	struct tls_connector **out, struct tls_runtime *runtime, const struct tls_connector_options *options)
+{
+	struct tls_connector *connector = calloc(1, sizeof(*connector));
+	int err;
+
+	if (!connector)
+		return -ENOMEM;
+	connector->refs = 1;
+	connector->runtime = runtime;
+	connector->pin = options->pin;
+	connector->protocol_min = MAX(options->protocol_min, TLS_VERSION_LOWEST);
+	connector->protocol_max = options->protocol_max;
+	err = connector_init(connector, runtime, options);
+	if (err)
+		tls_connector_unref(&connector);
+	else
+		*out = connector;
+	return err;
+}
+
+void tls_connector_unref(struct tls_connector **connector)
+{
+	struct tls_connector *c = TAKE_PTR(*connector);
+
+	if (!c || --c->refs)
+		return;
+	session_cache_free(&c->sessions);
+	if (c->ctx)
+		SSL_CTX_free(c->ctx);
+	certificates_free(&c->certificates, c->n_certificates);
+	free(c);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------- */
+
+/* Sessions of two names on one address must not meet, whatever the caller put into its key (FNV-1a). */
+static uint64_t session_key_for(const struct tls_connect_options *options)
+{
+	uint64_t key = options->session_cache_key ^ 0xcbf29ce484222325ull;
+
+	if (!options->session_cache_key)
+		return 0;
+	for (size_t i = 0; i < options->sni.len; i++)
+		key = (key ^ options->sni.data[i]) * 0x100000001b3ull;
+	return key ? key : 1;
+}
+
+static void conn_offer_session(struct tls_conn *conn)
+{
+	SSL_SESSION *session;
+
+	if (!conn->session_key)
+		return;
+	session = session_cache_get(conn->connector->sessions, conn->session_key);
+	if (!session)
+		return;
+	SSL_set_session(conn->ssl, session);
+	SSL_SESSION_free(session);
+}
+
+/* the connector's versions and, where the caller gives them, the client's (D5: the legs are coherent) */
+static int conn_set_versions(struct tls_conn *conn, const struct tls_connect_options *options)
+{
+	const struct tls_connector *connector = conn->connector;
+	uint16_t min = MAX(connector->protocol_min, options->protocol_min);
+	uint16_t max = connector->protocol_max;
+
+	if (options->protocol_max)
+		max = MIN(max, options->protocol_max);
+	if (min > max)
+		return -EPROTONOSUPPORT;
+	return SSL_set_min_proto_version(conn->ssl, min) && SSL_set_max_proto_version(conn->ssl, max) ? 0 : -EINVAL;
+}
+
+static int conn_set_sni(struct tls_conn *conn, struct span sni)
+{
+	char name[256];
+
+	if (!sni.len)
+		return 0;
+	if (sni.len >= sizeof(name) || memchr(sni.data, 0, sni.len))
+		return -EINVAL;
+	memcpy(name, sni.data, sni.len);
+	name[sni.len] = 0;
+	return SSL_set_tlsext_host_name(conn->ssl, name) ? 0 : -ENOMEM;
+}
+
+static int conn_set_alpn(struct tls_conn *conn, struct span alpn)
+{
+	if (!alpn.len)
+		return 0;
+	return SSL_set_alpn_protos(conn->ssl, alpn.data, alpn.len) ? -EINVAL : 0;
+}
+
+static int conn_configure(struct tls_conn *conn, const struct tls_connect_options *options)
+{
+	int err = conn_set_versions(conn, options);
+
+	if (!err)
+		err = conn_set_sni(conn, options->sni);
+	if (!err)
+		err = conn_set_alpn(conn, options->alpn);
+	if (err)
+		return err;
+	conn->session_key = session_key_for(options);
+	conn_offer_session(conn);
+	return 0;
+}
+
+int tls_connect(struct tls_conn **out, struct tls_connector *connector, const struct tls_connect_options *options,
+	const struct tls_callbacks *callbacks, void *owner)
+{
+	struct tls_conn *conn;
+	int err = tls_conn_new(&conn, connector->runtime, connector->ctx, callbacks, owner);
+
+	if (err)
+		return err;
+	conn->connector = connector;
+	connector->refs++;
+	SSL_set_connect_state(conn->ssl);
+	err = conn_configure(conn, options);
+	ERR_clear_error();
+	if (err)
+		tls_conn_free(&conn);
+	else
+		*out = conn;
+	return err;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of this folder share behind tls.h: the only place where BoringSSL's types have names. */
+#include <openssl/base.h>
+#ifndef OPENSSL_IS_BORINGSSL
+#error "this folder needs BoringSSL's headers; OpenSSL's were found"
+#endif
+#include <openssl/pool.h>
+#include <openssl/ssl.h>
+
+#include "tls/keyring_client.h"
+#include "tls/tls.h"
+
+#define TLS_CURVES "X25519:P-256:P-384"
+#define TLS_VERSION_LOWEST TLS1_VERSION
+
+struct tls_runtime {
+	CRYPTO_BUFFER_POOL *pool; /* one copy of each certificate, however many connections show or saw it */
+	struct keyring_client *keys;
+	BIO_METHOD *bio_method;
+	bool has_previous;
+	struct tls_ticket_key current, previous;
+};
+
+/* certificate.c: what choosing and using a certificate needs to know */
+struct certificate {
+	char *name;
+	uint64_t key_id;
+	int key_type;          /* EVP_PKEY_RSA, EVP_PKEY_EC */
+	uint16_t ec_signature; /* TLS 1.3 ties ECDSA signatures to the curve: the one SignatureScheme of this key */
+	size_t modulus_size;   /* RSA, bytes */
+	size_t n_chain;
+	CRYPTO_BUFFER **chain; /* leaf first */
+	size_t n_dns_names;
+	char **dns_names; /* lower case; "*.example.org" matches one label */
+	uint8_t session_context[32];
+};
+int certificate_init(struct certificate *cert, struct tls_runtime *runtime, const struct tls_certificate *source);
+void certificate_clear(struct certificate *cert);
+/* copies of n certificates; 0 or -errno */
+int certificates_new(
+	struct certificate **out, struct tls_runtime *runtime, size_t n, const struct tls_certificate *sources);
+void certificates_free(struct certificate **certs, size_t n);
+/* what a ClientHello says about which certificate suits it */
+struct certificate_wish {
+	char sni[256]; /* lower case, "" for none */
+	bool rsa, ecdsa;
+	bool tls13;
+	struct span signature_algorithms;
+};
+const struct certificate *certificate_choose(
+	const struct certificate *certs, size_t n, const struct certificate_wish *wish);
+
+struct tls_acceptor {
+	unsigned int refs;
+	struct tls_runtime *runtime;
+	SSL_CTX *ctx;
+	uint16_t protocol_max;
+	size_t n_certificates;
+	struct certificate *certificates;
+};
+
+struct session_cache;
+struct tls_connector {
+	unsigned int refs;
+	struct tls_runtime *runtime;
+	SSL_CTX *ctx;
+	uint16_t protocol_min, protocol_max;
+	bool pin;
+	size_t n_certificates;
+	struct certificate *certificates;
+	struct session_cache *sessions;
+};
+
+struct tls_conn {
+	SSL *ssl;
+	struct tls_runtime *runtime;
+	struct tls_acceptor *acceptor; /* one of the two is set */
+	struct tls_connector *connector;
+	struct tls_callbacks callbacks;
+	void *owner;
+	const uint8_t *in; /* into the caller's buffer, or into parked */
+	size_t in_len;
+	uint8_t *parked;
+	struct keyring_request key;
+	uint64_t session_key; /* 0: no resumption */
+	const struct certificate *certificate;
+	uint8_t *alpn; /* chosen by the caller; freed with the handshake */
+	const char *error_text;
+	uint16_t signature_algorithm, client_version;
+	int16_t alert;
+	uint8_t alpn_len;
+	uint8_t error; /* enum tls_error */
+	bool key_decrypt;
+	bool asked_client_certificate;
+	bool established;   /* tls_handshake() said TLS_OK */
+	bool got_plaintext; /* tls_read() gave some */
+	bool write_pending; /* a record waits in the engine for tls_write() to be called again */
+	bool wrote_close;
+};
+
+/* conn.c */
+int tls_conn_new(struct tls_conn **out, struct tls_runtime *runtime, SSL_CTX *ctx,
+	const struct tls_callbacks *callbacks, void *owner);
+BIO_METHOD *tls_bio_method_new(void);
+/* the connection of an engine object: its BIO points there */
+static inline struct tls_conn *tls_conn_of(const SSL *ssl)
+{
+	return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+/* handshake.c: the engine's word on a call that returned rc <= 0, as a status; fills error, alert and error_text */
+enum tls_status tls_conn_status(struct tls_conn *conn, int rc);
+enum tls_status tls_conn_fail(struct tls_conn *conn, enum tls_error error, const char *text);
+
+/* key_method.c */
+extern const SSL_PRIVATE_KEY_METHOD tls_key_method;
+void tls_key_done(struct keyring_request *request);
+
+/* runtime.c: what acceptors and connectors have in common */
+int tls_ctx_new(SSL_CTX **out, struct tls_runtime *runtime, uint16_t protocol_min, uint16_t protocol_max,
+	const char *cipher_list);
+int tls_ticket_key_cb(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, HMAC_CTX *hmac, int encrypt);
+
+/* session_cache.c */
+int session_cache_new(struct session_cache **out);
+void session_cache_free(struct session_cache **cache);
+/* takes over session */
+void session_cache_put(struct session_cache *cache, uint64_t key, SSL_SESSION *session);
+/* a reference of the caller's, or NULL; a single-use session leaves the cache */
+SSL_SESSION *session_cache_get(struct session_cache *cache, uint64_t key);
+void session_cache_drop(struct session_cache *cache, uint64_t key);

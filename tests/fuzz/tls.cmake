@@ -1,0 +1,1 @@
+sluice_fuzz_target(fuzz_client_hello tls)
