@@ -50,7 +50,7 @@ def expect(condition, expected, seen=None):
 
 class Demo:
     def __init__(self, out, arguments):
-        self.out, self.arguments, self.results = out, arguments, []
+        self.out, self.arguments, self.results, self.sluice = out, arguments, [], None
 
     def print(self, text=""):
         print(text, file=self.out, flush=True)
@@ -63,7 +63,9 @@ class Demo:
     # --- set-up -------------------------------------------------------------------------------------------------------
     def build(self, stack):
         self.print("A client (%s) and a server (%s), each in a network namespace, and Sluice between them." % (CLIENT_IP, SERVER_IP))
-        self.topology = stack.enter_context(Topology(name="demo" + secrets.token_hex(3)))
+        name = "demo" + secrets.token_hex(3)
+        self.print("Everything carries the name of this run: instance " + name)
+        self.topology = stack.enter_context(Topology(name=name))
         self.client, self.server = self.topology.client, self.topology.server
         self.certificate = Certificate(self.topology.directory, "web-rsa", WEB_NAME)
         self.nginx = stack.enter_context(Nginx(self.topology, self.certificate))
@@ -251,7 +253,7 @@ class Demo:
         with tls_connect(self.client, certificate=self.certificate, timeout=4) as connection:
             port = connection.getsockname()[1]
             expect(http_get(connection, "/demo-h")[0] == 200, "a session is open")
-            listed = [row for row in self.sluice.show("sessions")["sessions"] if row["src_port"] == port]
+            listed = [row for row in self.sluice.show("sessions")["sessions"] if row["client_port"] == port]
             expect(len(listed) == 1, "the open session is listed", listed)
             for line in self.sluice.command("show", "sessions").stdout.splitlines():
                 self.say(line)
@@ -260,7 +262,7 @@ class Demo:
         self.say(", ".join("%s %d" % (name, counters[name]) for name in (
             "sessions_new", "sessions_established", "sessions_blocked", "filter_hits", "wire_forwarded", "wire_to_inspect")))
         record = self.sluice.wait_record("ssl_inspection", src_port=port)
-        expect(record["session_id"] == listed[0]["session_id"], "the same session id in list and log", record["session_id"])
+        expect(record["session_id"] == listed[0]["id"], "the same session id in list and log", record["session_id"])
         self.say("SSL Inspection log: " + json.dumps(record))
 
 
@@ -341,7 +343,7 @@ def main():
             demo.build(stack)
             held = demo.run()
         except (RuntimeError, OSError, TimeoutError) as problem:
-            error = "%s\n%s" % (problem, demo.sluice.messages()[-3000:] if getattr(demo, "sluice", None) and demo.sluice.supervisor else "")
+            error = "%s\n%s" % (problem, demo.sluice.messages()[-3000:] if demo.sluice and demo.sluice.supervisor else "")
             demo.print("\nThe set-up failed: " + error)
         if arguments.keep and error is None:
             stack.pop_all()
@@ -350,7 +352,7 @@ def main():
     if error is None:
         demo.print("\n%s" % ("Every step held." if held else "These steps did not hold: %s" % ", ".join("(%s)" % s for s in failed)))
     if arguments.json:
-        print(json.dumps({"held": held, "error": error, "steps": demo.results}, indent=1))
+        print(json.dumps({"held": held, "instance": demo.sluice and demo.sluice.instance, "error": error, "steps": demo.results}, indent=1))
     sys.exit(0 if held else 1)
 
 

@@ -78,7 +78,11 @@ OWN_LABORATORIES = pytest.StashKey()
 def lab(request):
     option = request.config.getoption
     with Laboratory(option("--device"), option("--bin-dir")) as laboratory:
+        started = laboratory.appliance.children() if laboratory.device.inspects else {}
         yield laboratory
+        if laboratory.device.inspects:
+            assert laboratory.appliance.children() == started, "a process died under the shared laboratory:\n" + laboratory.report()
+            _no_sanitizer_report(laboratory)
 
 
 @pytest.fixture
@@ -90,6 +94,15 @@ def fresh_lab(request):
             mine.append(stack.enter_context(Laboratory(option("--device"), option("--bin-dir"), **options)))
             return mine[-1]
         yield build
+        for laboratory in mine:
+            _no_sanitizer_report(laboratory)
+
+
+def _no_sanitizer_report(laboratory):
+    """a process that a sanitizer ended was replaced by the supervisor: nobody else would notice"""
+    if laboratory.device.inspects:
+        said = [line for line in laboratory.appliance.messages().splitlines() if "Sanitizer" in line or "runtime error:" in line]
+        assert not said, "\n".join([*said, laboratory.appliance.messages()[-8000:]])
 
 
 @pytest.fixture

@@ -29,11 +29,11 @@ def test_h1_session_list_lives_as_long_as_the_session(lab):
     with tls_connect(lab.client, certificate=lab.certificate) as connection:
         port = connection.getsockname()[1]
         assert http_get(connection)[0] == 200
-        row, = [r for r in lab.appliance.show("sessions")["sessions"] if r["src_port"] == port]
-        assert (row["src_ip"], row["dest_ip"], row["dest_port"], row["ssl_server"]) == (CLIENT_IP, SERVER_IP, 443, "web")
+        row, = [r for r in lab.appliance.show("sessions")["sessions"] if r["client_port"] == port]
+        assert (row["client_ip"], row["server_ip"], row["server_port"], row["ssl_server"]) == (CLIENT_IP, SERVER_IP, 443, "web")
     record = lab.appliance.wait_record("ssl_inspection", src_port=port)
-    assert record["session_id"] == row["session_id"], "one id in list and log"
-    assert not [r for r in lab.appliance.show("sessions")["sessions"] if r["src_port"] == port]
+    assert record["session_id"] == row["id"], "one id in list and log"
+    assert not [r for r in lab.appliance.show("sessions")["sessions"] if r["client_port"] == port]
 
 
 def test_h1_newest_50_by_default(lab):
@@ -41,7 +41,7 @@ def test_h1_newest_50_by_default(lab):
     try:
         shown = lab.appliance.show("sessions")
         assert shown["total"] >= 60 and len(shown["sessions"]) == 50
-        ports = {r["src_port"] for r in shown["sessions"]}
+        ports = {r["client_port"] for r in shown["sessions"]}
         assert connections[-1].getsockname()[1] in ports
     finally:
         for connection in connections:
@@ -53,8 +53,8 @@ def test_h1_clear_sessions(lab, how):
     with tls_connect(lab.client, certificate=lab.certificate) as connection:
         http_get(connection)
         port = connection.getsockname()[1]
-        row, = [r for r in lab.appliance.show("sessions")["sessions"] if r["src_port"] == port]
-        words = {"id": ["--id", row["session_id"]], "client": ["--client", CLIENT_IP], "server": ["--server", "web"], "all": ["--all"]}[how]
+        row, = [r for r in lab.appliance.show("sessions")["sessions"] if r["client_port"] == port]
+        words = {"id": ["--id", row["id"]], "client": ["--client", CLIENT_IP], "server": ["--server", "web"], "all": ["--all"]}[how]
         assert lab.appliance.ask("clear", "sessions", *words)["cleared"] >= 1
         assert outcome_of(lambda: http_get(connection))[0] in ("reset", "closed")
     assert lab.appliance.wait_record("ssl_inspection", src_port=port)["close_reason"] == "cleared"

@@ -185,17 +185,16 @@ class Appliance:
         return self.show("status")
 
     def workers(self):
-        """{slot: pid} of the newest generation's living workers"""
-        rows = self.status()["workers"]
-        newest = max((row.get("generation", 0) for row in rows), default=0)
-        return {row["slot"]: row["pid"] for row in rows if row["pid"] and row.get("generation", 0) == newest and alive(row["pid"])}
+        """{slot: pid} of the workers that shall take new sessions"""
+        return {row["slot"]: row["pid"] for row in self.status()["workers"]
+                if row["pid"] > 0 and row["state"] != "draining" and alive(row["pid"])}
 
     def children(self):
         """{"keeper"|"log"|"worker N": pid}"""
         status = self.status()
         named = {"worker %d" % row["slot"]: row["pid"] for row in status["workers"]}
         named.update({role: status[role]["pid"] for role in ("keeper", "log")})
-        return {role: pid for role, pid in named.items() if pid}
+        return {role: pid for role, pid in named.items() if pid > 0}
 
     def all_pids(self):
         return [self.supervisor.pid, *self.children().values()]
@@ -204,10 +203,9 @@ class Appliance:
         """until the configured number of workers takes new sessions and every key is there"""
         def ready():
             status = self.status()
-            living = [row for row in status["workers"] if row["pid"] and row["state"] in ("live", "running", "ready", "up")]
-            wanted = workers or max(1, len({row["slot"] for row in status["workers"]}))
-            return len(living) >= wanted and all(row["key_state"] in ("loaded", "ready", "available", "ok")
-                                                 for row in self.show("servers")["servers"])
+            living = [row for row in status["workers"] if row["state"] == "live" and alive(row["pid"])]
+            wanted = workers or max(1, sum(row["state"] != "draining" for row in status["workers"]))
+            return len(living) >= wanted and all(row["key_state"] == "available" for row in self.show("servers")["servers"])
         try:
             wait_until(ready, timeout, "workers and keys", pause=0.05)
         except TimeoutError as error:
