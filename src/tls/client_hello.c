@@ -285,7 +285,7 @@ enum client_hello_result client_hello_read(const uint8_t *data, size_t len, uint
 {
 	struct span in = SPAN(data, len), body;
 	enum client_hello_result result;
-	size_t total;
+	size_t total = 0;
 
 	if (len && data[0] != RECORD_HANDSHAKE)
 		return CLIENT_HELLO_CLEARTEXT;
