@@ -35,7 +35,7 @@ pcre:"/union\\s+select/i"; classtype:web-application-attack; priority:1; sid:100
 alert tcp any any -> any any (msg:"DEMO confidential mark in a response"; flow:established,to_client; content:"CONFIDENTIAL-4711"; \
 classtype:policy-violation; priority:2; sid:1000003; rev:1;)
 """
-ATTACK = "/static/../../etc/passwd"
+ATTACK = "/download?file=../../etc/passwd"  # nginx answers it with 200: passing would be seen
 MUTATIONS = ("detach-port-a", "detach-port-b", "detach-return", "detach-lookup", "inspection-off")
 
 
@@ -154,7 +154,7 @@ class Demo:
             len(frames), SERVER_IP, SERVER_MAC, SERVER_TTL))
 
     def c(self):
-        self.attack("a filter with a URI content", "1.3", 1000001, ATTACK + "?demo-c", "--path-as-is")
+        self.attack("a filter with a URI content", "1.3", 1000001, ATTACK + "&demo-c", "--path-as-is")
         self.attack("a filter with a pcre over the body", "1.2", 1000002, "/submit?demo-c", "-d", "id=1 UNION  SELECT password")
 
     def attack(self, what, version, signature, path, *options):
@@ -211,7 +211,7 @@ class Demo:
     def g(self):
         victims = self.sluice.workers()
         expect(len(victims) == 2, "two workers", victims)
-        with Requests(self.topology, lambda n: "%s?one-%d" % (ATTACK, n), threads=2, timeout=4) as attacks, \
+        with Requests(self.topology, lambda n: "%s&one-%d" % (ATTACK, n), threads=2, timeout=4) as attacks, \
                 Requests(self.topology, "/demo-g", threads=1, timeout=4) as benign:
             attacks.wait_attempts(10)
             victim = victims[min(victims)]
@@ -219,7 +219,7 @@ class Demo:
             kill_and_wait(victim)
             attacks.wait_attempts(30)
             benign.wait_attempts(30)
-        expect(not self.nginx.saw("passwd?one-") and not attacks.tally()["ok"], "no attack passes", attacks.tally())
+        expect(not self.nginx.saw("passwd&one-") and not attacks.tally()["ok"], "no attack passes", attacks.tally())
         late = benign.tally(killed + 0.2)
         expect(late["ok"] == sum(late.values()) > 0, "ordinary requests go on", late)
         self.say("kill -9 of worker %d: %d attacks in %d connections passed before and after, %d of %d ordinary requests answered" % (
@@ -235,17 +235,17 @@ class Demo:
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
             killed = time.monotonic()
-            outcome = self.curl(ATTACK + "?in-the-gap", "--path-as-is", timeout=2)
+            outcome = self.curl(ATTACK + "&in-the-gap", "--path-as-is", timeout=2)
             elapsed = time.monotonic() - killed
             expect(outcome.exit == 0, "a new connection passes at once", outcome)
-            expect(self.nginx.wait_for("passwd?in-the-gap"), "nginx sees it")
+            expect(self.nginx.wait_for("passwd&in-the-gap"), "nginx sees it")
             self.say("kill -9 of all workers (the restart held back for a look): the next connection passed, uninspected, "
                      "answered %d ms after the kill" % (elapsed * 1000))
         finally:
             os.kill(supervisor, signal.SIGCONT)
         resumed = time.monotonic()
-        wait_until(lambda: not self.curl(ATTACK + "?back", "--path-as-is").ok and self.curl("/demo-g-back").ok
-                   and self.curl(ATTACK + "?sure", "--path-as-is").reset, 30, "inspection to return", pause=0.1)
+        wait_until(lambda: self.curl(ATTACK + "&back", "--path-as-is").reset and self.curl("/demo-g-back").ok
+                   and self.curl(ATTACK + "&sure", "--path-as-is").reset, 30, "inspection to return", pause=0.1)
         self.say("after the restart, %.1f s later, attacks are blocked again" % (time.monotonic() - resumed))
         self.sluice.wait_inspecting(workers=2)
 
@@ -278,12 +278,12 @@ def keep(demo):
     demo.print("""
 Everything is left running. Things to try:
   sudo ip netns exec {name}-client curl --cacert {ca} --resolve {host}:443:{ip} https://{host}/
-  sudo ip netns exec {name}-client curl --cacert {ca} --resolve {host}:443:{ip} --path-as-is https://{host}/../../etc/passwd
+  sudo ip netns exec {name}-client curl --cacert {ca} --resolve {host}:443:{ip} 'https://{host}{attack}'
   sudo {sluice} --instance {name} show status        (also: sessions, counters, servers, segments)
   tail -f /var/lib/sluice/{name}/log/block.json
   edit {directory}/local.rules, then: sudo {sluice} --instance {name} commit {directory}/sluice.yaml
 Remove it with:
-  sudo {demo} --down {name}""".format(name=topology.name, ca=demo.certificate.certificate, host=WEB_NAME, ip=SERVER_IP, sluice=sluice,
+  sudo {demo} --down {name}""".format(name=topology.name, ca=demo.certificate.certificate, host=WEB_NAME, ip=SERVER_IP, attack=ATTACK, sluice=sluice,
                                       directory=topology.directory, demo=os.path.join(REPOSITORY, "provisioning/demo")))
 
 

@@ -37,7 +37,7 @@ def test_a5_other_tagged_traffic_passes(tagged):
 
 
 def test_a5_attack_in_a_vlan_is_blocked_and_logged_with_it(tagged):
-    reply = tagged.curl("/a/../../etc/passwd?vlan", "--path-as-is")
-    assert not reply.ok and not tagged.nginx.saw("passwd?vlan"), reply
+    reply = tagged.curl("/a?f=../../etc/passwd&vlan", "--path-as-is")
+    assert not reply.ok and not tagged.nginx.saw("passwd&vlan"), reply
     record = tagged.appliance.wait_record("block", signature_id=4000001)
     assert record["vlan"] == VLAN and record["src_port"]

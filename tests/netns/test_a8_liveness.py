@@ -30,11 +30,11 @@ def stopped(*pids):
 
 
 def attack(number):
-    return "%s?n=%d" % (ATTACK, number)
+    return "%s&n=%d" % (ATTACK, number)
 
 
 def blocked_now(lab):
-    return not lab.curl(ATTACK + "?probe", "--path-as-is", timeout=4).ok
+    return lab.curl(ATTACK + "&probe", "--path-as-is", timeout=4).reset
 
 
 def wait_blocking_again(lab, timeout=20):
@@ -78,11 +78,11 @@ def test_a8_all_workers_killed_traffic_goes_on_at_once_and_is_inspected_again(ow
                 os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
             benign.wait_attempts(40)
-            assert lab.curl(ATTACK + "?in-the-gap", "--path-as-is").exit == 0, "fail open: passes uninspected"
+            assert lab.curl(ATTACK + "&in-the-gap", "--path-as-is").exit == 0, "fail open: passes uninspected"
         back = time.monotonic()
         wait_blocking_again(lab)
         benign.wait_attempts(20)
-    assert lab.nginx.saw("?in-the-gap")
+    assert lab.nginx.saw("&in-the-gap")
     gap = benign.tally(killed + 0.1, back)
     assert gap and gap["ok"] == sum(gap.values()), "new connections pass 100 ms after the last death: %s" % gap
     lab.appliance.wait_counter("wire_bypassed_no_worker", 1)
@@ -136,7 +136,7 @@ def test_a8_all_workers_hung_traffic_is_bypassed_within_a_second(own_lab):
         hung = time.monotonic()
         time.sleep(1.0)
         benign.wait_attempts(40)
-        assert lab.curl(ATTACK + "?hung", "--path-as-is").exit == 0
+        assert lab.curl(ATTACK + "&hung", "--path-as-is").exit == 0
         late = benign.tally(hung + 1.0)
     assert late["ok"] == sum(late.values()), late
     wait_blocking_again(lab)
@@ -187,8 +187,8 @@ def test_g6_log_process_lost_traffic_and_blocking_go_on(own_lab, how):
                 benign.wait_attempts(100)
         benign.wait_attempts(20)
     assert benign.tally()["ok"] == sum(benign.tally().values()), benign.tally()
-    lab.curl(ATTACK + "?after-log-" + how, "--path-as-is")
-    lab.appliance.wait_record("block", timeout=15, url=ATTACK + "?after-log-" + how)
+    lab.curl(ATTACK + "&after-log-" + how, "--path-as-is")
+    lab.appliance.wait_record("block", timeout=15, url=ATTACK + "&after-log-" + how)
 
 
 @pytest.mark.limit(90)
@@ -211,7 +211,7 @@ def test_supervisor_killed_generation_runs_on_and_is_taken_over(own_lab):
         benign.wait_attempts(20)
         assert not set(_worker_pids(lab)) & set(old_workers)
     assert benign.tally()["ok"] == sum(benign.tally().values()), benign.tally()
-    assert not lab.nginx.saw("?probe"), "no probe ever passed"
+    assert not lab.nginx.saw("&probe"), "no probe ever passed"
     wait_until(lambda: not any(map(alive, old_workers)), 45, "the old generation to leave", pause=0.2)
 
 

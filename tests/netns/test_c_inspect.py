@@ -50,7 +50,7 @@ def chop(data, size):
 def test_b8_attack_in_the_uri_reaches_the_server_with_not_one_byte(lab, version):
     with Capture(lab.server, "s0", lab.topology.path("block-s.pcap"), "tcp port 443") as at_server, \
             Capture(lab.client, "c0", lab.topology.path("block-c.pcap"), "tcp port 443") as at_client:
-        reply = lab.curl("/static/../../etc/passwd?%s" % version, "--path-as-is", "--tlsv" + version, "--tls-max", version)
+        reply = lab.curl("/download?file=../../etc/passwd&%s" % version, "--path-as-is", "--tlsv" + version, "--tls-max", version)
         time.sleep(0.2)
     assert reply.reset, reply
     assert not lab.nginx.saw("etc/passwd")
@@ -63,9 +63,9 @@ def test_b8_attack_in_the_uri_reaches_the_server_with_not_one_byte(lab, version)
 
 @pytest.mark.quick
 def test_g3_block_record_tells_who_what_and_why(lab):
-    reply = lab.curl("/a/../../etc/passwd?g3", "--path-as-is", "-A", "nosy", "-H", "X-Forwarded-For: 198.51.100.7")
+    reply = lab.curl("/a?f=../../etc/passwd&g3", "--path-as-is", "-A", "nosy", "-H", "X-Forwarded-For: 198.51.100.7")
     assert not reply.ok
-    record = lab.appliance.wait_record("block", url="/a/../../etc/passwd?g3")
+    record = lab.appliance.wait_record("block", url="/a?f=../../etc/passwd&g3")
     expected = {"signature_id": 4000001, "rev": 1, "signature": "path traversal in the URI", "category": "web-application-attack",
                 "filter_severity": 1, "ssl_inspect": True, "profile": "default", "ssl_policy": "web-policy", "ssl_server": "web",
                 "virtual_segment": "dmz-in", "src_ip": CLIENT_IP, "dest_ip": SERVER_IP, "dest_port": 443, "http_method": "GET",
@@ -146,7 +146,7 @@ def test_c4_chunked_body_is_judged_as_a_whole(lab, size):
 
 def test_c4_percent_encoded_uri_is_normalised(lab):
     reply = lab.curl("/x/..%2f..%2f%65tc/p%61sswd", "--path-as-is")
-    assert not reply.ok and not lab.nginx.saw("/x/..%2f"), reply
+    assert reply.reset and not lab.nginx.saw("/x/"), reply
 
 
 @pytest.mark.parametrize("size", [1, 3, 6])
@@ -205,7 +205,7 @@ def test_b11_responses_uninspected_by_profile(fresh_lab):
     lab = fresh_lab(document=lambda t: configuration(t, inspect_server_response=False))
     lab.nginx.put_file("leak.txt", 0, b"CONFIDENTIAL-4711\n")
     assert lab.curl("/files/leak.txt").ok
-    assert not lab.curl("/a/../../etc/passwd", "--path-as-is").ok
+    assert lab.curl("/a?f=../../etc/passwd", "--path-as-is").reset
     lab.appliance.wait_record("block", signature_id=4000001)
     assert not lab.appliance.records("alert")
 
@@ -214,9 +214,9 @@ def test_b11_responses_uninspected_by_profile(fresh_lab):
 @pytest.mark.quick
 def test_f1_source_address_exception_passes_undecrypted(lab):
     before = lab.appliance.counters()
-    reply = lab.curl("/static/../../etc/passwd?excepted", "--path-as-is", "--interface", EXCEPTED_IP)
+    reply = lab.curl("/download?file=../../etc/passwd&excepted", "--path-as-is", "--interface", EXCEPTED_IP)
     assert reply.exit == 0, reply
-    assert lab.nginx.wait_for("passwd?excepted")[0]["address"] == EXCEPTED_IP
+    assert lab.nginx.wait_for("passwd&excepted")[0]["address"] == EXCEPTED_IP
     after = lab.appliance.counters()
     assert after["wire_excepted"] == before["wire_excepted"] + 1
     assert after["sessions_new"] == before["sessions_new"]
@@ -224,8 +224,8 @@ def test_f1_source_address_exception_passes_undecrypted(lab):
 
 def test_c3_decrypted_service_other_is_proxied_unfiltered(fresh_lab):
     lab = fresh_lab(document=lambda t: configuration(t, servers=[ssl_server("web", ["443"], service="other")]))
-    reply = lab.curl("/static/../../etc/passwd?other", "--path-as-is")
-    assert reply.exit == 0 and lab.nginx.wait_for("passwd?other")
+    reply = lab.curl("/download?file=../../etc/passwd&other", "--path-as-is")
+    assert reply.exit == 0 and lab.nginx.wait_for("passwd&other")
     lab.appliance.wait_counter("sessions_established", 1)
 
 
@@ -236,12 +236,12 @@ def test_c1_refused_filters_are_listed_never_dropped_silently(fresh_lab):
     refused = {(row["line"], row["sid"]): row["reason"] for row in lab.appliance.ask("show", "filters")["refused"]}
     assert (lines + 1, 4999) in refused and "lua" in refused[lines + 1, 4999], refused
     assert any(line == lines + 2 for line, _ in refused)
-    assert not lab.curl("/a/../../etc/passwd", "--path-as-is").ok, "the others are in force"
+    assert lab.curl("/a?f=../../etc/passwd", "--path-as-is").reset, "the others are in force"
 
 
 def test_no_log_line_can_be_forged(lab):
     """G5: text from the wire stays inside its field"""
-    hostile = "/a/../../etc/passwd?%0a%22%7d\"}{\"signature_id\":1"
+    hostile = "/a?f=../../etc/passwd&%0a%22%7d\"}{\"signature_id\":1"
     lab.curl(hostile, "--path-as-is", "-g", "-H", 'X-Forwarded-For: "}\x01{"a":"b')
     record = lab.appliance.wait_record("block", url=hostile)
     assert record["signature_id"] == 4000001

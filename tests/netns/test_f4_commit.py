@@ -44,22 +44,22 @@ def test_f4_new_exception_acts_on_new_sessions(own_lab):
         policy["source_address_exceptions"] = [CLIENT_IP]
     with tls_connect(lab.client, certificate=lab.certificate) as connection:
         lab.appliance.commit(document)
-        assert lab.curl(ATTACK + "?excepted-now", "--path-as-is").exit == 0
+        assert lab.curl(ATTACK + "&excepted-now", "--path-as-is").exit == 0
         assert http_get(connection, "/still-inspected")[0] == 200
         with pytest.raises((OSError, EOFError)):
-            http_get(connection, ATTACK + "?old-session")
-    assert not lab.nginx.saw("?old-session")
+            http_get(connection, ATTACK + "&old-session")
+    assert not lab.nginx.saw("&old-session")
 
 
 @pytest.mark.quick
 def test_f5_inspection_switched_off_and_on(own_lab):
     lab = own_lab
     lab.appliance.commit(configuration(lab.topology, inspection=False))
-    assert lab.curl(ATTACK + "?off", "--path-as-is").exit == 0 and lab.nginx.wait_for("?off")
+    assert lab.curl(ATTACK + "&off", "--path-as-is").exit == 0 and lab.nginx.wait_for("&off")
     assert not lab.appliance.workers()
     lab.appliance.commit(configuration(lab.topology))
     lab.appliance.wait_inspecting()
-    assert not lab.curl(ATTACK + "?on-again", "--path-as-is").ok and not lab.nginx.saw("?on-again")
+    assert lab.curl(ATTACK + "&on-again", "--path-as-is").reset and not lab.nginx.saw("&on-again")
 
 
 @pytest.mark.quick
@@ -86,7 +86,7 @@ def test_f4_bad_value_is_refused_with_its_place(lab, line, old, new, says):
         assert result.returncode != 0 and says in told, told
         assert "sluice.yaml:%d:" % line in told, told
     assert lab.appliance.status()["config_version"] == version
-    assert not lab.curl(ATTACK + "?after-bad", "--path-as-is").ok
+    assert lab.curl(ATTACK + "&after-bad", "--path-as-is").reset
 
 
 def test_f4_missing_filter_file_is_refused(lab):
@@ -131,4 +131,4 @@ def test_configuration_survives_a_restart(own_lab):
     lab.appliance.start()
     lab.appliance.wait_inspecting()
     assert lab.appliance.status()["config_version"] == version
-    assert not lab.curl(ATTACK + "?after-restart", "--path-as-is").ok
+    assert lab.curl(ATTACK + "&after-restart", "--path-as-is").reset

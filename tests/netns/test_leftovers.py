@@ -42,7 +42,7 @@ def test_start_over_after_a_crash_and_teardown(own_lab):
     appliance.teardown()
     appliance.start()
     appliance.wait_inspecting()
-    assert not own_lab.curl(ATTACK, "--path-as-is").ok
+    assert own_lab.curl(ATTACK, "--path-as-is").reset
 
 
 def test_failed_commit_of_ports_that_do_not_exist_leaves_the_wire_alone(own_lab):
@@ -51,14 +51,14 @@ def test_failed_commit_of_ports_that_do_not_exist_leaves_the_wire_alone(own_lab)
     path = own_lab.appliance.write_configuration(document)
     result = own_lab.appliance.command("commit", path, check=False)
     assert result.returncode != 0 and "nosuchport0" in result.stdout + result.stderr
-    assert ping(own_lab.client, SERVER_IP) and not own_lab.curl(ATTACK, "--path-as-is").ok
+    assert ping(own_lab.client, SERVER_IP) and own_lab.curl(ATTACK, "--path-as-is").reset
 
 
 def test_two_instances_side_by_side(lab, own_lab):
     assert lab.topology.name != own_lab.topology.name
     for laboratory in lab, own_lab:
-        assert not laboratory.curl(ATTACK + "?side-by-side", "--path-as-is").ok
-        laboratory.appliance.wait_record("block", url=ATTACK + "?side-by-side")
+        assert laboratory.curl(ATTACK + "&side-by-side", "--path-as-is").reset
+        laboratory.appliance.wait_record("block", url=ATTACK + "&side-by-side")
 
 
 def test_workers_run_without_privilege(lab):

@@ -6,7 +6,7 @@ import time
 
 from .clients import WEB_NAME, client_context, http_get, outcome_of, tls_connect
 
-ATTACK = "/static/../../etc/passwd"
+ATTACK = "/download?file=../../etc/passwd"  # nginx answers it with 200: passing would be seen
 
 Attempt = collections.namedtuple("Attempt", "started ended outcome detail tag")
 
