@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Inside cli/: a command of the table, and one command line that was understood as a call of it. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/cli.h"
+
+#define CLI_PARAMETERS_MAX 6
+#define CLI_WORDS_MAX 4
+#define CLI_WORD_MAX 32
+
+enum cli_kind {
+	CLI_TEXT,
+	CLI_NUMBER,
+	CLI_ADDRESS, /* IPv4 */
+	CLI_FLAG,    /* an option without value */
+};
+
+struct cli_parameter {
+	const char *option;  /* "--limit"; NULL: by position, and required */
+	const char *metavar; /* "N" */
+	const char *key;     /* in the request; NULL: used by run() only */
+	enum cli_kind kind;
+	bool required;
+	const char *help;
+};
+
+struct cli_call;
+
+struct cli_command {
+	const char *words;   /* "show sessions"; no command's words begin another's */
+	const char *request; /* the supervisor's command */
+	const char *fixed;   /* run()'s own constant; with request: a key that is true */
+	const char *help;
+	const char *detail; /* further sentences for --help and the manual page; may be NULL */
+	struct cli_parameter parameters[CLI_PARAMETERS_MAX];
+	/* NULL: ask the supervisor and render */
+	int (*run)(struct cli *cli, const struct cli_call *call);
+	void (*render)(struct cli *cli, const json_t *answer);
+};
+
+struct cli_call {
+	const struct cli_command *command;
+	const char *values[CLI_PARAMETERS_MAX]; /* NULL: not given; a flag that is given: "" */
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_n_commands;
+
+/* word i of a command; false when it has fewer */
+bool cli_command_word(const struct cli_command *command, unsigned int i, char out[CLI_WORD_MAX]);
+unsigned int cli_command_n_words(const struct cli_command *command);
+const char *cli_call_value(const struct cli_call *call, const char *metavar);
+
+/* parse.c: CLI_OK with *call; or what was said on err already: CLI_USAGE. *help: print help for the n_words words
+ * in `words` instead of running (call->command NULL unless they are a whole command) */
+struct cli_line {
+	struct cli_call call;
+	bool help;
+	unsigned int n_words;
+	char words[CLI_WORDS_MAX][CLI_WORD_MAX]; /* in full */
+};
+int cli_parse(struct cli *cli, int argc, char **argv, struct cli_line *line);
+
+/* help.c */
+void cli_help(const struct cli_line *line, FILE *out);
+
+/* files.c, import.c, log.c */
+int cli_run_files(struct cli *cli, const struct cli_call *call);
+int cli_run_import(struct cli *cli, const struct cli_call *call);
+int cli_run_log(struct cli *cli, const struct cli_call *call);
+int cli_run_version(struct cli *cli, const struct cli_call *call);
+
+/* render.c */
+void cli_render_status(struct cli *cli, const json_t *answer);
+void cli_render_sessions(struct cli *cli, const json_t *answer);
+void cli_render_counters(struct cli *cli, const json_t *answer);
+void cli_render_servers(struct cli *cli, const json_t *answer);
+void cli_render_segments(struct cli *cli, const json_t *answer);
+void cli_render_refused(struct cli *cli, const json_t *answer);
+void cli_render_cleared(struct cli *cli, const json_t *answer);
+void cli_render_checked(struct cli *cli, const json_t *answer);
+void cli_render_committed(struct cli *cli, const json_t *answer);
+void cli_render_imported(struct cli *cli, const json_t *answer);
+void cli_render_certificates(struct cli *cli, const json_t *answer);
+void cli_render_stopped(struct cli *cli, const json_t *answer);
+void cli_render_log(struct cli *cli, const char *log, const json_t *records, const char *path);

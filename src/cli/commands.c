@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/common.h"
+#include "cli/command.h"
+
+#define SERVER_OPTION {.option = "--server", .metavar = "NAME", .key = "server", .help = "only this SSL server"}
+#define LOG_COMMAND(name, text)                                                       \
+	{                                                                             \
+		.words = "show log " name,                                            \
+		.fixed = name,                                                        \
+		.help = text,                                                         \
+		.run = cli_run_log,                                                   \
+		.parameters =                                                         \
+			{                                                             \
+				{.option = "--limit",                                 \
+					.metavar = "N",                               \
+					.kind = CLI_NUMBER,                           \
+					.help = "the newest N records (default 50)"}, \
+			},                                                            \
+	}
+
+const struct cli_command cli_commands[] = {
+	{.words = "check",
+		.request = "check",
+		.help = "say what is wrong with a configuration, change nothing",
+		.detail = "Problems are printed as FILE:LINE:COLUMN: error: text. The rule files that the "
+			  "configuration names "
+			  "are read too, relative to FILE, and refused filters are listed with their reason.",
+		.parameters = {{.metavar = "FILE", .help = "the configuration, YAML (docs/configuration.md)"}},
+		.run = cli_run_files,
+		.render = cli_render_checked},
+	{.words = "commit",
+		.request = "commit",
+		.help = "put a configuration into force, all of it or nothing",
+		.detail =
+			"Sessions that are open go on under the configuration they began with. On any error the one in "
+			"force stays as it is.",
+		.parameters = {{.metavar = "FILE", .help = "the configuration, YAML (docs/configuration.md)"}},
+		.run = cli_run_files,
+		.render = cli_render_committed},
+
+	{.words = "show status",
+		.request = "status",
+		.help = "processes, configuration version, segments at a glance",
+		.render = cli_render_status},
+	{.words = "show sessions",
+		.request = "sessions",
+		.help = "SSL sessions that are open, newest first",
+		.parameters =
+			{
+				{.option = "--limit",
+					.metavar = "N",
+					.key = "limit",
+					.kind = CLI_NUMBER,
+					.help = "at most N sessions (default 50)"},
+				SERVER_OPTION,
+				{.option = "--client",
+					.metavar = "IP",
+					.key = "client",
+					.kind = CLI_ADDRESS,
+					.help = "only sessions from this address"},
+			},
+		.render = cli_render_sessions},
+	{.words = "show counters",
+		.request = "counters",
+		.help = "every counter, with its unit and meaning",
+		.parameters = {SERVER_OPTION},
+		.render = cli_render_counters},
+	{.words = "show servers",
+		.request = "servers",
+		.help = "SSL servers with key state and sessions",
+		.render = cli_render_servers},
+	{.words = "show segments",
+		.request = "segments",
+		.help = "segments, their ports, and virtual segments",
+		.render = cli_render_segments},
+	{.words = "show filters refused",
+		.request = "filters_refused",
+		.help = "filters of the packages in force that could not be loaded",
+		.render = cli_render_refused},
+	LOG_COMMAND("system", "the System log"),
+	LOG_COMMAND("audit", "the Audit log: who changed what"),
+	LOG_COMMAND("ssl_inspection", "the SSL Inspection log: one record per session"),
+	LOG_COMMAND("block", "the Block log"),
+	LOG_COMMAND("alert", "the Alert log"),
+
+	{.words = "clear sessions all",
+		.request = "clear_sessions",
+		.fixed = "all",
+		.help = "reset every SSL session, both legs",
+		.render = cli_render_cleared},
+	{.words = "clear sessions server",
+		.request = "clear_sessions",
+		.help = "reset the sessions of an SSL server",
+		.parameters = {{.metavar = "NAME", .key = "server", .help = "name of the SSL server"}},
+		.render = cli_render_cleared},
+	{.words = "clear sessions client",
+		.request = "clear_sessions",
+		.help = "reset the sessions of a client",
+		.parameters =
+			{{.metavar = "IP", .key = "client", .kind = CLI_ADDRESS, .help = "the client's IPv4 address"}},
+		.render = cli_render_cleared},
+	{.words = "clear sessions id",
+		.request = "clear_sessions",
+		.help = "reset one session",
+		.parameters = {{.metavar = "ID",
+			.key = "id",
+			.help = "session id, as show sessions and every log print it"}},
+		.render = cli_render_cleared},
+
+	{.words = "certificate import",
+		.request = "certificate_import",
+		.help = "bring a certificate and its private key into the store",
+		.detail =
+			"A password for the key is read from --password-file, from standard input, or asked for on the "
+			"terminal; it never stands on the command line. A certificate of the same name is replaced for "
+			"new "
+			"sessions.",
+		.parameters =
+			{
+				{.metavar = "NAME",
+					.key = "name",
+					.help = "name in the store, as the configuration refers to it"},
+				{.option = "--cert",
+					.metavar = "FILE",
+					.required = true,
+					.help = "certificate and chain, PEM"},
+				{.option = "--key", .metavar = "KEYFILE", .required = true, .help = "private key, PEM"},
+				{.option = "--password-file",
+					.metavar = "PWFILE",
+					.help = "file that holds the key's password"},
+				{.option = "--password-stdin",
+					.metavar = "PWSTDIN",
+					.kind = CLI_FLAG,
+					.help = "read the key's password from standard input"},
+			},
+		.run = cli_run_import,
+		.render = cli_render_imported},
+	{.words = "certificate list",
+		.request = "certificate_list",
+		.help = "certificates in the store",
+		.render = cli_render_certificates},
+
+	{.words = "stop",
+		.request = "stop",
+		.help = "end the supervisor; the wire stays up in layer-2 fallback",
+		.render = cli_render_stopped},
+	{.words = "version", .help = "version of this program", .run = cli_run_version},
+};
+const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
+
+bool cli_command_word(const struct cli_command *command, unsigned int i, char out[CLI_WORD_MAX])
+{
+	const char *at = command->words;
+
+	for (; i && *at; i--) {
+		at = strchrnul(at, ' ');
+		at += *at == ' ';
+	}
+	if (i || !*at)
+		return false;
+	snprintf(out, CLI_WORD_MAX, "%.*s", (int)strcspn(at, " "), at);
+	return true;
+}
+
+unsigned int cli_command_n_words(const struct cli_command *command)
+{
+	char word[CLI_WORD_MAX];
+	unsigned int n = 0;
+
+	while (cli_command_word(command, n, word))
+		n++;
+	return n;
+}
+
+const char *cli_call_value(const struct cli_call *call, const char *metavar)
+{
+	for (unsigned int i = 0; i < CLI_PARAMETERS_MAX; i++)
+		if (call->command->parameters[i].metavar && strcmp(call->command->parameters[i].metavar, metavar) == 0)
+			return call->values[i];
+	return NULL;
+}

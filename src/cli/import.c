@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* certificate import (E2, E5): certificate, key and password travel as descriptors; this process looks into the key
+ * file only to see whether it needs a password, and no password ever stands on a command line. */
+#include <bsd/readpassphrase.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/common.h"
+#include "base/shm.h"
+#include "cli/client.h"
+#include "cli/command.h"
+
+#define IMPORT_PASSWORD_MAX 1024
+#define IMPORT_FILE_MAX (1 << 20)
+
+struct import {
+	int fds[3]; /* certificate, key, password */
+	size_t n;
+};
+
+static void import_release(struct import *import)
+{
+	for (size_t i = 0; i < import->n; i++)
+		close(import->fds[i]);
+}
+
+static int import_open(struct cli *cli, struct import *import, const char *path, const char *what)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return client_fail(cli, CLI_FAILED, "cannot open the %s %s: %s", what, path, strerror(errno));
+	import->fds[import->n++] = fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return client_fail(cli, CLI_FAILED, "the %s %s is not a regular file", what, path);
+	if (!st.st_size || st.st_size > IMPORT_FILE_MAX)
+		return client_fail(cli, CLI_FAILED, "the %s %s has %lld bytes: allowed are 1 to %d", what, path,
+			(long long)st.st_size, IMPORT_FILE_MAX);
+	return CLI_OK;
+}
+
+/* PEM says so in clear: "BEGIN ENCRYPTED PRIVATE KEY" (RFC 7468 section 11) or "Proc-Type: 4,ENCRYPTED" (RFC 1421) */
+static bool import_is_encrypted(int fd)
+{
+	char text[4096];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	bool found = n > 0 && memmem(text, n, "ENCRYPTED", strlen("ENCRYPTED"));
+
+	explicit_bzero(text, sizeof(text));
+	return found;
+}
+
+/* one line without its end; -errno */
+static ssize_t import_read_line(int fd, char *out, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size && (n = read(fd, out + len, 1)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (out[len] == '\n')
+			break;
+		len++;
+	}
+	if (len == size)
+		return -E2BIG;
+	return len && out[len - 1] == '\r' ? len - 1 : len;
+}
+
+/* without echo, which comes back whatever signal ends it */
+static ssize_t import_prompt(char *out, size_t size)
+{
+	if (!readpassphrase("Password of the private key: ", out, size, RPP_REQUIRE_TTY))
+		return errno == EINTR ? -EINTR : -ENOTTY;
+	return strlen(out);
+}
+
+/* the password from where the operator said; -ENODATA when none is needed */
+static ssize_t import_find_password(const struct cli_call *call, int key_fd, char *out, size_t size)
+{
+	const char *path = cli_call_value(call, "PWFILE");
+	_cleanup_close_ int fd = -1;
+
+	if (cli_call_value(call, "PWSTDIN"))
+		return import_read_line(STDIN_FILENO, out, size);
+	if (!path)
+		return import_is_encrypted(key_fd) ? import_prompt(out, size) : -ENODATA;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : import_read_line(fd, out, size);
+}
+
+static int import_add_password(struct cli *cli, const struct cli_call *call, struct import *import)
+{
+	char password[IMPORT_PASSWORD_MAX];
+	ssize_t n = import_find_password(call, import->fds[1], password, sizeof(password));
+	int fd = -1, r = n > 0 ? shm_create_sealed("sluice-password", password, n, &fd) : (int)n;
+
+	explicit_bzero(password, sizeof(password));
+	if (n == -ENODATA)
+		return CLI_OK;
+	if (n == 0)
+		return client_fail(cli, CLI_FAILED, "the password is empty");
+	if (r == -ENOTTY)
+		return client_fail(cli, CLI_FAILED,
+			"the private key is encrypted and there is no terminal to ask for its password: say "
+			"--password-file "
+			"FILE or --password-stdin");
+	if (r < 0)
+		return client_fail(cli, CLI_FAILED, "the password cannot be read: %s", strerror(-r));
+	lseek(fd, 0, SEEK_SET); /* the position travels with the descriptor */
+	import->fds[import->n++] = fd;
+	return CLI_OK;
+}
+
+static json_t *import_request(const struct cli_call *call, bool password)
+{
+	return json_pack("{s:s, s:s, s:b}", "command", call->command->request, "name", cli_call_value(call, "NAME"),
+		"password_fd", password);
+}
+
+int cli_run_import(struct cli *cli, const struct cli_call *call)
+{
+	_cleanup_(import_release) struct import import = {0};
+	json_auto_t *answer = NULL;
+	int status;
+
+	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
+		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	status = import_open(cli, &import, cli_call_value(call, "FILE"), "certificate");
+	if (status == CLI_OK)
+		status = import_open(cli, &import, cli_call_value(call, "KEYFILE"), "private key");
+	if (status == CLI_OK)
+		status = import_add_password(cli, call, &import);
+	if (status == CLI_OK)
+		status = client_ask(
+			cli, import_request(call, import.n == 3), import.fds, import.n, CLIENT_PATIENCE_S, &answer);
+	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;
+}
