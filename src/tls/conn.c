@@ -63,6 +63,16 @@ size_t tls_conn_pending_input(const struct tls_conn *conn)
 
 /* --- BIO -------------------------------------------------------------------------------------------------------- */
 
+/* shifts the bytes just read into last_read */
+static void conn_remember(struct tls_conn *conn, size_t n)
+{
+	size_t keep = sizeof(conn->last_read);
+
+	n = MIN(n, keep);
+	memmove(conn->last_read, conn->last_read + n, keep - n);
+	memcpy(conn->last_read + keep - n, conn->in - n, n);
+}
+
 static int conn_bio_read(BIO *bio, char *out, int len)
 {
 	struct tls_conn *conn = BIO_get_data(bio);
@@ -76,6 +86,8 @@ static int conn_bio_read(BIO *bio, char *out, int len)
 	memcpy(out, conn->in, n);
 	conn->in += n;
 	conn->in_len -= n;
+	if (!conn->established)
+		conn_remember(conn, n);
 	if (!conn->in_len)
 		conn_drop_input(conn);
 	return n;

@@ -89,6 +89,7 @@ struct tls_conn {
 	const char *error_text;
 	uint16_t signature_algorithm, client_version;
 	int16_t alert;
+	uint8_t last_read[7]; /* by the engine, until the handshake is complete: an alert record's size */
 	uint8_t alpn_len;
 	uint8_t error; /* enum tls_error */
 	bool key_decrypt;

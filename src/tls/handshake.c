@@ -90,10 +90,30 @@ static void conn_note(struct tls_conn *conn, uint32_t packed)
 	}
 }
 
+/* Clients that dislike our certificate before they have keys to write with say so in the clear (OpenSSL's do), when
+ * this side reads encrypted records only. The engine calls that a broken record; the operator wants to read the alert.
+ */
+static bool conn_note_clear_alert(struct tls_conn *conn)
+{
+	static const uint8_t fatal_alert[] = {0x15, 0x03, 0x03, 0x00, 0x02, SSL3_AL_FATAL};
+
+	if (!conn->acceptor || conn->established || SSL_version(conn->ssl) != TLS1_3_VERSION)
+		return false;
+	if (memcmp(conn->last_read, fatal_alert, sizeof(fatal_alert)))
+		return false;
+	conn_note(conn, ERR_PACK(ERR_LIB_SSL, SSL_AD_REASON_OFFSET + conn->last_read[sizeof(fatal_alert)]));
+	return true;
+}
+
 /* The queue holds the cause first. Errors of the crypto library beneath it are told by the TLS error that follows. */
 static enum tls_status conn_classify(struct tls_conn *conn)
 {
 	uint32_t packed, first = 0;
+
+	if (conn_note_clear_alert(conn)) {
+		ERR_clear_error();
+		return TLS_FAILED;
+	}
 
 	while ((packed = ERR_get_error())) {
 		if (!first)

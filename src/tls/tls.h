@@ -3,7 +3,8 @@
 /* One TLS connection as a small engine-neutral interface; the only header of tls/ that others include besides
  * client_hello.h. No socket is touched here: the caller feeds received bytes and takes bytes to send.
  * An acceptor is the appliance towards the client (one per SSL server and policy snapshot), a connector the appliance
- * towards the real server. Both are immutable and shared by the connections made from them, which keep a reference. */
+ * towards the real server. Both are immutable and shared by the connections made from them, which keep a reference.
+ * The runtime outlives all of them. tls_conn_free() may be called from on_key_ready(), but not from output(). */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +38,7 @@ enum tls_error {
 	TLS_ERROR_ENGINE,             /* out of memory and the like */
 };
 
-/* where a connection's output goes and who is told of key results; owner is passed back as it is */
+/* where a connection's output goes and who is told of key results; owner is passed back as it is. Copied. */
 struct tls_callbacks {
 	/* takes len bytes for the peer or none at all: false makes the connection report TLS_WANT_WRITE */
 	bool (*output)(void *owner, const uint8_t *data, size_t len);
@@ -104,6 +105,8 @@ struct tls_connect_options {
 	uint16_t protocol_min, protocol_max; /* 0: the connector's; else intersected with it (client's offer) */
 	uint64_t session_cache_key;          /* 0: no resumption; else sessions are kept and offered under this key */
 };
+/* -EPROTONOSUPPORT when the two version ranges have nothing in common, -EINVAL for an SNI or ALPN that cannot be sent
+ */
 int tls_connect(struct tls_conn **out, struct tls_connector *connector, const struct tls_connect_options *options,
 	const struct tls_callbacks *callbacks, void *owner);
 void tls_conn_free(struct tls_conn **conn);
@@ -111,6 +114,7 @@ void tls_conn_free(struct tls_conn **conn);
 /* Input: bytes as received. The connection reads from the caller's buffer until the next call of tls_conn_park(),
  * which keeps what is left over in memory of its own, so that the buffer can serve another connection.
  * tls_conn_feed() may only be called when tls_conn_pending_input() is 0 or after parking (it then appends). */
+/* 0; -EBUSY when input is pending and not parked, -ENOBUFS past 1 MB parked, -ENOMEM */
 int tls_conn_feed(struct tls_conn *conn, const uint8_t *data, size_t len);
 int tls_conn_park(struct tls_conn *conn);
 size_t tls_conn_pending_input(const struct tls_conn *conn);
@@ -118,9 +122,11 @@ size_t tls_conn_pending_input(const struct tls_conn *conn);
 enum tls_status tls_handshake(struct tls_conn *conn);
 /* *n: plaintext bytes; TLS_OK with *n > 0, TLS_CLOSED after close_notify */
 enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_t *n);
-/* *n: plaintext bytes taken, may be fewer than len */
+/* *n: plaintext bytes taken, may be fewer than len. After TLS_WANT_WRITE, and for what was not taken, the next call
+ * must begin with the same bytes (at any address, and more may follow): a record of them is sealed already. */
 enum tls_status tls_write(struct tls_conn *conn, const uint8_t *data, size_t len, size_t *n);
-/* sends close_notify once; TLS_OK, TLS_WANT_WRITE */
+/* Sends close_notify once; TLS_OK, TLS_WANT_WRITE. Reading goes on. While tls_write() has a record waiting it says
+ * TLS_WANT_WRITE: finish that first. */
 enum tls_status tls_close(struct tls_conn *conn);
 /* sends a fatal alert of this code where the engine allows; best effort */
 void tls_send_alert(struct tls_conn *conn, uint8_t alert);
