@@ -9,6 +9,7 @@ nothing: then each of them must fail. That is how the laboratory itself is teste
 """
 import contextlib
 import os
+import resource
 import signal
 
 import pytest
@@ -29,6 +30,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "quick: in the subset that also runs against the sanitizer build")
     if os.geteuid():
         raise pytest.UsageError("the namespace tests need root")
+    # both ends of a thousand connections live in this process
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
 
 
 def pytest_collection_modifyitems(config, items):

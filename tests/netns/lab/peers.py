@@ -31,7 +31,7 @@ class Certificate:
 
 
 NGINX_CONF = """
-daemon off; master_process on; worker_processes 2; pid {dir}/nginx.pid; error_log {dir}/error.log info; user root;
+daemon off; master_process on; worker_processes 2; worker_rlimit_nofile 16384; pid {dir}/nginx.pid; error_log {dir}/error.log info; user root;
 events {{ worker_connections 4096; }}
 http {{
     log_format seen '$remote_addr $remote_port $server_port $status $request_length $ssl_protocol $ssl_session_reused "$request"';

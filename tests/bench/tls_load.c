@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Load for tests/bench/run: threads with blocking sockets, one TLS connection at a time each.
+ *
+ *   tls_load full|resumed ADDRESS PORT THREADS SECONDS 1.2|1.3        handshakes, each with one small request
+ *   tls_load bulk         ADDRESS PORT THREADS SECONDS 1.2|1.3 PATH   downloads of PATH, over and over
+ *   tls_load idle         ADDRESS PORT COUNT   0       1.2|1.3        opens COUNT sessions, prints "holding", keeps
+ * them open until standard input ends Prints one JSON object. The request makes sure that both legs of a proxy are up
+ * before a handshake counts. */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX 256
+#define READ_SIZE (256 * 1024)
+#define SERVER_NAME "www.example.test"
+
+struct load {
+	const char *mode, *path;
+	struct sockaddr_in server;
+	int threads;
+	double seconds;
+	SSL_CTX *context;
+	atomic_ulong done, errors, resumed, bytes;
+	atomic_int stop;
+};
+
+static struct load load;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static int connect_to_server(void)
+{
+	const struct timeval patience = {.tv_sec = 10};
+	const struct linger no_time_wait = {.l_onoff = 1};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &no_time_wait, sizeof(no_time_wait));
+	if (connect(fd, (const struct sockaddr *)&load.server, sizeof(load.server)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static SSL *open_session(SSL_SESSION *session)
+{
+	int fd = connect_to_server();
+	SSL *ssl;
+
+	if (fd < 0)
+		return NULL;
+	ssl = SSL_new(load.context);
+	SSL_set_fd(ssl, fd);
+	SSL_set_tlsext_host_name(ssl, SERVER_NAME);
+	if (session)
+		SSL_set_session(ssl, session);
+	if (SSL_connect(ssl) == 1)
+		return ssl;
+	ERR_clear_error();
+	SSL_free(ssl);
+	close(fd);
+	return NULL;
+}
+
+static void close_session(SSL *ssl)
+{
+	int fd = SSL_get_fd(ssl);
+
+	/* the session stays resumable only if it was ended properly */
+	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(ssl);
+	close(fd);
+}
+
+/* one request; answers the bytes received, -1 on failure. With keep-alive only the first piece of the answer is read.
+ */
+static long exchange(SSL *ssl, const char *path, int to_the_end, char *buffer)
+{
+	char request[256];
+	int n = snprintf(
+		request, sizeof(request), "GET %s HTTP/1.%d\r\nHost: " SERVER_NAME "\r\n\r\n", path, !to_the_end);
+	long total = 0;
+
+	if (SSL_write(ssl, request, n) != n)
+		return -1;
+	do {
+		n = SSL_read(ssl, buffer, READ_SIZE);
+		if (n > 0)
+			total += n;
+	} while (to_the_end && n > 0 && !load.stop);
+	return total ? total : -1;
+}
+
+static int one_handshake(SSL_SESSION **session, char *buffer)
+{
+	SSL *ssl = open_session(*session);
+	int ok;
+
+	if (!ssl)
+		return -1;
+	ok = exchange(ssl, "/", 0, buffer) > 0;
+	load.resumed += SSL_session_reused(ssl);
+	if (ok && !*session && !strcmp(load.mode, "resumed"))
+		*session = SSL_get1_session(ssl);
+	close_session(ssl);
+	return ok ? 0 : -1;
+}
+
+static int one_download(char *buffer)
+{
+	SSL *ssl = open_session(NULL);
+	long bytes;
+
+	if (!ssl)
+		return -1;
+	bytes = exchange(ssl, load.path, 1, buffer);
+	close_session(ssl);
+	if (bytes < 0)
+		return -1;
+	load.bytes += bytes;
+	return 0;
+}
+
+static void *work(void *unused)
+{
+	SSL_SESSION *session = NULL;
+	char *buffer = malloc(READ_SIZE);
+	int bulk = !strcmp(load.mode, "bulk");
+
+	while (buffer && !load.stop) {
+		if (bulk ? one_download(buffer) : one_handshake(&session, buffer))
+			load.errors++;
+		else
+			load.done++;
+	}
+	SSL_SESSION_free(session);
+	free(buffer);
+	return unused;
+}
+
+static void run_threads(void)
+{
+	pthread_t threads[THREADS_MAX];
+
+	for (int i = 0; i < load.threads; i++)
+		pthread_create(&threads[i], NULL, work, NULL);
+	usleep((useconds_t)(load.seconds * 1e6));
+	load.stop = 1;
+	for (int i = 0; i < load.threads; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void hold_sessions(int count)
+{
+	char *buffer = malloc(READ_SIZE);
+
+	for (int i = 0; buffer && i < count; i++) {
+		SSL *ssl = open_session(NULL);
+
+		if (ssl && exchange(ssl, "/", 0, buffer) > 0)
+			load.done++;
+		else
+			load.errors++;
+	}
+	printf("holding %lu\n", load.done);
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	free(buffer);
+}
+
+static void print_result(double seconds)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	printf("{\"done\": %lu, \"errors\": %lu, \"resumed\": %lu, \"bytes\": %lu, \"seconds\": %.3f, \"cpu_seconds\": "
+	       "%.3f}\n",
+		load.done, load.errors, load.resumed, load.bytes, seconds,
+		usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+			(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+}
+
+int main(int argc, char **argv)
+{
+	double started;
+	int version;
+
+	if (argc < 7) {
+		fprintf(stderr, "usage: tls_load full|resumed|bulk|idle ADDRESS PORT THREADS SECONDS 1.2|1.3 [PATH]\n");
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	load.mode = argv[1];
+	load.server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
+	load.threads = atoi(argv[4]);
+	load.seconds = atof(argv[5]);
+	version = !strcmp(argv[6], "1.2") ? TLS1_2_VERSION : TLS1_3_VERSION;
+	load.path = argc > 7 ? argv[7] : "/";
+	load.context = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_min_proto_version(load.context, version);
+	SSL_CTX_set_max_proto_version(load.context, version);
+	SSL_CTX_set1_groups_list(load.context, "X25519:P-256");
+	SSL_CTX_set_cipher_list(load.context, "ECDHE-RSA-AES128-GCM-SHA256");
+	SSL_CTX_set_ciphersuites(load.context, "TLS_AES_128_GCM_SHA256");
+	SSL_CTX_set_session_cache_mode(load.context, SSL_SESS_CACHE_OFF);
+	if (inet_pton(AF_INET, argv[2], &load.server.sin_addr) != 1)
+		return 2;
+	started = now();
+	if (!strcmp(load.mode, "idle"))
+		hold_sessions(load.threads);
+	else if (load.threads <= THREADS_MAX)
+		run_threads();
+	print_result(now() - started);
+	return 0;
+}
