@@ -247,9 +247,9 @@ int rtnl_rule_delete(uint32_t pref, uint32_t table)
 	return rtnl_do_unless(&request, -ENOENT);
 }
 
-static struct rtmsg *rtnl_begin_route(struct rtnl_request *request, int index)
+static struct rtmsg *rtnl_begin_route(struct rtnl_request *request, uint16_t type, uint16_t flags, int index)
 {
-	struct rtmsg *route = rtnl_begin(request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
+	struct rtmsg *route = rtnl_begin(request, type, flags, sizeof(*route));
 
 	route->rtm_family = AF_INET;
 	route->rtm_protocol = RTPROT_STATIC;
@@ -257,21 +257,35 @@ static struct rtmsg *rtnl_begin_route(struct rtnl_request *request, int index)
 	return route;
 }
 
-int rtnl_route_add_local(int index)
+static void rtnl_begin_local(struct rtnl_request *request, uint16_t type, uint16_t flags, int index)
 {
-	struct rtnl_request request;
-	struct rtmsg *route = rtnl_begin_route(&request, index);
+	struct rtmsg *route = rtnl_begin_route(request, type, flags, index);
 
 	route->rtm_type = RTN_LOCAL;
 	route->rtm_table = RT_TABLE_LOCAL;
 	route->rtm_scope = RT_SCOPE_HOST;
+}
+
+int rtnl_route_add_local(int index)
+{
+	struct rtnl_request request;
+
+	rtnl_begin_local(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index);
 	return rtnl_do_unless(&request, -EEXIST);
+}
+
+int rtnl_route_delete_local(int index)
+{
+	struct rtnl_request request;
+
+	rtnl_begin_local(&request, RTM_DELROUTE, 0, index);
+	return rtnl_do_unless(&request, -ESRCH);
 }
 
 int rtnl_route_add_default(struct in_addr gateway, int index)
 {
 	struct rtnl_request request;
-	struct rtmsg *route = rtnl_begin_route(&request, index);
+	struct rtmsg *route = rtnl_begin_route(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index);
 
 	route->rtm_type = RTN_UNICAST;
 	route->rtm_table = RT_TABLE_MAIN;
@@ -279,6 +293,36 @@ int rtnl_route_add_default(struct in_addr gateway, int index)
 	route->rtm_flags = RTNH_F_ONLINK;
 	mnl_attr_put_u32(&request.header, RTA_GATEWAY, gateway.s_addr);
 	return rtnl_do_unless(&request, -EEXIST);
+}
+
+struct rtnl_default {
+	int index, found;
+};
+
+static int rtnl_default_message(const struct nlmsghdr *message, void *data)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+	struct rtnl_default *search = data;
+	const struct nlattr *attr;
+
+	if (route->rtm_dst_len || route->rtm_table != RT_TABLE_MAIN)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*route)) if (mnl_attr_get_type(attr) == RTA_OIF &&
+							     mnl_attr_get_u32(attr) == (uint32_t)search->index)
+		search->found = 1;
+	return MNL_CB_OK;
+}
+
+int rtnl_route_has_default(int index)
+{
+	struct rtnl_default search = {.index = index};
+	struct rtnl_request request;
+	struct rtmsg *route = rtnl_begin(&request, RTM_GETROUTE, NLM_F_DUMP, sizeof(*route));
+	int err;
+
+	route->rtm_family = AF_INET;
+	err = rtnl_talk(&request, rtnl_default_message, &search);
+	return err ? err : search.found;
 }
 
 int rtnl_neighbour_add(int index, struct in_addr address, const uint8_t mac[6])

@@ -32,8 +32,11 @@ int rtnl_rule_add(uint32_t pref, const char *iif, uint32_t table);
 int rtnl_rule_delete(uint32_t pref, uint32_t table);
 /* local 0.0.0.0/0 dev INDEX table local */
 int rtnl_route_add_local(int index);
-/* default via GATEWAY dev INDEX onlink */
+int rtnl_route_delete_local(int index);
+/* default via GATEWAY dev INDEX onlink. Refused (-EINVAL) while every address is local: before the above. */
 int rtnl_route_add_default(struct in_addr gateway, int index);
+/* 1 if the main table has a default route through that interface, 0 if not, or -errno */
+int rtnl_route_has_default(int index);
 int rtnl_neighbour_add(int index, struct in_addr address, const uint8_t mac[6]);
 
 /* the hook that classifier programs attach to */

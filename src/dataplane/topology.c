@@ -81,25 +81,34 @@ static int wire_set_up(const struct dataplane *dp, int make_veth)
 	return err ? log_err_r(err, "cannot set up namespace %s", dp->instance.netns_wire) : 0;
 }
 
+/* The default route is refused while every address is local, so a new pair starts over; an adopted one is whole. */
+static int inspect_set_default(int lo, int ti1)
+{
+	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0xfe}; /* replaced by the flow's own at ti0 */
+	const struct in_addr gateway = {htonl(0xa9fe0001)};     /* 169.254.0.1: one neighbour, not one per peer */
+	int err = rtnl_route_has_default(ti1);
+
+	if (err)
+		return MIN(err, 0);
+	err = rtnl_route_delete_local(lo);
+	if (!err)
+		err = rtnl_neighbour_add(ti1, gateway, mac);
+	return err ? err : rtnl_route_add_default(gateway, ti1);
+}
+
 /* Everything that comes in on ti1 is local, everything made locally goes out of ti1. The local table has no rule of
  * its own any more, so that resets which the kernel sends without a socket get out as well. */
 static int inspect_set_routes(int lo, int ti1)
 {
-	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0xfe}; /* replaced by the flow's own at ti0 */
-	const struct in_addr gateway = {htonl(0xa9fe0001)};     /* 169.254.0.1: one neighbour instead of one per peer */
-	int err = rtnl_route_add_local(lo);
+	int err = inspect_set_default(lo, ti1);
 
+	if (!err)
+		err = rtnl_route_add_local(lo);
 	if (!err)
 		err = rtnl_rule_add(1, WIRE_TI1, RT_TABLE_LOCAL);
 	if (!err)
 		err = rtnl_rule_add(2, NULL, RT_TABLE_MAIN);
-	if (!err)
-		err = rtnl_rule_delete(0, RT_TABLE_LOCAL);
-	if (!err)
-		err = rtnl_neighbour_add(ti1, gateway, mac);
-	if (!err)
-		err = rtnl_route_add_default(gateway, ti1);
-	return err;
+	return err ? err : rtnl_rule_delete(0, RT_TABLE_LOCAL);
 }
 
 static int inspect_set_up(const struct dataplane *dp)
