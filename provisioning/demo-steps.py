@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -298,6 +299,7 @@ def down(name, out):
         for pid, started in state["pids"].items():
             _end(int(pid), started)
         run(os.path.join(state["bin_dir"], "sluiced"), "--teardown", "--instance", kept_name, check=False)
+        shutil.rmtree("/var/lib/sluice/" + kept_name, ignore_errors=True)
         topology = Topology(name=kept_name)
         topology.directory = state["directory"]
         topology.remove()

@@ -233,7 +233,7 @@ def test_c1_refused_filters_are_listed_never_dropped_silently(fresh_lab):
     bad = 'alert http any any -> any any (msg:"needs a script"; lua:evil.lua; sid:4999; rev:1;)\nthis is no filter\n'
     lab = fresh_lab(filters=FILTERS + bad)
     lines = FILTERS.count("\n")
-    refused = {(row["line"], row["sid"]): row["reason"] for row in lab.appliance.ask("show", "filters")["refused"]}
+    refused = {(row["line"], row["sid"]): row["reason"] for row in lab.appliance.show("filters", "refused")["refused"]}
     assert (lines + 1, 4999) in refused and "lua" in refused[lines + 1, 4999], refused
     assert any(line == lines + 2 for line, _ in refused)
     assert lab.curl("/a?f=../../etc/passwd", "--path-as-is").reset, "the others are in force"

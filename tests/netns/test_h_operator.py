@@ -54,8 +54,8 @@ def test_h1_clear_sessions(lab, how):
         http_get(connection)
         port = connection.getsockname()[1]
         row, = [r for r in lab.appliance.show("sessions")["sessions"] if r["client_port"] == port]
-        words = {"id": ["--id", row["id"]], "client": ["--client", CLIENT_IP], "server": ["--server", "web"], "all": ["--all"]}[how]
-        assert lab.appliance.ask("clear", "sessions", *words)["cleared"] >= 1
+        words = {"id": [row["id"]], "client": [CLIENT_IP], "server": ["web"], "all": []}[how]
+        assert lab.appliance.ask("clear", "sessions", how, *words)["cleared"] >= 1
         assert outcome_of(lambda: http_get(connection))[0] in ("reset", "closed")
     assert lab.appliance.wait_record("ssl_inspection", src_port=port)["close_reason"] == "cleared"
 

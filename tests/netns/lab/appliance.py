@@ -3,6 +3,7 @@
 ends the processes that belong to the instance and removes what it left in the system."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -116,8 +117,10 @@ class Appliance:
             self._end_if_ours(pid)
         if os.path.exists(os.path.join(self.bin_dir, "sluiced")):
             self.teardown(check=False)
+        shutil.rmtree(self.state_dir, ignore_errors=True)
 
     def teardown(self, check=True):
+        """off the wire; what is stored (configuration, certificates, logs) stays"""
         return run(os.path.join(self.bin_dir, "sluiced"), "--teardown", "--instance", self.instance, check=check, timeout=30)
 
     def _note_pids(self):
