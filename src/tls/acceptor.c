@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/nid.h>
 #include <openssl/sha.h>
 

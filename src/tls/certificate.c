@@ -9,9 +9,7 @@
 #include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/mem.h>
 #include <openssl/nid.h>
-#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -135,7 +133,19 @@ static int certificate_copy_chain(
 	return 0;
 }
 
-int certificate_init(struct certificate *cert, struct tls_runtime *runtime, const struct tls_certificate *source)
+static void certificate_clear(struct certificate *cert)
+{
+	for (size_t i = 0; i < cert->n_chain; i++)
+		CRYPTO_BUFFER_free(cert->chain[i]);
+	for (size_t i = 0; i < cert->n_dns_names; i++)
+		free(cert->dns_names[i]);
+	free(cert->chain);
+	free(cert->dns_names);
+	free(cert->name);
+	*cert = (struct certificate){0};
+}
+
+static int certificate_init(struct certificate *cert, struct tls_runtime *runtime, const struct tls_certificate *source)
 {
 	int err;
 
@@ -152,18 +162,6 @@ int certificate_init(struct certificate *cert, struct tls_runtime *runtime, cons
 		certificate_clear(cert);
 	}
 	return err;
-}
-
-void certificate_clear(struct certificate *cert)
-{
-	for (size_t i = 0; i < cert->n_chain; i++)
-		CRYPTO_BUFFER_free(cert->chain[i]);
-	for (size_t i = 0; i < cert->n_dns_names; i++)
-		free(cert->dns_names[i]);
-	free(cert->chain);
-	free(cert->dns_names);
-	free(cert->name);
-	*cert = (struct certificate){0};
 }
 
 int certificates_new(

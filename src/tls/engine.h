@@ -35,8 +35,6 @@ struct certificate {
 	char **dns_names; /* lower case; "*.example.org" matches one label */
 	uint8_t session_context[32];
 };
-int certificate_init(struct certificate *cert, struct tls_runtime *runtime, const struct tls_certificate *source);
-void certificate_clear(struct certificate *cert);
 /* copies of n certificates; 0 or -errno */
 int certificates_new(
 	struct certificate **out, struct tls_runtime *runtime, size_t n, const struct tls_certificate *sources);

@@ -2,7 +2,6 @@
 /* The handshake, and what the engine's errors mean to a session. */
 #include "tls/engine.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include <openssl/err.h>
