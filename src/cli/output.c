@@ -11,6 +11,7 @@
 
 #define OUTPUT_CELL_MAX 512
 #define OUTPUT_COLUMNS_MAX 16
+#define OUTPUT_SECONDS_MAX 100000000000ll /* the year 5138; a larger number is one of microseconds */
 
 /* bytes of the character at text (1 to 4) in valid UTF-8; NUL-terminated, so it never runs over the end */
 static size_t output_char_len(const char *text)
@@ -75,13 +76,15 @@ static void cell_bytes(uint64_t bytes, char *text, size_t size)
 	snprintf(text, size, i ? "%.1f %s" : "%.0f %s", v, units[i]);
 }
 
-/* "2026-11-23T12:00:00.123456+0000", or microseconds since 1970; false when it is neither */
+/* "2026-11-23T12:00:00.123456+0000", or seconds or microseconds since 1970; false when it is neither */
 static bool cell_parse_time(const json_t *value, time_t *out)
 {
 	struct tm tm = {0};
 
 	if (json_is_integer(value)) {
-		*out = json_integer_value(value) / 1000000;
+		json_int_t v = json_integer_value(value);
+
+		*out = v > OUTPUT_SECONDS_MAX ? v / 1000000 : v;
 		return true;
 	}
 	if (!json_is_string(value) || !strptime(json_string_value(value), "%Y-%m-%dT%H:%M:%S", &tm))
@@ -199,24 +202,24 @@ static void table_put_cell(FILE *out, const struct output_column *column, const 
 		fprintf(out, "%*s  ", right ? 0 : pad, "");
 }
 
-static void table_widths(const json_t *rows, const struct output_column *columns, size_t n, size_t *widths)
+/* 0: no row has a value for the column, it is left out */
+static size_t table_width(const json_t *rows, const struct output_column *column)
 {
 	char text[OUTPUT_CELL_MAX];
+	size_t r, width = 0;
 	const json_t *row;
-	size_t r;
 
-	for (size_t c = 0; c < n; c++)
-		widths[c] = output_width(columns[c].title);
-	json_array_foreach(rows, r, row) for (size_t c = 0; c < n; c++)
+	json_array_foreach(rows, r, row)
 	{
-		output_cell(row, &columns[c], text, sizeof(text));
-		widths[c] = MAX(widths[c], output_width(*text ? text : "-"));
+		output_cell(row, column, text, sizeof(text));
+		width = MAX(width, output_width(text));
 	}
+	return width ? MAX(width, output_width(column->title)) : 0;
 }
 
 void output_table(FILE *out, const json_t *rows, const struct output_column *columns, size_t n, const char *empty)
 {
-	size_t widths[OUTPUT_COLUMNS_MAX], r;
+	size_t widths[OUTPUT_COLUMNS_MAX], r, last = 0;
 	char text[OUTPUT_CELL_MAX];
 	const json_t *row;
 
@@ -224,15 +227,21 @@ void output_table(FILE *out, const json_t *rows, const struct output_column *col
 		fprintf(out, "%s\n", empty);
 		return;
 	}
-	table_widths(rows, columns, n, widths);
+	for (size_t c = 0; c < n; c++) {
+		widths[c] = table_width(rows, &columns[c]);
+		last = widths[c] ? c : last;
+	}
 	for (size_t c = 0; c < n; c++)
-		table_put_cell(out, &columns[c], columns[c].title, widths[c], c + 1 == n);
+		if (widths[c])
+			table_put_cell(out, &columns[c], columns[c].title, widths[c], c == last);
 	fputc('\n', out);
 	json_array_foreach(rows, r, row)
 	{
 		for (size_t c = 0; c < n; c++) {
+			if (!widths[c])
+				continue;
 			output_cell(row, &columns[c], text, sizeof(text));
-			table_put_cell(out, &columns[c], *text ? text : "-", widths[c], c + 1 == n);
+			table_put_cell(out, &columns[c], *text ? text : "-", widths[c], c == last);
 		}
 		fputc('\n', out);
 	}

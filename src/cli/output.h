@@ -16,7 +16,7 @@ enum output_format {
 	OUTPUT_TEXT,     /* strings and numbers as they are, lists joined by ", ", booleans as yes and no */
 	OUTPUT_NUMBER,   /* to the right */
 	OUTPUT_BYTES,    /* "1.2 MiB", to the right */
-	OUTPUT_TIME,     /* RFC 3339 text or microseconds since 1970, as local time */
+	OUTPUT_TIME,     /* RFC 3339 text, or seconds or microseconds since 1970, as local time */
 	OUTPUT_AGE,      /* how long ago that was, to the right */
 	OUTPUT_ENDPOINT, /* key and key_port: "10.0.0.1:443" */
 	OUTPUT_TLS,      /* a protocol version, as text or as its number */
@@ -27,7 +27,8 @@ struct output_column {
 	enum output_format format;
 };
 
-/* an aligned table with one line per object of rows; the empty text when there is none */
+/* an aligned table with one line per object of rows; a column without any value is left
+ * out; the empty text when there is no row */
 void output_table(FILE *out, const json_t *rows, const struct output_column *columns, size_t n, const char *empty);
 /* one cell of an object, NUL-terminated, cut to size */
 void output_cell(const json_t *row, const struct output_column *column, char *text, size_t size);

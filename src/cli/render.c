@@ -27,6 +27,26 @@ static void render_line(
 	fputc('\n', cli->out);
 }
 
+/* E6: {name: state}; those that are not available are named */
+static void render_keys(struct cli *cli, const json_t *keys)
+{
+	const char *name;
+	json_t *state;
+
+	fprintf(cli->out, ", %zu keys", json_object_size(keys));
+	json_object_foreach((json_t *)keys, name, state)
+	{
+		const char *text = json_string_value(state) ?: "unknown";
+
+		if (strcmp(text, "available") == 0)
+			continue;
+		fputs(", ", cli->out);
+		output_text(cli->out, name);
+		fputs(": ", cli->out);
+		output_text(cli->out, text);
+	}
+}
+
 static void render_process(struct cli *cli, const char *label, const json_t *process)
 {
 	json_int_t pid = json_integer_value(json_object_get(process, "pid"));
@@ -37,6 +57,8 @@ static void render_process(struct cli *cli, const char *label, const json_t *pro
 		fprintf(cli->out, ", pid %" JSON_INTEGER_FORMAT, pid);
 	if (json_is_integer(keys))
 		fprintf(cli->out, ", %" JSON_INTEGER_FORMAT " keys", json_integer_value(keys));
+	else if (json_is_object(keys))
+		render_keys(cli, keys);
 	fputc('\n', cli->out);
 }
 
@@ -66,6 +88,7 @@ void cli_render_status(struct cli *cli, const json_t *answer)
 		{"WORKER", "slot", OUTPUT_NUMBER},
 		{"PID", "pid", OUTPUT_NUMBER},
 		{"GENERATION", "generation", OUTPUT_NUMBER},
+		{"CONFIGURATION", "config_version", OUTPUT_NUMBER},
 		{"SESSIONS", "sessions", OUTPUT_NUMBER},
 		{"STATE", "state", OUTPUT_TEXT},
 	};
@@ -91,13 +114,13 @@ void cli_render_sessions(struct cli *cli, const json_t *answer)
 	static const struct output_column columns[] = {
 		{"SESSION", "id", OUTPUT_TEXT},
 		{"AGE", "started", OUTPUT_AGE},
-		{"CLIENT", "client", OUTPUT_ENDPOINT},
-		{"SERVER", "server", OUTPUT_ENDPOINT},
+		{"CLIENT", "client_ip", OUTPUT_ENDPOINT},
+		{"SERVER", "server_ip", OUTPUT_ENDPOINT},
 		{"SSL SERVER", "ssl_server", OUTPUT_TEXT},
 		{"STEP", "step", OUTPUT_TEXT},
-		{"CLIENT TLS", "version_client", OUTPUT_TLS},
-		{"CIPHER", "cipher_client", OUTPUT_TEXT},
-		{"SERVER TLS", "version_server", OUTPUT_TLS},
+		{"CLIENT TLS", "client_version", OUTPUT_TLS},
+		{"CIPHER", "client_cipher", OUTPUT_TEXT},
+		{"SERVER TLS", "server_version", OUTPUT_TLS},
 		{"TO SERVER", "bytes_to_server", OUTPUT_BYTES},
 		{"TO CLIENT", "bytes_to_client", OUTPUT_BYTES},
 		{"INSPECTED", "inspected", OUTPUT_TEXT},
@@ -254,6 +277,7 @@ void cli_render_certificates(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column columns[] = {
 		{"CERTIFICATE", "name", OUTPUT_TEXT},
+		{"KEY STATE", "key_state", OUTPUT_TEXT},
 		{"KEY", "key_type", OUTPUT_TEXT},
 		{"BITS", "key_bits", OUTPUT_NUMBER},
 		{"VALID UNTIL", "not_after", OUTPUT_TEXT},

@@ -97,9 +97,10 @@ static void claim_report(const struct check *check, size_t profile, const struct
 }
 
 /* Networks nest or are disjoint, so the sorted claims that still reach over a claim form a stack. Within one server
- * no destination covers another (load.c), so the stack holds each policy at most once. */
+ * no destination covers another (load.c), so the stack holds each policy at most once. Whether their ports overlap
+ * depends on the pair of policies alone: each is compared once, and reported once. */
 static void check_claims(
-	const struct check *check, size_t profile, const struct claim *claims, size_t n, bool *reported)
+	const struct check *check, size_t profile, const struct claim *claims, size_t n, bool *compared)
 {
 	const struct config_profile *p = &check->config->profiles[profile];
 	_cleanup_free_ const struct claim **stack = calloc(n, sizeof(const struct claim *));
@@ -109,13 +110,16 @@ static void check_claims(
 		while (depth && stack[depth - 1]->last < claims[i].first)
 			depth--;
 		for (size_t j = 0; j < depth; j++) {
-			bool *done = &reported[stack[j]->policy * p->n_ssl_policies + claims[i].policy];
+			size_t low = MIN(stack[j]->policy, claims[i].policy),
+			       high = MAX(stack[j]->policy, claims[i].policy);
+			bool *done = &compared[low * p->n_ssl_policies + high];
 			struct config_range ports;
 
-			if (*done || !claim_ports_overlap(stack[j], &claims[i], &ports))
+			if (*done)
 				continue;
-			*done = reported[claims[i].policy * p->n_ssl_policies + stack[j]->policy] = true;
-			claim_report(check, profile, stack[j], &claims[i], &ports);
+			*done = true;
+			if (claim_ports_overlap(stack[j], &claims[i], &ports))
+				claim_report(check, profile, stack[j], &claims[i], &ports);
 		}
 		stack[depth++] = &claims[i];
 	}
@@ -145,15 +149,15 @@ static void check_overlaps(const struct check *check, size_t profile)
 	const struct config_profile *p = &check->config->profiles[profile];
 	size_t n = claims_collect(p, NULL);
 	_cleanup_free_ struct claim *claims = calloc(n + 1, sizeof(*claims));
-	_cleanup_free_ bool *reported = calloc(p->n_ssl_policies * p->n_ssl_policies + 1, sizeof(*reported));
+	_cleanup_free_ bool *compared = calloc(p->n_ssl_policies * p->n_ssl_policies + 1, sizeof(*compared));
 
-	if (!claims || !reported) {
+	if (!claims || !compared) {
 		check_problem(check, CONFIG_ERROR, check->root, "the memory is full");
 		return;
 	}
 	claims_collect(p, claims);
 	qsort(claims, n, sizeof(*claims), claim_compare);
-	check_claims(check, profile, claims, n, reported);
+	check_claims(check, profile, claims, n, compared);
 }
 
 /* a network interface is one port of one segment */

@@ -50,8 +50,8 @@ enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N }; /* 
 
 struct config_segment {
 	char *name;
-	char *port[CONFIG_SIDE_N];          /* interface names */
-	enum config_unavailable when_down;  /* frames while inspection is down and no server's own choice applies */
+	char *port[CONFIG_SIDE_N];         /* interface names */
+	enum config_unavailable when_down; /* frames while inspection is down and no server's own choice applies */
 	unsigned int line;
 };
 
@@ -95,21 +95,21 @@ struct config_virtual_segment { /* F3; matched in order, first match wins */
 	char *name;
 	uint16_t id;
 	const struct config_segment *segment;
-	enum config_side direction; /* side on which the connection's first packet arrives */
-	struct config_ranges vlans;        /* none: any, also untagged; 0 means untagged */
-	struct config_cidrs sources;       /* none: any */
-	struct config_cidrs destinations;  /* none: any */
+	enum config_side direction;       /* side on which the connection's first packet arrives */
+	struct config_ranges vlans;       /* none: any, also untagged; 0 means untagged */
+	struct config_cidrs sources;      /* none: any */
+	struct config_cidrs destinations; /* none: any */
 	const struct config_profile *profile;
 	unsigned int line;
 };
 
 struct config_limits {
-	unsigned int max_sessions;                   /* F6 */
-	unsigned int client_hello_timeout_seconds;   /* D10: a silent client is dropped after it */
-	unsigned int handshake_timeout_seconds;      /* each of: server connect, either handshake */
-	unsigned int idle_timeout_seconds;           /* an established session without a byte */
-	unsigned int drain_timeout_seconds;          /* after one side closed */
-	unsigned int request_body_hold_bytes;        /* B8: a request body is held until its verdict up to this */
+	unsigned int max_sessions;                 /* F6 */
+	unsigned int client_hello_timeout_seconds; /* D10: a silent client is dropped after it */
+	unsigned int handshake_timeout_seconds;    /* each of: server connect, either handshake */
+	unsigned int idle_timeout_seconds;         /* an established session without a byte */
+	unsigned int drain_timeout_seconds;        /* after one side closed */
+	unsigned int request_body_hold_bytes;      /* B8: a request body is held until its verdict up to this */
 };
 
 struct config {
@@ -117,8 +117,8 @@ struct config {
 	char *text; /* the document as it was read; NUL-terminated */
 	size_t text_len;
 	char *device_name;
-	unsigned int workers;     /* 0: one per core */
-	bool ssl_inspection;      /* F5 */
+	unsigned int workers; /* 0: one per core */
+	bool ssl_inspection;  /* F5 */
 	struct config_limits limits;
 	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
 	struct config_segment *segments;

@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <cmocka.h>
 
 #include "base/common.h"
@@ -19,8 +21,10 @@
 #define ANSWERS_MAX 3
 #define ARGS_MAX 16
 
+static char directory[] = "/tmp/test_cli.XXXXXX";
+
 struct fake {
-	int fd;
+	int fd, listener;                 /* fd -1: accept one */
 	const char *answers[ANSWERS_MAX]; /* one per request; NULL: hang up */
 	char *requests[ANSWERS_MAX];
 	char files[ANSWERS_MAX][512]; /* contents of the descriptors, each followed by "|" */
@@ -42,6 +46,8 @@ static void *fake_run(void *data)
 {
 	struct fake *fake = data;
 
+	if (fake->fd < 0)
+		fake->fd = accept(fake->listener, NULL, NULL);
 	while (fake->n < ANSWERS_MAX) {
 		json_auto_t *request = NULL, *answer = NULL;
 		int fds[IPC_FDS_MAX];
@@ -233,7 +239,8 @@ static void test_status(void **state)
 			"\"started\": \"2026-01-02T03:04:05Z\", \"config_version\": 7, \"inspection\": \"on\","
 			"\"workers\": [{\"slot\": 0, \"pid\": 4711, \"generation\": 1, \"state\": \"running\", "
 			"\"sessions\": 12}],"
-			"\"keeper\": {\"pid\": 99, \"state\": \"running\", \"keys\": 3}, \"log\": {\"pid\": 0, "
+			"\"keeper\": {\"pid\": 99, \"state\": \"running\", \"keys\": {\"web\": \"available\", "
+			"\"mail\": \"locked\"}}, \"log\": {\"pid\": 0, "
 			"\"state\": \"down\"},"
 			"\"flows\": 24, \"segments\": []}"}};
 
@@ -241,7 +248,7 @@ static void test_status(void **state)
 	assert_int_equal(run.status, CLI_OK);
 	assert_contains(run.out, "Device           sluice-1\n");
 	assert_contains(run.out, "Configuration    version 7\n");
-	assert_contains(run.out, "Key keeper       running, pid 99, 3 keys\n");
+	assert_contains(run.out, "Key keeper       running, pid 99, 2 keys, mail: locked\n");
 	assert_contains(run.out, "Log process      down\n");
 	assert_contains(run.out, "WORKER   PID  GENERATION  SESSIONS  STATE\n");
 	assert_contains(run.out, "     0  4711           1        12  running\n");
@@ -250,9 +257,9 @@ static void test_status(void **state)
 
 static const char sessions_answer[] =
 	"{\"ok\": true, \"total\": 9, \"sessions\": ["
-	"{\"id\": \"00000000000000ff\", \"started\": 1, \"client\": \"10.0.0.1\", \"client_port\": 40000,"
-	" \"server\": \"10.9.0.2\", \"server_port\": 443, \"ssl_server\": \"web\", \"step\": \"relay\","
-	" \"version_client\": 772, \"version_server\": \"TLS 1.2\", \"cipher_client\": \"AES\","
+	"{\"id\": \"00000000000000ff\", \"started\": 1, \"client_ip\": \"10.0.0.1\", \"client_port\": 40000,"
+	" \"server_ip\": \"10.9.0.2\", \"server_port\": 443, \"ssl_server\": \"web\", \"step\": \"relay\","
+	" \"client_version\": 772, \"server_version\": \"TLS 1.2\", \"client_cipher\": \"AES\","
 	" \"bytes_to_server\": 1023, \"bytes_to_client\": 1572864, \"inspected\": true,"
 	" \"sni\": \"a\\u001b[31mb\\u009b\\u202ec\\u00e4\\nx\"}]}";
 
@@ -353,10 +360,40 @@ static void test_no_supervisor(void **state)
 				 "start it with sluiced --instance no-such-instance\n");
 }
 
+/* the way through connect(): everything else here has its socket from a pair */
+static void test_connects_to_the_control_socket(void **state)
+{
+	struct fake fake = {.answers = {"{\"ok\": true}"}};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_free_ char *out = NULL, *err = NULL;
+	size_t out_len, err_len;
+	struct cli cli = {.fd = -1, .out = open_memstream(&out, &out_len), .err = open_memstream(&err, &err_len)};
+	char *argv[] = {(char *)"sluice", (char *)"stop"};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	pthread_t thread;
+
+	instance_init(&cli.instance, "test");
+	snprintf(cli.instance.control_path, sizeof(cli.instance.control_path), "%s/control", directory);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", cli.instance.control_path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	fake.fd = -1;
+	fake.listener = listener;
+	assert_int_equal(pthread_create(&thread, NULL, fake_run, &fake), 0);
+	assert_int_equal(cli_run(&cli, ARRAY_SIZE(argv), argv), CLI_OK);
+	cleanup_close(&cli.fd);
+	pthread_join(thread, NULL);
+	fclose(cli.out);
+	fclose(cli.err);
+	assert_string_equal(fake.requests[0], "{\"command\":\"stop\"}");
+	assert_string_equal(err, "");
+	free(fake.requests[0]);
+	close(listener);
+	remove(address.sun_path);
+}
+
 /* --- files ---------------------------------------------------------------------------------------------------------
  */
-
-static char directory[] = "/tmp/test_cli.XXXXXX";
 
 static int make_directory(void **state)
 {
@@ -513,8 +550,8 @@ static void test_g7_log(void **state)
 	memcpy(empty.log_dir, two.log_dir, sizeof(two.log_dir));
 	run_line(&two, "show log system --limit 2");
 	assert_null(strstr(two.out, "first"));
-	assert_contains(two.out, "error     -          second\n");
-	assert_contains(two.out, "info      -          third\n");
+	assert_contains(two.out, "error     second\n");
+	assert_contains(two.out, "info      third\n");
 	run_line(&json, "show log system --limit 1 --json");
 	assert_string_equal(json.out,
 		"{\"ok\":true,\"log\":\"system\",\"records\":[{\"timestamp\":\"2026-01-02T03:04:07.000000+0000\","
@@ -539,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_supervisor_that_hangs_up),
 		cmocka_unit_test(test_no_supervisor),
+		cmocka_unit_test(test_connects_to_the_control_socket),
 		cmocka_unit_test(test_f4_check_passes_the_files_that_are_needed),
 		cmocka_unit_test(test_missing_rule_files_are_all_named),
 		cmocka_unit_test(test_commit_problems),
