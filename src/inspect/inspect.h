@@ -14,14 +14,14 @@ enum inspect_dir { INSPECT_TO_SERVER, INSPECT_TO_CLIENT, INSPECT_DIRS };
 enum inspect_action { INSPECT_NOTIFY, INSPECT_BLOCK, INSPECT_BLOCK_RESET }; /* alert | drop | reject */
 
 /* --- compilation (sluice-proxy --compile) --------------------------------------------------------------------- */
-struct inspect_source { /* one rule file */
+struct inspect_source {   /* one rule file */
 	const char *name; /* as it appears in messages */
 	struct span text;
 };
-struct inspect_refusal { /* a filter that was not loaded, never silently */
+struct inspect_refusal {  /* a filter that was not loaded, never silently */
 	const char *file; /* the source's name */
 	unsigned int line;
-	uint32_t sid;     /* 0 if it could not be read */
+	uint32_t sid; /* 0 if it could not be read */
 	char *reason;
 };
 struct inspect_report {
@@ -48,6 +48,13 @@ int inspect_scratch_new(struct inspect_scratch **out);
 /* makes the scratch large enough for one more engine; call after each load */
 int inspect_scratch_grow(struct inspect_scratch *scratch, const struct inspect_engine *engine);
 void inspect_scratch_free(struct inspect_scratch **scratch);
+struct inspect_stats {            /* of the streams that used this scratch */
+	uint64_t confirm_limit;   /* evaluations given up at the engine's limits, counted as unmatched (B12) */
+	uint64_t http_anomaly;    /* messages from which on the stream was inspected as raw bytes */
+	uint64_t matches_dropped; /* more filters matched at one point than can be reported */
+	uint64_t engine_failed;   /* data that could not be inspected: out of memory, Hyperscan error */
+};
+const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch);
 
 /* --- stream --------------------------------------------------------------------------------------------------- */
 struct inspect_filter { /* facts of one filter, for records */

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inspect/confirm.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define CONFIRM_EFFORT (4u << 20) /* bytes looked at for one filter, all tries together: about a millisecond */
+#define CONFIRM_STEP 64           /* what one try costs besides the bytes it searches */
+#define CONFIRM_REGEX_STEP 16384
+
+enum outcome {
+	NO,    /* not from this position: try the next occurrence before */
+	NEVER, /* not from any position in this buffer */
+	YES,
+	GIVE_UP,
+};
+
+struct confirm {
+	const struct filter *filter;
+	const struct view *view; /* of the buffer being looked at */
+	size_t group_end;        /* conditions on it end there */
+	struct regex_memory *memory;
+	uint32_t effort;
+	bool uses_variables;
+	uint64_t variables[FILTER_VARIABLES_MAX];
+};
+
+static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at);
+
+static bool spend(struct confirm *c, size_t bytes)
+{
+	uint32_t cost = (uint32_t)MIN(bytes, CONFIRM_EFFORT) + CONFIRM_STEP;
+
+	c->effort = c->effort > cost ? c->effort - cost : 0;
+	return c->effort;
+}
+
+static int64_t number_value(const struct confirm *c, const struct number *number)
+{
+	/* an extracted value past any buffer is as good as the largest of them: no overflow in the sums below */
+	return number->variable < 0 ? MIN(MAX(number->value, -INT32_MAX), INT32_MAX)
+				    : (int64_t)MIN(c->variables[number->variable], INT32_MAX);
+}
+
+/* Is the condition's fate in the hands of the one before it? */
+static bool next_is_relative(const struct confirm *c, size_t i)
+{
+	return i + 1 < c->group_end && c->filter->conditions[i + 1].relative;
+}
+
+/* an unmet condition that looks at fixed places is unmet whatever was matched before it */
+static enum outcome unmet(const struct confirm *c, const struct condition *condition)
+{
+	return condition->relative || c->uses_variables ? NO : NEVER;
+}
+
+static enum outcome verdict(struct confirm *c, size_t i, int64_t at, bool met)
+{
+	return met ? confirm_from(c, i + 1, at) : unmet(c, &c->filter->conditions[i]);
+}
+
+/* --- content --------------------------------------------------------------------------------------------------- */
+struct region { /* where a content may lie, in bytes of the view; to may exceed what is there */
+	int64_t from, to;
+};
+
+static struct region content_region(const struct confirm *c, const struct condition *condition, int64_t at)
+{
+	const struct content *content = &condition->content;
+	struct region r = {0, INT64_MAX};
+	int64_t base = (int64_t)c->view->base, offset = -base;
+
+	if (condition->relative) {
+		int64_t distance = content->has_distance ? number_value(c, &content->distance) : 0;
+
+		r.from = at + distance;
+		if (content->has_within)
+			r.to = at + distance + number_value(c, &content->within);
+	}
+	if (content->has_offset)
+		offset += number_value(c, &content->offset);
+	if (content->has_depth)
+		r.to = MIN(r.to, offset + number_value(c, &content->depth));
+	if (content->starts)
+		r.to = MIN(r.to, (int64_t)content->len - base);
+	r.from = MAX(r.from, MAX(offset, 0));
+	return r;
+}
+
+static enum outcome negated_content(struct confirm *c, size_t i, int64_t at, struct region r)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	const struct content *content = &condition->content;
+	int64_t there = (int64_t)c->view->bytes.len, to = MIN(r.to, there);
+	bool found;
+
+	if ((r.to > there || content->ends) && !c->view->complete)
+		return unmet(c, condition);
+	if (content->ends) /* only an occurrence at the very end counts */
+		r.from = MAX(r.from, there - (int64_t)content->len);
+	if (content->ends && to < there)
+		return confirm_from(c, i + 1, at);
+	found = r.from <= to && bytes_find(c->view->bytes.data, (size_t)r.from, (size_t)to, content->bytes,
+					content->len, content->nocase) >= 0;
+	return verdict(c, i, at, !found);
+}
+
+/* tries each occurrence in turn while what follows depends on it */
+static enum outcome positive_content(struct confirm *c, size_t i, struct region r)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	const struct content *content = &condition->content;
+	int64_t to = MIN(r.to, (int64_t)c->view->bytes.len);
+	bool retry = next_is_relative(c, i) || c->uses_variables;
+
+	if (content->ends && (!c->view->complete || to < (int64_t)c->view->bytes.len))
+		return unmet(c, condition);
+	if (content->ends)
+		r.from = MAX(r.from, to - (int64_t)content->len);
+	while (r.from <= to) {
+		ssize_t found = bytes_find(
+			c->view->bytes.data, (size_t)r.from, (size_t)to, content->bytes, content->len, content->nocase);
+		enum outcome outcome;
+
+		if (!spend(c, (size_t)((found < 0 ? to : found) - r.from)))
+			return GIVE_UP;
+		if (found < 0)
+			break;
+		outcome = confirm_from(c, i + 1, found + (int64_t)content->len);
+		if (outcome != NO || !retry)
+			return outcome;
+		r.from = found + 1;
+	}
+	return unmet(c, condition);
+}
+
+static enum outcome confirm_content(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	struct region r = content_region(c, condition, at);
+
+	if (!condition->negated)
+		return positive_content(c, i, r);
+	return spend(c, c->view->bytes.len) ? negated_content(c, i, at, r) : GIVE_UP;
+}
+
+/* --- pcre ------------------------------------------------------------------------------------------------------ */
+static enum outcome confirm_pcre(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	size_t from = condition->relative ? (size_t)at : 0, start = 0, match_start = 0, match_end = 0;
+	struct span subject;
+
+	if (condition->negated && !c->view->complete)
+		return unmet(c, condition);
+	if (from > c->view->bytes.len)
+		return NO;
+	subject = SPAN(c->view->bytes.data + from, c->view->bytes.len - from);
+	while (start <= subject.len) {
+		enum regex_result result;
+		enum outcome outcome;
+
+		if (!spend(c, CONFIRM_REGEX_STEP))
+			return GIVE_UP;
+		result = regex_find(condition->pcre.regex, c->memory, subject, start,
+			(c->view->complete ? 0 : REGEX_MORE_AFTER) |
+				(c->view->base && !condition->relative ? REGEX_MORE_BEFORE : 0),
+			&match_start, &match_end);
+		if (result == REGEX_LIMIT)
+			return GIVE_UP;
+		if (condition->negated)
+			return verdict(c, i, at, result == REGEX_NO_MATCH);
+		if (result == REGEX_NO_MATCH)
+			break;
+		outcome = confirm_from(c, i + 1, (int64_t)(from + match_end));
+		if (outcome != NO || !next_is_relative(c, i))
+			return outcome;
+		start = match_start + 1;
+	}
+	return unmet(c, condition);
+}
+
+/* --- bytes ----------------------------------------------------------------------------------------------------- */
+static enum outcome confirm_isdataat(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	int64_t n = number_value(c, &condition->isdataat), there = (int64_t)c->view->bytes.len;
+	/* relative: n bytes follow; else: there is a byte at offset n (both as in Suricata) */
+	bool is = condition->relative ? at + n <= there : n < there + (int64_t)c->view->base;
+
+	if (!is && condition->negated && !c->view->complete)
+		return unmet(c, condition);
+	return verdict(c, i, at, is != condition->negated);
+}
+
+static int digit_value(uint8_t c, unsigned int base)
+{
+	int v = isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+
+	return v < (int)base ? v : -1;
+}
+
+/* strtoull() over at most n bytes: spaces, sign, 0x, digits */
+static bool read_digits(const uint8_t *bytes, size_t n, unsigned int base, uint64_t *out)
+{
+	size_t i = 0, first;
+
+	*out = 0;
+	while (i < n && isspace(bytes[i]))
+		i++;
+	if (base == 16 && n - i > 2 && bytes[i] == '0' && tolower(bytes[i + 1]) == 'x')
+		i += 2;
+	for (first = i; i < n && digit_value(bytes[i], base) >= 0; i++)
+		if (__builtin_mul_overflow(*out, base, out) ||
+			__builtin_add_overflow(*out, (uint64_t)digit_value(bytes[i], base), out))
+			return false;
+	return i > first;
+}
+
+static uint64_t read_binary(const uint8_t *bytes, size_t n, bool little)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v << 8 | bytes[little ? n - 1 - i : i];
+	return v;
+}
+
+/* reads the number; *end is the place after it */
+static bool read_number(const struct confirm *c, const struct condition *condition, const struct byte_access *access,
+	int64_t at, uint64_t *out, int64_t *end)
+{
+	int64_t from = number_value(c, &access->offset) + (condition->relative ? at : -(int64_t)c->view->base);
+	int64_t there = (int64_t)c->view->bytes.len;
+	size_t n = access->bytes;
+
+	if (from < 0 || from >= there)
+		return false;
+	if (access->base) /* digits may be fewer than asked for at the end of what is there */
+		n = MIN(n, (size_t)(there - from));
+	else if (from + (int64_t)n > there)
+		return false;
+	*end = from + (int64_t)n;
+	if (access->base)
+		return (n == access->bytes || c->view->complete) &&
+		       read_digits(c->view->bytes.data + from, n, access->base, out);
+	*out = read_binary(c->view->bytes.data + from, n, access->little);
+	return true;
+}
+
+static bool compare(uint64_t left, enum compare how, uint64_t right)
+{
+	switch (how) {
+	case COMPARE_EQ:
+		return left == right;
+	case COMPARE_LT:
+		return left < right;
+	case COMPARE_GT:
+		return left > right;
+	case COMPARE_LE:
+		return left <= right;
+	case COMPARE_GE:
+		return left >= right;
+	case COMPARE_AND:
+		return left & right;
+	case COMPARE_XOR:
+		return left ^ right;
+	case COMPARE_BETWEEN:
+		break;
+	}
+	return false;
+}
+
+static enum outcome confirm_byte_test(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	const struct number *value = &condition->test.value;
+	uint64_t number = 0, right;
+	int64_t end;
+
+	if (!read_number(c, condition, &condition->test.access, at, &number, &end))
+		return unmet(c, condition);
+	right = value->variable < 0 ? (uint64_t)value->value : c->variables[value->variable];
+	return verdict(c, i, at, compare(number, condition->test.compare, right) != condition->negated);
+}
+
+static enum outcome confirm_byte_jump(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	int64_t there = (int64_t)c->view->bytes.len, end, jump;
+	uint64_t number = 0;
+
+	if (!read_number(c, condition, &condition->jump.access, at, &number, &end))
+		return unmet(c, condition);
+	number = MIN(number, INT32_MAX);
+	jump = (int64_t)(number * condition->jump.multiplier);
+	if (condition->jump.align)
+		jump = (jump + 3) & ~3ll;
+	if (condition->jump.from_end && !c->view->complete)
+		return unmet(c, condition);
+	if (condition->jump.from_beginning)
+		end = -(int64_t)c->view->base;
+	else if (condition->jump.from_end)
+		end = there;
+	end += jump + condition->jump.post_offset;
+	return end < 0 || end > there ? unmet(c, condition) : confirm_from(c, i + 1, end);
+}
+
+static enum outcome confirm_byte_extract(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	unsigned int align = condition->extract.align;
+	uint64_t number = 0;
+	int64_t end;
+
+	if (!read_number(c, condition, &condition->extract.access, at, &number, &end))
+		return unmet(c, condition);
+	if (__builtin_mul_overflow(number, condition->extract.multiplier, &number))
+		number = UINT64_MAX;
+	if (align && number <= UINT64_MAX - align)
+		number = (number + align - 1) / align * align;
+	c->variables[condition->extract.variable] = number;
+	return confirm_from(c, i + 1, end);
+}
+
+static enum outcome confirm_size(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	uint64_t size = c->view->base + c->view->bytes.len;
+	bool met;
+
+	if (!c->view->complete)
+		return unmet(c, condition);
+	if (condition->size.compare == COMPARE_BETWEEN)
+		met = size > condition->size.low && size < condition->size.high;
+	else
+		met = compare(size, condition->size.compare, condition->size.low);
+	return verdict(c, i, at, met != condition->negated);
+}
+
+/* the conditions from i on, the one before having ended at this place of the view */
+static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at)
+{
+	static enum outcome (*const confirm[])(struct confirm *, size_t, int64_t) = {
+		[CONDITION_CONTENT] = confirm_content,
+		[CONDITION_PCRE] = confirm_pcre,
+		[CONDITION_ISDATAAT] = confirm_isdataat,
+		[CONDITION_BYTE_TEST] = confirm_byte_test,
+		[CONDITION_BYTE_JUMP] = confirm_byte_jump,
+		[CONDITION_BYTE_EXTRACT] = confirm_byte_extract,
+		[CONDITION_SIZE] = confirm_size,
+	};
+
+	return i == c->group_end ? YES : confirm[c->filter->conditions[i].type](c, i, at);
+}
+
+static bool has_variables(const struct filter *filter)
+{
+	for (size_t i = 0; i < filter->n_conditions; i++)
+		if (filter->conditions[i].type == CONDITION_BYTE_EXTRACT)
+			return true;
+	return false;
+}
+
+enum confirm_result confirm_filter(const struct filter *filter, const struct views *views, struct regex_memory *memory)
+{
+	struct confirm c = {
+		.filter = filter, .memory = memory, .effort = CONFIRM_EFFORT, .uses_variables = has_variables(filter)};
+
+	for (size_t i = 0; i < filter->n_conditions; i = c.group_end) {
+		enum buffer_id buffer = filter->conditions[i].buffer;
+		enum outcome outcome;
+
+		for (c.group_end = i; c.group_end < filter->n_conditions; c.group_end++)
+			if (filter->conditions[c.group_end].buffer != buffer)
+				break;
+		c.view = &views->view[buffer];
+		if (!c.view->present)
+			return CONFIRM_NO_MATCH;
+		outcome = confirm_from(&c, i, 0);
+		if (outcome == GIVE_UP)
+			return CONFIRM_LIMIT;
+		if (outcome != YES)
+			return CONFIRM_NO_MATCH;
+	}
+	return CONFIRM_MATCH;
+}

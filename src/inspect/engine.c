@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading an image, and the scratch of a worker. */
+#include "inspect/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/span.h"
+#include "inspect/image.h"
+
+static int read_header(struct span *image, struct image_header *header)
+{
+	struct span bytes = {0};
+
+	if (!span_take(image, sizeof(*header), &bytes))
+		return -EINVAL;
+	memcpy(header, bytes.data, sizeof(*header));
+	if (header->magic != IMAGE_MAGIC || header->build != image_build())
+		return log_err_r(-EINVAL, "inspection image of another build or CPU");
+	if (header->checksum != image_hash(0, image->data, image->len))
+		return log_err_r(-EINVAL, "inspection image is damaged");
+	return 0;
+}
+
+static int read_filters(struct inspect_engine *engine, struct span text, uint64_t n_filters)
+{
+	struct inspect_source source = {.name = "image", .text = text};
+	struct inspect_report report = {0};
+	int r = ruleset_read(&engine->set, &source, 1, &report);
+
+	if (r == 0 && engine->set.n != n_filters)
+		r = -EINVAL;
+	inspect_report_clear(&report);
+	return r;
+}
+
+static int read_group(struct inspect_engine *engine, struct span *image)
+{
+	struct span bytes = {0}, database = {0};
+	struct image_group header;
+	struct group *group;
+
+	if (!span_take(image, sizeof(header), &bytes))
+		return -EINVAL;
+	memcpy(&header, bytes.data, sizeof(header));
+	if (header.dir >= INSPECT_DIRS || header.buffer >= BUFFER_N ||
+		!span_take(image, header.database_len, &database))
+		return -EINVAL;
+	group = engine->groups.group[header.dir][header.buffer];
+	if (!group || group->database)
+		return -EINVAL;
+	group_drop_expressions(group);
+	return hs_deserialize_database((const char *)database.data, database.len, &group->database) == HS_SUCCESS
+		       ? 0
+		       : -EINVAL;
+}
+
+static void note_interests(struct inspect_engine *engine)
+{
+	for (size_t i = 0; i < engine->set.n; i++) {
+		const struct filter *f = engine->set.filters[i];
+
+		for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
+			enum buffer_id body = dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
+
+			if (!(f->dirs & 1u << dir))
+				continue;
+			engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW);
+			engine->looks_at_body[dir] |= filter_uses(f, body);
+			engine->looks_at_head[dir] |= f->http;
+		}
+	}
+}
+
+static int check_groups(const struct groups *groups)
+{
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++)
+			if (groups->group[dir][buffer] && !groups->group[dir][buffer]->database)
+				return -EINVAL;
+	return 0;
+}
+
+static int load(struct inspect_engine *engine, struct span image)
+{
+	struct image_header header = {0};
+	struct span found_by = {0}, text = {0};
+	int r = read_header(&image, &header);
+
+	if (r < 0)
+		return r;
+	if (!span_take(&image, header.n_filters, &found_by) || !span_take(&image, header.text_len, &text))
+		return -EINVAL;
+	r = read_filters(engine, text, header.n_filters);
+	if (r == 0)
+		r = groups_build(&engine->groups, &engine->set, found_by.data);
+	for (uint64_t i = 0; r == 0 && i < header.n_groups; i++)
+		r = read_group(engine, &image);
+	if (r == 0)
+		r = check_groups(&engine->groups);
+	if (r == 0)
+		note_interests(engine);
+	return r;
+}
+
+int inspect_engine_load(struct inspect_engine **out, const uint8_t *image, size_t len)
+{
+	_cleanup_(inspect_engine_free) struct inspect_engine *engine = calloc(1, sizeof(*engine));
+	int r;
+
+	if (!engine)
+		return -ENOMEM;
+	r = load(engine, SPAN(image, len));
+	if (r < 0)
+		return r;
+	free(engine->set.texts); /* they borrow from the image */
+	engine->set.texts = NULL;
+	*out = TAKE_PTR(engine);
+	return 0;
+}
+
+void inspect_engine_free(struct inspect_engine **engine)
+{
+	if (!*engine)
+		return;
+	groups_clear(&(*engine)->groups);
+	ruleset_clear(&(*engine)->set);
+	free(*engine);
+	*engine = NULL;
+}
+
+size_t inspect_engine_filters(const struct inspect_engine *engine)
+{
+	return engine->set.n;
+}
+
+int inspect_scratch_new(struct inspect_scratch **out)
+{
+	_cleanup_(inspect_scratch_free) struct inspect_scratch *scratch = calloc(1, sizeof(*scratch));
+	int r;
+
+	if (!scratch)
+		return -ENOMEM;
+	r = regex_memory_new(&scratch->regex);
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(scratch);
+	return 0;
+}
+
+int inspect_scratch_grow(struct inspect_scratch *scratch, const struct inspect_engine *engine)
+{
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++) {
+			const struct group *group = engine->groups.group[dir][buffer];
+
+			if (group && hs_alloc_scratch(group->database, &scratch->hs) != HS_SUCCESS)
+				return -ENOMEM;
+		}
+	return 0;
+}
+
+void inspect_scratch_free(struct inspect_scratch **scratch)
+{
+	if (!*scratch)
+		return;
+	hs_free_scratch((*scratch)->hs);
+	regex_memory_free(&(*scratch)->regex);
+	free(*scratch);
+	*scratch = NULL;
+}
+
+const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch)
+{
+	return &scratch->stats;
+}

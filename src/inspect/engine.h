@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Inside of an engine and of a worker's scratch. */
+#include "inspect/groups.h"
+#include "inspect/http.h"
+#include "inspect/regex.h"
+
+struct inspect_engine {
+	struct ruleset set;
+	struct groups groups;
+	/* Does any filter look there? */
+	bool looks_at_head[INSPECT_DIRS], looks_at_body[INSPECT_DIRS], looks_at_raw[INSPECT_DIRS];
+};
+
+#define SCRATCH_ARENA (5 * HTTP_HEAD_MAX) /* the normalised buffers of one head */
+#define SCRATCH_PIECES 64
+#define SCRATCH_MATCHES 256
+
+struct piece { /* a run of body bytes within the bytes of the current call */
+	uint64_t stream, body;
+	size_t len;
+};
+
+struct match {
+	const struct filter *filter;
+	uint32_t index;
+	uint64_t end; /* stream offset past the byte that completed it */
+};
+
+struct inspect_scratch {
+	hs_scratch_t *hs;
+	struct regex_memory *regex;
+	struct inspect_stats stats;
+	size_t n_pieces, n_matches;
+	struct piece pieces[SCRATCH_PIECES];
+	struct match matches[SCRATCH_MATCHES];
+	size_t arena_used;
+	uint8_t arena[SCRATCH_ARENA];
+};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The model of one signature filter: an ordered list of conditions, each bound to a buffer. Made by the parser
+ * (parser.h), read by the compiler and the confirm stage, immutable in between. A filter owns all it points to. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/common.h"
+#include "inspect/buffer.h"
+#include "inspect/header.h"
+#include "inspect/inspect.h"
+
+#define FILTER_CONDITIONS_MAX 64
+#define FILTER_VARIABLES_MAX 8
+#define FILTER_FLOWBITS_MAX 8
+
+struct regex; /* a compiled PCRE2 pattern (regex.h) */
+
+/* a constant, or the value that byte_extract or byte_math left in a variable */
+struct number {
+	int64_t value;
+	int8_t variable; /* -1: constant */
+};
+
+enum condition_type {
+	CONDITION_CONTENT,
+	CONDITION_PCRE,
+	CONDITION_ISDATAAT,
+	CONDITION_BYTE_TEST,
+	CONDITION_BYTE_JUMP,
+	CONDITION_BYTE_EXTRACT,
+	CONDITION_SIZE, /* bsize, urilen */
+};
+
+struct content {
+	uint8_t *bytes; /* lower case when nocase */
+	size_t len;
+	bool nocase, starts, ends;
+	bool has_offset, has_depth, has_distance, has_within;
+	struct number offset, depth, distance, within;
+	bool fast;                      /* fast_pattern given */
+	uint16_t fast_offset, fast_len; /* part used as fast pattern; len 0: all of it */
+};
+
+struct pcre_condition {
+	char *pattern;
+	uint32_t flags; /* enum regex_flag */
+	struct regex *regex;
+};
+
+enum compare { COMPARE_EQ, COMPARE_LT, COMPARE_GT, COMPARE_LE, COMPARE_GE, COMPARE_AND, COMPARE_XOR, COMPARE_BETWEEN };
+
+struct byte_access {         /* how byte_* keywords read their number */
+	uint8_t bytes, base; /* base 0: binary; 8, 10, 16: digits */
+	bool little;
+	struct number offset;
+};
+
+struct condition {
+	enum condition_type type;
+	enum buffer_id buffer;
+	bool negated, relative; /* relative: to the end of the match before it in the same buffer */
+	union {
+		struct content content;
+		struct pcre_condition pcre;
+		struct number isdataat;
+		struct {
+			struct byte_access access;
+			enum compare compare;
+			struct number value;
+		} test;
+		struct {
+			struct byte_access access;
+			uint32_t multiplier;
+			bool align, from_beginning, from_end;
+			int32_t post_offset;
+		} jump;
+		struct {
+			struct byte_access access;
+			uint32_t multiplier;
+			uint8_t align, variable;
+		} extract;
+		struct {
+			enum compare compare;
+			uint32_t low, high;
+		} size;
+	};
+};
+
+enum flowbit_command { FLOWBIT_SET, FLOWBIT_UNSET, FLOWBIT_TOGGLE, FLOWBIT_ISSET, FLOWBIT_ISNOTSET };
+struct flowbit {
+	enum flowbit_command command;
+	uint8_t n_bits; /* isset:a|b is true when any of them is */
+	uint16_t bits[4];
+};
+
+struct filter {
+	struct inspect_filter facts;
+	char *name, *category; /* what facts points to */
+	bool http;             /* protocol http rather than tcp */
+	bool silent;           /* noalert: sets its flowbits, reports nothing */
+	uint8_t dirs;
+	struct header header;
+	size_t n_conditions;
+	struct condition *conditions; /* sorted by buffer, in written order within one */
+	uint32_t buffers;             /* 1 << enum buffer_id */
+	bool streams;                 /* some condition looks at a growing buffer */
+	unsigned int n_flowbits;
+	struct flowbit flowbits[FILTER_FLOWBITS_MAX];
+	int fast;          /* the condition that finds candidates, -1: none can */
+	unsigned int line; /* in its source */
+};
+
+void filter_free(struct filter **filter);
+void condition_clear(struct condition *condition);
+
+/* orders filters so that those that set flowbits come before those that ask for them */
+int filter_flowbit_rank(const struct filter *filter);
+
+static inline bool filter_uses(const struct filter *filter, enum buffer_id buffer)
+{
+	return filter->buffers & (uint32_t)1 << buffer;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/span.h"
+#include "inspect/parser.h"
+
+#define PRIORITY_DEFAULT 3
+
+int parser_fail(struct parser *p, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(p->reason, sizeof(p->reason), fmt, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+struct condition *parser_add(struct parser *p, enum condition_type type)
+{
+	struct filter *f = p->filter;
+	struct condition *conditions;
+
+	if (f->n_conditions == FILTER_CONDITIONS_MAX) {
+		parser_fail(p, "more than %d conditions", FILTER_CONDITIONS_MAX);
+		return NULL;
+	}
+	conditions = realloc(f->conditions, (f->n_conditions + 1) * sizeof(*conditions));
+	if (!conditions) {
+		parser_fail(p, "out of memory");
+		return NULL;
+	}
+	f->conditions = conditions;
+	f->conditions[f->n_conditions] = (struct condition){.type = type, .buffer = p->buffer};
+	return &f->conditions[f->n_conditions++];
+}
+
+int parser_unsigned(struct parser *p, const char *text, uint64_t max, uint64_t *out)
+{
+	unsigned long long n;
+	char *end;
+
+	text += strspn(text, " \t");
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	end += strspn(end, " \t");
+	if (!isdigit((unsigned char)*text) || *end || errno || n > max)
+		return parser_fail(p, "\"%.30s\" is not a number from 0 to %llu", text, (unsigned long long)max);
+	*out = n;
+	return 0;
+}
+
+int parser_number(struct parser *p, const char *text, struct number *out)
+{
+	const char *digits = text + (*text == '-');
+	bool hex = !strncasecmp(digits, "0x", 2);
+	char *end;
+
+	*out = (struct number){.variable = -1};
+	if (isdigit((unsigned char)*digits)) {
+		errno = 0;
+		out->value = strtoll(text, &end, hex ? 16 : 10);
+		if (*end || errno)
+			return parser_fail(p, "\"%.30s\" is not a number", text);
+		return 0;
+	}
+	for (unsigned int i = 0; i < p->n_variables; i++)
+		if (!strcmp(p->variables[i], text)) {
+			out->variable = (int8_t)i;
+			return 0;
+		}
+	return parser_fail(p, "\"%.30s\" is neither a number nor a variable", text);
+}
+
+static int parse_action(struct parser *p, const char *word)
+{
+	static const struct {
+		const char *name;
+		enum inspect_action action;
+	} actions[] = {{"alert", INSPECT_NOTIFY}, {"drop", INSPECT_BLOCK}, {"reject", INSPECT_BLOCK_RESET},
+		{"rejectsrc", INSPECT_BLOCK_RESET}, {"rejectdst", INSPECT_BLOCK_RESET},
+		{"rejectboth", INSPECT_BLOCK_RESET}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (!strcmp(word, actions[i].name)) {
+			p->filter->facts.action = actions[i].action;
+			return 0;
+		}
+	return parser_fail(p, "action %.30s is not supported yet", word);
+}
+
+static int parse_protocol(struct parser *p, const char *word)
+{
+	p->filter->http = !strcmp(word, "http") || !strcmp(word, "http1");
+	if (p->filter->http || !strcmp(word, "tcp") || !strcmp(word, "tcp-stream") || !strcmp(word, "ip"))
+		return 0;
+	if (!strcmp(word, "tcp-pkt"))
+		return parser_fail(p, "protocol tcp-pkt: a decrypted stream has no packets");
+	return parser_fail(p, "protocol %.30s is not supported yet", word);
+}
+
+static int parse_direction(struct parser *p, const char *word)
+{
+	p->filter->header.both_ways = !strcmp(word, "<>");
+	return p->filter->header.both_ways || !strcmp(word, "->") ? 0
+								  : parser_fail(p, "direction is neither -> nor <>");
+}
+
+static int parse_word(struct parser *p, enum filter_word which, const char *word)
+{
+	struct header *header = &p->filter->header;
+
+	switch (which) {
+	case WORD_ACTION:
+		return parse_action(p, word);
+	case WORD_PROTOCOL:
+		return parse_protocol(p, word);
+	case WORD_SOURCE:
+		return header_set_parse_addresses(&header->source, word, p->reason, sizeof(p->reason));
+	case WORD_SOURCE_PORT:
+		return header_set_parse_ports(&header->source_port, word, p->reason, sizeof(p->reason));
+	case WORD_DIRECTION:
+		return parse_direction(p, word);
+	case WORD_DESTINATION:
+		return header_set_parse_addresses(&header->destination, word, p->reason, sizeof(p->reason));
+	case WORD_DESTINATION_PORT:
+		return header_set_parse_ports(&header->destination_port, word, p->reason, sizeof(p->reason));
+	case WORD_N:
+		break;
+	}
+	return -EINVAL;
+}
+
+static int parse_head(struct parser *p, struct span *text)
+{
+	char word[FILTER_WORD_MAX];
+
+	for (enum filter_word which = WORD_ACTION; which < WORD_N; which++) {
+		int r;
+
+		if (!filter_lex_word(text, word, sizeof(word)))
+			return parser_fail(p, "the head of the filter is incomplete or an item of it too long");
+		r = parse_word(p, which, word);
+		if (r < 0)
+			return r;
+	}
+	return filter_lex_open(text) ? 0 : parser_fail(p, "no ( after the head of the filter");
+}
+
+/* an option that names a buffer; 1 when it does not */
+static int parse_buffer(struct parser *p, const struct filter_option *option)
+{
+	enum buffer_id modifier = buffer_find_modifier(option->name), sticky = buffer_find_sticky(option->name);
+
+	if (option->has_value)
+		return 1;
+	if (sticky != BUFFER_N) {
+		p->buffer = sticky;
+		p->content = -1;
+		return 0;
+	}
+	if (modifier == BUFFER_N)
+		return 1;
+	if (p->content < 0)
+		return parser_fail(p, "%s without a content before it", option->name);
+	p->filter->conditions[p->content].buffer = modifier;
+	return 0;
+}
+
+static int parse_option(struct parser *p, struct filter_option *option)
+{
+	const struct keyword *keyword = keyword_find(option->name);
+	int r;
+
+	if (!keyword) {
+		r = parse_buffer(p, option);
+		return r <= 0 ? r : parser_fail(p, "keyword %s is not supported yet", option->name);
+	}
+	if (keyword->value == VALUE_IGNORED)
+		return 0;
+	if (keyword->value == VALUE_NONE && option->has_value)
+		return parser_fail(p, "%s takes no value", option->name);
+	if (keyword->value == VALUE_REQUIRED && !*option->value)
+		return parser_fail(p, "%s needs a value", option->name);
+	return keyword->parse(p, option->value);
+}
+
+static int parse_options(struct parser *p, struct span *text)
+{
+	struct filter_option option;
+
+	for (;;) {
+		enum filter_lex_result lexed = filter_lex_option(text, &option);
+		int r;
+
+		if (lexed == LEX_END)
+			return 0;
+		if (lexed == LEX_MALFORMED)
+			return parser_fail(p, "an option is malformed, too long, or lacks its ;");
+		r = parse_option(p, &option);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* the directions in which all conditions can look; file.data becomes the body of that direction */
+static int finish_directions(struct parser *p)
+{
+	struct filter *f = p->filter;
+
+	for (size_t i = 0; i < f->n_conditions; i++)
+		f->dirs &= buffer_info[f->conditions[i].buffer].dirs;
+	if (!f->dirs)
+		return parser_fail(p, "conditions on both directions, or on another than flow names");
+	for (size_t i = 0; i < f->n_conditions; i++) {
+		if (f->conditions[i].buffer != BUFFER_FILE_DATA)
+			continue;
+		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
+		f->conditions[i].buffer = f->dirs == DIR_CLIENT ? BUFFER_RESPONSE_BODY : BUFFER_REQUEST_BODY;
+	}
+	return 0;
+}
+
+/* stable, by buffer: positions are relative within one buffer, in written order */
+static void sort_conditions(struct filter *f)
+{
+	for (size_t i = 1; i < f->n_conditions; i++) {
+		struct condition moved = f->conditions[i];
+		size_t at = i;
+
+		for (; at && f->conditions[at - 1].buffer > moved.buffer; at--)
+			f->conditions[at] = f->conditions[at - 1];
+		f->conditions[at] = moved;
+	}
+}
+
+/* how well a content tells candidates apart; 0: it cannot */
+static unsigned int fast_rank(const struct condition *condition)
+{
+	bool common = condition->buffer == BUFFER_METHOD || condition->buffer == BUFFER_STAT_CODE ||
+		      condition->buffer == BUFFER_STAT_MSG || condition->buffer == BUFFER_PROTOCOL;
+
+	if (condition->type != CONDITION_CONTENT || condition->negated)
+		return 0;
+	return (condition->content.fast ? 1u << 20 : 0) + (common ? 0 : 1u << 16) +
+	       (unsigned int)condition->content.len;
+}
+
+static void choose_fast(struct filter *f)
+{
+	unsigned int best = 0;
+
+	f->fast = -1;
+	for (size_t i = 0; i < f->n_conditions; i++) {
+		unsigned int rank = fast_rank(&f->conditions[i]);
+
+		if (rank > best) {
+			best = rank;
+			f->fast = (int)i;
+		}
+	}
+}
+
+static int finish(struct parser *p)
+{
+	struct filter *f = p->filter;
+	int r;
+
+	if (!f->facts.sid)
+		return parser_fail(p, "no sid");
+	if (!f->n_conditions)
+		return parser_fail(p, "no condition on the payload: this is a header filter");
+	r = finish_directions(p);
+	if (r < 0)
+		return r;
+	sort_conditions(f);
+	for (size_t i = 0; i < f->n_conditions; i++) {
+		f->buffers |= (uint32_t)1 << f->conditions[i].buffer;
+		f->streams |= buffer_is_stream(f->conditions[i].buffer);
+	}
+	f->http |= (f->buffers & ~((uint32_t)1 << BUFFER_RAW)) != 0;
+	choose_fast(f);
+	f->facts.name = f->name ? f->name : "";
+	f->facts.category = f->category ? f->category : "";
+	return 0;
+}
+
+int filter_parse(struct parser *p, struct span text, struct filter **out)
+{
+	_cleanup_(filter_free) struct filter *filter = calloc(1, sizeof(*filter));
+	int r;
+
+	*p = (struct parser){.filter = filter, .flowbits = p->flowbits, .buffer = BUFFER_RAW, .content = -1};
+	if (!filter)
+		return -ENOMEM;
+	filter->dirs = DIR_BOTH;
+	filter->facts.generator = 1;
+	filter->facts.severity = PRIORITY_DEFAULT;
+	r = parse_head(p, &text);
+	if (r == 0)
+		r = parse_options(p, &text);
+	if (r == 0)
+		r = finish(p);
+	p->filter = NULL;
+	if (r == 0)
+		*out = TAKE_PTR(filter);
+	return r;
+}
+
+uint32_t filter_sid_guess(struct span text)
+{
+	const uint8_t *at = memmem(text.data, text.len, "sid:", 4);
+	uint64_t sid = 0;
+	struct span digits;
+
+	if (!at)
+		return 0;
+	digits = SPAN(at + 4, text.len - (size_t)(at + 4 - text.data));
+	while (digits.len && isspace(digits.data[0]))
+		span_skip(&digits, 1);
+	while (digits.len && isdigit(digits.data[0]) && sid <= UINT32_MAX) {
+		sid = sid * 10 + (digits.data[0] - '0');
+		span_skip(&digits, 1);
+	}
+	return sid <= UINT32_MAX ? (uint32_t)sid : 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Which Hyperscan pattern stands for which filters. A group is one (direction, buffer): its patterns' ids are
+ * 0 to n_patterns - 1, and a match of pattern i makes the filters members[first[i]] to members[first[i + 1] - 1]
+ * candidates. A pure function of the filters and of how each is found, so the compiler and the loader agree. */
+#include <hs/hs.h>
+
+#include "inspect/ruleset.h"
+
+enum found_by {        /* how candidates of a filter are found; stored in the image */
+	FOUND_ALWAYS,  /* no pattern can: confirmed at every judgement */
+	FOUND_CONTENT, /* by its fast pattern */
+	FOUND_PCRE,    /* by its first pcre, as a prefilter */
+};
+
+struct group {
+	enum inspect_dir dir;
+	enum buffer_id buffer;
+	size_t n_patterns;
+	uint32_t *first;    /* n_patterns + 1 */
+	uint32_t *members;  /* indices of filters */
+	char **expressions; /* of the patterns; dropped after compilation */
+	unsigned int *flags;
+	hs_database_t *database;
+};
+
+struct groups {
+	struct group *group[INSPECT_DIRS][BUFFER_N]; /* NULL: no pattern */
+	size_t n_always[INSPECT_DIRS];
+	uint32_t *always[INSPECT_DIRS];
+};
+
+int groups_build(struct groups *groups, const struct ruleset *set, const uint8_t *found_by);
+void groups_clear(struct groups *groups);
+void group_drop_expressions(struct group *group);
+
+/* the condition whose pattern finds candidates of the filter in that way, NULL for FOUND_ALWAYS */
+const struct condition *found_by_condition(const struct filter *filter, enum found_by found_by);
+/* its pattern for Hyperscan, malloc'ed */
+int found_by_expression(const struct condition *condition, char **expression, unsigned int *flags);

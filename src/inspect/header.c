@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inspect/header.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/common.h"
+
+#define HEADER_RANGES_MAX 4096
+#define HEADER_DEPTH_MAX 8
+
+struct list_parser {
+	struct header_set *set;
+	bool ports;
+	const char *at;
+	char *reason;
+	size_t reason_size;
+};
+
+/* the variables that rule packages use, with the values that Suricata and Snort ship */
+static const struct {
+	const char *name, *ports;
+} port_variables[] = {
+	{"$HTTP_PORTS", "80"},
+	{"$SHELLCODE_PORTS", "!80"},
+	{"$ORACLE_PORTS", "1521"},
+	{"$SSH_PORTS", "22"},
+	{"$DNP3_PORTS", "20000"},
+	{"$MODBUS_PORTS", "502"},
+	{"$FILE_DATA_PORTS", "[80,110,143]"},
+	{"$FTP_PORTS", "21"},
+	{"$SMTP_PORTS", "25"},
+};
+
+static int list_fail(struct list_parser *p, const char *what, const char *token)
+{
+	snprintf(p->reason, p->reason_size, "%s \"%.40s\"", what, token);
+	return -EINVAL;
+}
+
+static int list_add(struct list_parser *p, uint32_t low, uint32_t high, bool negated)
+{
+	struct header_set *set = p->set;
+	struct header_range *ranges;
+
+	if (set->n == HEADER_RANGES_MAX)
+		return list_fail(p, "too many items in list near", p->at);
+	ranges = realloc(set->ranges, (set->n + 1) * sizeof(*ranges));
+	if (!ranges)
+		return -ENOMEM;
+	ranges[set->n++] = (struct header_range){low, high, negated};
+	set->ranges = ranges;
+	return 0;
+}
+
+static int list_parse(struct list_parser *p, bool negated, unsigned int depth);
+
+static int list_add_variable(struct list_parser *p, const char *name, bool negated, unsigned int depth)
+{
+	if (!p->ports) /* any address; a negated variable excludes nothing that is known here */
+		return negated ? 0 : list_add(p, 0, UINT32_MAX, false);
+	for (size_t i = 0; i < ARRAY_SIZE(port_variables); i++) {
+		struct list_parser inner = *p;
+
+		if (strcmp(name, port_variables[i].name))
+			continue;
+		inner.at = port_variables[i].ports;
+		return list_parse(&inner, negated, depth + 1);
+	}
+	return list_fail(p, "unknown port variable", name);
+}
+
+static int list_add_ports(struct list_parser *p, const char *token, bool negated)
+{
+	const char *colon = strchr(token, ':');
+	unsigned long low, high;
+	char *end;
+
+	low = token[0] == ':' ? 0 : strtoul(token, &end, 10);
+	if (token[0] != ':' && (end == token || (*end && *end != ':')))
+		return list_fail(p, "not a port", token);
+	high = low;
+	if (colon)
+		high = colon[1] ? strtoul(colon + 1, &end, 10) : 65535;
+	if ((colon && colon[1] && *end) || high > 65535 || low > high)
+		return list_fail(p, "not a port range", token);
+	return list_add(p, (uint32_t)low, (uint32_t)high, negated);
+}
+
+static int list_add_address(struct list_parser *p, char *token, bool negated)
+{
+	char *slash = strchr(token, '/');
+	unsigned long prefix = 32;
+	struct in_addr address;
+	uint32_t mask, low;
+	char *end;
+
+	if (strchr(token, ':')) /* IPv6 is never decrypted (A3): the item can match nothing */
+		return negated ? 0 : list_add(p, 1, 0, false);
+	if (slash) {
+		*slash = '\0';
+		prefix = strtoul(slash + 1, &end, 10);
+		if (end == slash + 1 || *end || prefix > 32)
+			return list_fail(p, "not a prefix length", slash + 1);
+	}
+	if (inet_pton(AF_INET, token, &address) != 1)
+		return list_fail(p, "not an IPv4 address", token);
+	mask = prefix ? UINT32_MAX << (32 - prefix) : 0;
+	low = ntohl(address.s_addr) & mask;
+	return list_add(p, low, low | ~mask, negated);
+}
+
+static int list_add_token(struct list_parser *p, char *token, bool negated, unsigned int depth)
+{
+	if (!strcmp(token, "any"))
+		return negated ? list_fail(p, "matches nothing:", "!any") : list_add(p, 0, UINT32_MAX, false);
+	if (token[0] == '$')
+		return list_add_variable(p, token, negated, depth);
+	return p->ports ? list_add_ports(p, token, negated) : list_add_address(p, token, negated);
+}
+
+static int list_parse_items(struct list_parser *p, bool negated, unsigned int depth)
+{
+	for (;;) {
+		int r = list_parse(p, negated, depth + 1);
+
+		if (r < 0)
+			return r;
+		if (*p->at == ']') {
+			p->at++;
+			return 0;
+		}
+		if (*p->at != ',')
+			return list_fail(p, "list without its end near", p->at);
+		p->at++;
+	}
+}
+
+/* one item: a token or a bracketed list, either with ! */
+static int list_parse(struct list_parser *p, bool negated, unsigned int depth)
+{
+	char token[64];
+	size_t n;
+
+	if (depth > HEADER_DEPTH_MAX)
+		return list_fail(p, "nested too deeply:", p->at);
+	p->at += strspn(p->at, " \t");
+	if (*p->at == '!') {
+		negated = !negated;
+		p->at++;
+	}
+	if (*p->at == '[') {
+		p->at++;
+		return list_parse_items(p, negated, depth);
+	}
+	n = strcspn(p->at, ",] \t");
+	if (!n || n >= sizeof(token))
+		return list_fail(p, "empty or too long item near", p->at);
+	memcpy(token, p->at, n);
+	token[n] = '\0';
+	p->at += n;
+	p->at += strspn(p->at, " \t");
+	return list_add_token(p, token, negated, depth);
+}
+
+static int set_parse(struct header_set *set, bool ports, const char *text, char *reason, size_t reason_size)
+{
+	struct list_parser p = {set, ports, text, reason, reason_size};
+	int r = list_parse(&p, false, 0);
+
+	if (r < 0)
+		return r;
+	p.at += strspn(p.at, " \t");
+	return *p.at ? list_fail(&p, "more than one item outside a list:", p.at) : 0;
+}
+
+int header_set_parse_addresses(struct header_set *set, const char *text, char *reason, size_t reason_size)
+{
+	return set_parse(set, false, text, reason, reason_size);
+}
+
+int header_set_parse_ports(struct header_set *set, const char *text, char *reason, size_t reason_size)
+{
+	return set_parse(set, true, text, reason, reason_size);
+}
+
+void header_clear(struct header *header)
+{
+	free(header->source.ranges);
+	free(header->destination.ranges);
+	free(header->source_port.ranges);
+	free(header->destination_port.ranges);
+	*header = (struct header){0};
+}
+
+static bool set_has(const struct header_set *set, uint32_t value)
+{
+	bool listed = false, any_listed = false;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct header_range *range = &set->ranges[i];
+		bool in = value >= range->low && value <= range->high;
+
+		if (range->negated && in)
+			return false;
+		if (!range->negated) {
+			any_listed = true;
+			listed |= in;
+		}
+	}
+	return listed || !any_listed;
+}
+
+static bool server_port_admitted(const struct header_set *set, const struct inspect_stream_options *stream)
+{
+	static const uint16_t usual[] = {80, 443, 8080};
+
+	if (set_has(set, stream->server_port))
+		return true;
+	for (size_t i = 0; stream->service == INSPECT_HTTP && i < ARRAY_SIZE(usual); i++)
+		if (set_has(set, usual[i]))
+			return true;
+	return false;
+}
+
+/* source and destination as those of the bytes' direction */
+static bool one_way_applies(
+	const struct header *header, bool http, const struct inspect_stream_options *stream, bool source_is_client)
+{
+	const struct header_set *client = source_is_client ? &header->source : &header->destination;
+	const struct header_set *server = source_is_client ? &header->destination : &header->source;
+	const struct header_set *client_port = source_is_client ? &header->source_port : &header->destination_port;
+	const struct header_set *server_port = source_is_client ? &header->destination_port : &header->source_port;
+
+	if (!set_has(client, ntohl(stream->client_ip)) || !set_has(server, ntohl(stream->server_ip)))
+		return false;
+	return http || (set_has(client_port, stream->client_port) && server_port_admitted(server_port, stream));
+}
+
+bool header_applies(
+	const struct header *header, bool http, const struct inspect_stream_options *stream, enum inspect_dir dir)
+{
+	return one_way_applies(header, http, stream, dir == INSPECT_TO_SERVER) ||
+	       (header->both_ways && one_way_applies(header, http, stream, dir != INSPECT_TO_SERVER));
+}

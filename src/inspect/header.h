@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Addresses and ports of a filter's head: "$EXTERNAL_NET any -> $HOME_NET [80,8080:8090,!8081]". Address variables
+ * stand for any address (the virtual segment has already chosen the traffic); port variables have the usual values. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inspect/inspect.h"
+
+struct header_range { /* inclusive; addresses or ports in host byte order */
+	uint32_t low, high;
+	bool negated;
+};
+
+struct header_set { /* nothing but negated ranges: any but those; no range at all: any */
+	size_t n;
+	struct header_range *ranges;
+};
+
+struct header {
+	struct header_set source, destination, source_port, destination_port;
+	bool both_ways; /* <> */
+};
+
+/* -EINVAL with a reason when text is no address or port list */
+int header_set_parse_addresses(struct header_set *set, const char *text, char *reason, size_t reason_size);
+int header_set_parse_ports(struct header_set *set, const char *text, char *reason, size_t reason_size);
+void header_clear(struct header *header);
+
+/* Does the head admit bytes of that direction of the stream? Ports of an http filter and, for the HTTP service, those
+ * of the usual HTTP ports apply whatever the detection port is (C3). */
+bool header_applies(
+	const struct header *header, bool http, const struct inspect_stream_options *stream, enum inspect_dir dir);

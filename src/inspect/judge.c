@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From candidates to verdicts. What is decided here must depend on the bytes alone, never on how calls cut them:
+ * a filter's match ends at the first byte with which the bytes so far fulfil it. */
+#include <string.h>
+
+#include "base/span.h"
+#include "inspect/stream.h"
+
+#define HEAD_BUFFERS ((1u << BUFFER_REQUEST_BODY) - 1) /* buffers.def lists the growing ones last */
+
+static enum buffer_id body_buffer(enum inspect_dir dir)
+{
+	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
+}
+
+struct judge {
+	struct inspect_stream *stream;
+	enum inspect_dir dir;
+	struct half *half;
+	const struct judgement *judgement;
+	bool head_shown;
+	struct views views;
+};
+
+void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, struct views *out)
+{
+	struct half *half = &stream->half[dir];
+	struct arena arena = {stream->scratch->arena, 0, SCRATCH_ARENA};
+	struct http_head head;
+
+	if (dir == INSPECT_TO_SERVER && half->transaction &&
+		http_request_parse(SPAN(half->transaction->head, half->transaction->head_len), &head) == 0)
+		http_request_views(&head, &arena, out);
+	if (dir == INSPECT_TO_CLIENT && half->head_len &&
+		http_response_parse(SPAN(half->head, half->head_len), &head) == 0)
+		http_response_views(&head, &arena, out);
+}
+
+/* --- views of the growing buffers -------------------------------------------------------------------------------- */
+/* body bytes that came before stream offset limit, limit lying within what the pieces cover */
+static uint64_t body_length_at(const struct judge *j, uint64_t limit)
+{
+	const struct inspect_scratch *scratch = j->stream->scratch;
+	uint64_t length = scratch->n_pieces ? scratch->pieces[0].body : j->half->body_len;
+
+	for (size_t i = 0; i < scratch->n_pieces && scratch->pieces[i].stream < limit; i++)
+		length = scratch->pieces[i].body + MIN(scratch->pieces[i].len, limit - scratch->pieces[i].stream);
+	return length;
+}
+
+static struct view window_view(const struct window *window, uint64_t length, bool complete)
+{
+	static const uint8_t nothing[1];
+	uint64_t len = length > window->base ? MIN(length - window->base, window->len) : 0;
+
+	return (struct view){
+		.bytes = SPAN(window->data ? window->data : nothing, len),
+		.base = window->base,
+		.present = length > 0,
+		.complete = complete,
+	};
+}
+
+/* shows the growing buffers as they were when the stream had limit bytes */
+static void show_windows(struct judge *j, uint64_t limit, bool complete)
+{
+	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
+
+	j->views.view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
+	j->views.view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
+}
+
+static void show_head(struct judge *j)
+{
+	if (j->head_shown)
+		return;
+	j->head_shown = true;
+	if (j->half->phase != PHASE_RAW)
+		stream_head_views(j->stream, j->dir, &j->views);
+}
+
+/* --- flowbits ---------------------------------------------------------------------------------------------------- */
+static bool flowbit_is_any(const struct inspect_stream *stream, const struct flowbit *flowbit)
+{
+	for (unsigned int i = 0; i < flowbit->n_bits; i++)
+		if (bit_is_set(stream->flowbits, flowbit->bits[i]))
+			return true;
+	return false;
+}
+
+static bool flowbits_admit(const struct inspect_stream *stream, const struct filter *filter)
+{
+	for (unsigned int i = 0; i < filter->n_flowbits; i++) {
+		const struct flowbit *flowbit = &filter->flowbits[i];
+
+		if (flowbit->command == FLOWBIT_ISSET && !flowbit_is_any(stream, flowbit))
+			return false;
+		if (flowbit->command == FLOWBIT_ISNOTSET && flowbit_is_any(stream, flowbit))
+			return false;
+	}
+	return true;
+}
+
+static void flowbit_change(struct inspect_stream *stream, enum flowbit_command command, uint16_t bit)
+{
+	size_t words = (stream->engine->set.flowbits.n + 63) / 64;
+
+	if (!stream->flowbits)
+		stream->flowbits = calloc(words, sizeof(uint64_t));
+	if (!stream->flowbits)
+		stream->scratch->stats.engine_failed++;
+	else if (command == FLOWBIT_SET || (command == FLOWBIT_TOGGLE && !bit_is_set(stream->flowbits, bit)))
+		bit_set(stream->flowbits, bit);
+	else
+		bit_clear(stream->flowbits, bit);
+}
+
+static void flowbits_apply(struct inspect_stream *stream, const struct filter *filter)
+{
+	for (unsigned int i = 0; i < filter->n_flowbits; i++) {
+		const struct flowbit *flowbit = &filter->flowbits[i];
+
+		for (unsigned int b = 0; b < flowbit->n_bits && flowbit->command <= FLOWBIT_TOGGLE; b++)
+			flowbit_change(stream, flowbit->command, flowbit->bits[b]);
+	}
+}
+
+/* --- evaluation -------------------------------------------------------------------------------------------------- */
+static bool evaluate(struct judge *j, const struct filter *filter)
+{
+	enum confirm_result result = confirm_filter(filter, &j->views, j->stream->scratch->regex);
+
+	j->stream->scratch->stats.confirm_limit += result == CONFIRM_LIMIT;
+	return result == CONFIRM_MATCH;
+}
+
+/* The stream offset past the byte with which the filter matched: found by halving, since bytes that come later never
+ * undo a match of an incomplete buffer. Held bytes are judged together, so there it is where they end. */
+static uint64_t match_end(struct judge *j, const struct filter *filter)
+{
+	uint64_t low = j->half->judged, high = j->half->offset;
+
+	if (!filter->streams || j->half->holding || j->judgement->head)
+		return high;
+	show_windows(j, high, false);
+	if (evaluate(j, filter)) {
+		while (high - low > 1) {
+			uint64_t middle = low + (high - low) / 2;
+
+			show_windows(j, middle, false);
+			if (evaluate(j, filter))
+				high = middle;
+			else
+				low = middle;
+		}
+	}
+	show_windows(j, j->half->offset, j->judgement->complete);
+	return high;
+}
+
+static bool is_raw_only(const struct filter *filter)
+{
+	return filter->buffers == 1u << BUFFER_RAW;
+}
+
+static uint64_t **hit_bits(struct judge *j, const struct filter *filter)
+{
+	return is_raw_only(filter) ? &j->half->raw_hits : &j->half->hits;
+}
+
+static void note_match(struct judge *j, const struct filter *filter, uint32_t index)
+{
+	struct inspect_scratch *scratch = j->stream->scratch;
+	uint64_t *hits = stream_bits(j->stream, hit_bits(j, filter));
+
+	if (hits)
+		bit_set(hits, index);
+	flowbits_apply(j->stream, filter);
+	if (filter->silent)
+		return;
+	if (scratch->n_matches == SCRATCH_MATCHES) {
+		scratch->stats.matches_dropped++;
+		return;
+	}
+	scratch->matches[scratch->n_matches++] = (struct match){filter, index, match_end(j, filter)};
+}
+
+static void try_filter(struct judge *j, uint32_t index)
+{
+	const struct filter *filter = j->stream->engine->set.filters[index];
+
+	if (!filter->streams && !j->judgement->head)
+		return;
+	if (filter->http && j->stream->options.service != INSPECT_HTTP)
+		return;
+	if (bit_is_set(*hit_bits(j, filter), index) || !flowbits_admit(j->stream, filter) ||
+		!header_applies(&filter->header, filter->http, &j->stream->options, j->dir))
+		return;
+	if (filter->buffers & HEAD_BUFFERS)
+		show_head(j);
+	if (evaluate(j, filter))
+		note_match(j, filter, index);
+}
+
+static void try_all(struct judge *j)
+{
+	const struct groups *groups = &j->stream->engine->groups;
+	const uint64_t *now = j->half->candidates, *older = j->half->older;
+
+	for (size_t word = 0; (now || older) && word < stream_words(j->stream); word++) {
+		uint64_t bits = (now ? now[word] : 0) | (older ? older[word] : 0);
+
+		for (; bits; bits &= bits - 1)
+			try_filter(j, (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits)));
+	}
+	for (size_t i = 0; i < groups->n_always[j->dir]; i++)
+		try_filter(j, groups->always[j->dir][i]);
+}
+
+/* --- verdict ----------------------------------------------------------------------------------------------------- */
+static int match_compare(const void *left, const void *right)
+{
+	const struct match *a = left, *b = right;
+
+	if (a->end != b->end)
+		return a->end < b->end ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static struct span field_value(const struct http_head *head, const char *name)
+{
+	const struct http_field *field = http_field_find(head, name);
+
+	return field ? field->value : SPAN(NULL, 0);
+}
+
+static bool read_facts(struct judge *j, struct inspect_http_facts *facts)
+{
+	const struct half *client = &j->stream->half[INSPECT_TO_CLIENT];
+	const struct transaction *t = j->half->transaction;
+	struct http_head head;
+
+	*facts = (struct inspect_http_facts){0};
+	if (j->half->phase == PHASE_RAW)
+		return false;
+	if (j->dir == INSPECT_TO_CLIENT && client->head_len &&
+		http_response_parse(SPAN(client->head, client->head_len), &head) == 0)
+		facts->status = head.status;
+	if (!t || http_request_parse(SPAN(t->head, t->head_len), &head) < 0)
+		return true;
+	facts->method = head.method;
+	facts->uri = head.target;
+	facts->host = field_value(&head, "Host");
+	facts->x_forwarded_for = field_value(&head, "X-Forwarded-For");
+	facts->user_agent = field_value(&head, "User-Agent");
+	return true;
+}
+
+static void block(struct judge *j, const struct match *match)
+{
+	j->stream->block = &match->filter->facts;
+	if (!j->half->holding && !j->judgement->head)
+		j->half->release = MAX(j->half->release, match->end - 1);
+}
+
+static void report(struct judge *j)
+{
+	struct inspect_scratch *scratch = j->stream->scratch;
+	struct inspect_http_facts facts;
+	bool http = scratch->n_matches && read_facts(j, &facts);
+
+	qsort(scratch->matches, scratch->n_matches, sizeof(*scratch->matches), match_compare);
+	for (size_t i = 0; i < scratch->n_matches && !j->stream->block; i++) {
+		const struct match *match = &scratch->matches[i];
+		struct inspect_hit hit = {
+			.filter = &match->filter->facts,
+			.dir = j->dir,
+			.offset = match->end ? match->end - 1 : 0,
+			.http = http ? &facts : NULL,
+		};
+
+		if (j->stream->options.on_hit)
+			j->stream->options.on_hit(j->stream->options.owner, &hit);
+		if (match->filter->facts.action != INSPECT_NOTIFY)
+			block(j, match);
+	}
+	scratch->n_matches = 0;
+}
+
+/* While a window slides, candidates of two stretches ago have lost the bytes that made them so, unless a head did. */
+static void rotate_candidates(struct judge *j)
+{
+	struct half *half = j->half;
+	const struct ruleset *set = &j->stream->engine->set;
+	uint64_t *kept;
+
+	if (half->offset - half->rotated < WINDOW_KEEP || !half->candidates)
+		return;
+	half->rotated = half->offset;
+	kept = stream_bits(j->stream, &half->older);
+	if (!kept)
+		return;
+	memset(kept, 0, stream_words(j->stream) * sizeof(*kept));
+	half->older = half->candidates;
+	half->candidates = kept;
+	for (size_t word = 0; word < stream_words(j->stream); word++)
+		for (uint64_t bits = half->older[word]; bits; bits &= bits - 1) {
+			size_t index = word * 64 + (size_t)__builtin_ctzll(bits);
+
+			if (set->filters[index]->buffers & HEAD_BUFFERS)
+				bit_set(kept, index);
+		}
+}
+
+void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const struct judgement *judgement)
+{
+	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = judgement};
+
+	if (stream->block || !j.half->scan)
+		return;
+	if (judgement->views) {
+		j.views = *judgement->views;
+		j.head_shown = true;
+	}
+	show_windows(&j, j.half->offset, judgement->complete);
+	try_all(&j);
+	report(&j);
+	stream->scratch->n_pieces = 0;
+	j.half->judged = j.half->offset;
+	rotate_candidates(&j);
+	window_trim(&j.half->raw);
+	window_trim(&j.half->body_window);
+}
+
+void stream_release(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	if (!stream->block)
+		stream->half[dir].release = stream->half[dir].offset;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* byte_test, byte_jump, byte_extract */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect/parser.h"
+
+#define BYTES_BINARY_MAX 8
+#define BYTES_STRING_MAX 23
+#define MULTIPLIER_MAX 65535
+
+static int parse_access(struct parser *p, const char *bytes, const char *offset, struct byte_access *out)
+{
+	uint64_t n;
+	int r = parser_unsigned(p, bytes, BYTES_STRING_MAX, &n);
+
+	if (r < 0)
+		return r;
+	out->bytes = (uint8_t)n;
+	return parser_number(p, offset, &out->offset);
+}
+
+/* options that the three keywords share; 1: not one of them */
+static int access_option(struct condition *condition, struct byte_access *access, const char *item)
+{
+	static const struct {
+		const char *name;
+		uint8_t base;
+	} bases[] = {{"dec", 10}, {"hex", 16}, {"oct", 8}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bases); i++)
+		if (!strcmp(item, bases[i].name)) {
+			access->base = bases[i].base;
+			return 0;
+		}
+	if (!strcmp(item, "relative"))
+		condition->relative = true;
+	else if (!strcmp(item, "little"))
+		access->little = true;
+	else if (!strcmp(item, "string"))
+		access->base = access->base ? access->base : 10;
+	else if (strcmp(item, "big"))
+		return 1;
+	return 0;
+}
+
+static int check_access(struct parser *p, const struct byte_access *access)
+{
+	if (!access->bytes || (!access->base && access->bytes > BYTES_BINARY_MAX))
+		return parser_fail(
+			p, "number of bytes is not 1 to %d", access->base ? BYTES_STRING_MAX : BYTES_BINARY_MAX);
+	return 0;
+}
+
+static int parse_compare(struct parser *p, struct condition *condition, const char *text)
+{
+	static const struct {
+		const char *text;
+		enum compare compare;
+	} operators[] = {{"=", COMPARE_EQ}, {"<", COMPARE_LT}, {">", COMPARE_GT}, {"<=", COMPARE_LE},
+		{">=", COMPARE_GE}, {"&", COMPARE_AND}, {"^", COMPARE_XOR}};
+
+	condition->negated = *text == '!';
+	text += condition->negated;
+	text += strspn(text, " \t");
+	for (size_t i = 0; i < ARRAY_SIZE(operators); i++)
+		if (!strcmp(text, operators[i].text)) {
+			condition->test.compare = operators[i].compare;
+			return 0;
+		}
+	if (condition->negated && !*text) { /* "!": not equal */
+		condition->test.compare = COMPARE_EQ;
+		return 0;
+	}
+	return parser_fail(p, "byte_test: unknown operator %.10s", text);
+}
+
+int keyword_byte_test(struct parser *p, char *value)
+{
+	struct condition *condition = parser_add(p, CONDITION_BYTE_TEST);
+	char *bytes, *compare, *number, *offset, *item, *rest = value;
+	int r;
+
+	if (!condition)
+		return -EINVAL;
+	if (!filter_lex_item(&rest, &bytes) || !filter_lex_item(&rest, &compare) || !filter_lex_item(&rest, &number) ||
+		!filter_lex_item(&rest, &offset))
+		return parser_fail(p, "byte_test needs bytes, operator, value, offset");
+	r = parse_access(p, bytes, offset, &condition->test.access);
+	if (r == 0)
+		r = parse_compare(p, condition, compare);
+	if (r == 0)
+		r = parser_number(p, number, &condition->test.value);
+	while (r == 0 && filter_lex_item(&rest, &item))
+		if (access_option(condition, &condition->test.access, item))
+			r = parser_fail(p, "byte_test: option %.30s is not supported yet", item);
+	return r < 0 ? r : check_access(p, &condition->test.access);
+}
+
+static int parse_multiplier(struct parser *p, const char *text, uint32_t *out)
+{
+	uint64_t n;
+	int r = parser_unsigned(p, text, MULTIPLIER_MAX, &n);
+
+	if (r == 0)
+		*out = (uint32_t)n;
+	return r;
+}
+
+static int parse_post_offset(struct parser *p, const char *text, int32_t *out)
+{
+	struct number number;
+	int r = parser_number(p, text, &number);
+
+	if (r < 0)
+		return r;
+	if (number.variable >= 0 || number.value < -65535 || number.value > 65535)
+		return parser_fail(p, "byte_jump: post_offset is not between -65535 and 65535");
+	*out = (int32_t)number.value;
+	return 0;
+}
+
+static int jump_option(struct parser *p, struct condition *condition, char *item)
+{
+	if (!access_option(condition, &condition->jump.access, item))
+		return 0;
+	if (!strcmp(item, "align"))
+		condition->jump.align = true;
+	else if (!strcmp(item, "from_beginning"))
+		condition->jump.from_beginning = true;
+	else if (!strcmp(item, "from_end"))
+		condition->jump.from_end = true;
+	else if (!strncmp(item, "multiplier ", 11))
+		return parse_multiplier(p, item + 11, &condition->jump.multiplier);
+	else if (!strncmp(item, "post_offset ", 12))
+		return parse_post_offset(p, item + 12, &condition->jump.post_offset);
+	else
+		return parser_fail(p, "byte_jump: option %.30s is not supported yet", item);
+	return 0;
+}
+
+int keyword_byte_jump(struct parser *p, char *value)
+{
+	struct condition *condition = parser_add(p, CONDITION_BYTE_JUMP);
+	char *bytes, *offset, *item, *rest = value;
+	int r;
+
+	if (!condition)
+		return -EINVAL;
+	condition->jump.multiplier = 1;
+	if (!filter_lex_item(&rest, &bytes) || !filter_lex_item(&rest, &offset))
+		return parser_fail(p, "byte_jump needs bytes, offset");
+	r = parse_access(p, bytes, offset, &condition->jump.access);
+	while (r == 0 && filter_lex_item(&rest, &item))
+		r = jump_option(p, condition, item);
+	return r < 0 ? r : check_access(p, &condition->jump.access);
+}
+
+static int extract_option(struct parser *p, struct condition *condition, char *item)
+{
+	uint64_t n = 0;
+
+	if (!access_option(condition, &condition->extract.access, item))
+		return 0;
+	if (!strncmp(item, "multiplier ", 11))
+		return parse_multiplier(p, item + 11, &condition->extract.multiplier);
+	if (strncmp(item, "align ", 6))
+		return parser_fail(p, "byte_extract: option %.30s is not supported yet", item);
+	if (parser_unsigned(p, item + 6, 4, &n) < 0 || (n != 2 && n != 4))
+		return parser_fail(p, "byte_extract: align is neither 2 nor 4");
+	condition->extract.align = (uint8_t)n;
+	return 0;
+}
+
+static int add_variable(struct parser *p, const char *name, uint8_t *out)
+{
+	size_t len = strlen(name);
+
+	if (!len || len >= sizeof(p->variables[0]))
+		return parser_fail(p, "variable name is empty or too long");
+	for (unsigned int i = 0; i < p->n_variables; i++)
+		if (!strcmp(p->variables[i], name)) {
+			*out = (uint8_t)i;
+			return 0;
+		}
+	if (p->n_variables == FILTER_VARIABLES_MAX)
+		return parser_fail(p, "more than %d variables", FILTER_VARIABLES_MAX);
+	memcpy(p->variables[p->n_variables], name, len + 1);
+	*out = (uint8_t)p->n_variables++;
+	return 0;
+}
+
+int keyword_byte_extract(struct parser *p, char *value)
+{
+	struct condition *condition = parser_add(p, CONDITION_BYTE_EXTRACT);
+	char *bytes, *offset, *name, *item, *rest = value;
+	int r;
+
+	if (!condition)
+		return -EINVAL;
+	condition->extract.multiplier = 1;
+	if (!filter_lex_item(&rest, &bytes) || !filter_lex_item(&rest, &offset) || !filter_lex_item(&rest, &name))
+		return parser_fail(p, "byte_extract needs bytes, offset, name");
+	r = parse_access(p, bytes, offset, &condition->extract.access);
+	if (r == 0)
+		r = add_variable(p, name, &condition->extract.variable);
+	while (r == 0 && filter_lex_item(&rest, &item))
+		r = extract_option(p, condition, item);
+	return r < 0 ? r : check_access(p, &condition->extract.access);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The filters of one engine, in the order of evaluation, with the text they came from. */
+#include "inspect/filter.h"
+#include "inspect/parser.h"
+
+struct ruleset {
+	size_t n;
+	struct filter **filters;
+	struct span *texts; /* borrow from the sources, or from joined */
+	size_t n_joined;
+	char **joined; /* texts of filters that were continued over several lines */
+	struct flowbit_names flowbits;
+};
+
+/* reads rule files; what is refused goes to the report. 0 or -ENOMEM */
+int ruleset_read(struct ruleset *set, const struct inspect_source *sources, size_t n, struct inspect_report *report);
+/* filters that set flowbits first (stable) */
+int ruleset_sort(struct ruleset *set);
+void ruleset_clear(struct ruleset *set);

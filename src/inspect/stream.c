@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inspect/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/span.h"
+
+static enum buffer_id body_buffer(enum inspect_dir dir)
+{
+	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
+}
+
+uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits)
+{
+	if (!*bits)
+		*bits = calloc(stream_words(stream) + 1, sizeof(**bits));
+	if (!*bits)
+		stream->scratch->stats.engine_failed++;
+	return *bits;
+}
+
+static bool direction_is_scanned(
+	const struct inspect_engine *engine, const struct inspect_stream_options *options, enum inspect_dir dir)
+{
+	if (options->service == INSPECT_NONE || (dir == INSPECT_TO_CLIENT && !options->inspect_response))
+		return false;
+	if (options->service == INSPECT_HTTP && (engine->looks_at_head[dir] || engine->looks_at_body[dir]))
+		return true;
+	return engine->looks_at_raw[dir];
+}
+
+int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine *engine,
+	struct inspect_scratch *scratch, const struct inspect_stream_options *options)
+{
+	struct inspect_stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return -ENOMEM;
+	stream->engine = engine;
+	stream->scratch = scratch;
+	stream->options = *options;
+	TAILQ_INIT(&stream->transactions);
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
+		stream->half[dir].scan = direction_is_scanned(engine, options, dir);
+		stream->half[dir].phase = options->service == INSPECT_HTTP ? PHASE_HEAD : PHASE_RAW;
+	}
+	*out = stream;
+	return 0;
+}
+
+static void half_clear(struct half *half)
+{
+	window_reset(&half->raw);
+	window_reset(&half->body_window);
+	free(half->head);
+	free(half->candidates);
+	free(half->older);
+	free(half->hits);
+	free(half->raw_hits);
+}
+
+void inspect_stream_free(struct inspect_stream **stream)
+{
+	if (!*stream)
+		return;
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		half_clear(&(*stream)->half[dir]);
+	transactions_clear(*stream);
+	free((*stream)->flowbits);
+	free(*stream);
+	*stream = NULL;
+}
+
+static void feed(struct inspect_stream *stream, enum inspect_dir dir, enum buffer_id buffer, struct window *window,
+	struct span bytes)
+{
+	const struct group *group = stream->engine->groups.group[dir][buffer];
+	uint64_t *candidates = stream_bits(stream, &stream->half[dir].candidates);
+
+	if (candidates && window_feed(window, group, stream->scratch, bytes, candidates) < 0)
+		stream->scratch->stats.engine_failed++;
+}
+
+void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
+{
+	struct half *half = &stream->half[dir];
+
+	if (half->scan && stream->engine->looks_at_raw[dir])
+		feed(stream, dir, BUFFER_RAW, &half->raw, bytes);
+}
+
+void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
+{
+	struct half *half = &stream->half[dir];
+
+	if (half->scan && stream->engine->looks_at_body[dir])
+		feed(stream, dir, body_buffer(dir), &half->body_window, bytes);
+	half->body_len += bytes.len;
+}
+
+void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct group *const *groups = stream->engine->groups.group[dir];
+	struct half *half = &stream->half[dir];
+	uint64_t *candidates = half->candidates;
+
+	if (candidates &&
+		(window_end(&half->raw, groups[BUFFER_RAW], stream->scratch, candidates) < 0 ||
+			window_end(&half->body_window, groups[body_buffer(dir)], stream->scratch, candidates) < 0))
+		stream->scratch->stats.engine_failed++;
+}
+
+static void clear_bits(uint64_t **bits)
+{
+	free(*bits);
+	*bits = NULL;
+}
+
+void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct half *half = &stream->half[dir];
+
+	window_reset(&half->raw);
+	window_reset(&half->body_window);
+	clear_bits(&half->candidates);
+	clear_bits(&half->older);
+	clear_bits(&half->hits);
+	half->body_len = 0;
+	half->unit = half->rotated = half->judged = half->offset;
+	half->transaction = NULL;
+	half->head_len = half->head_scanned = 0;
+}
+
+static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
+{
+	struct half *half = &stream->half[dir];
+	struct judgement judgement = {0};
+
+	while (bytes.len && !stream->block) {
+		struct span slice = {0};
+
+		span_take(&bytes, MIN(bytes.len, STREAM_SLICE), &slice);
+		stream_feed_raw(stream, dir, slice);
+		half->offset += slice.len;
+		half->turn = true;
+		stream_judge(stream, dir, &judgement);
+		stream_release(stream, dir);
+	}
+}
+
+void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct half *half = &stream->half[dir];
+	_cleanup_free_ uint8_t *head = TAKE_PTR(half->head);
+	size_t head_len = half->phase == PHASE_HEAD ? half->head_len : 0;
+
+	half->phase = PHASE_RAW;
+	half->holding = false;
+	half->transaction = NULL;
+	half->head_len = half->head_size = half->head_scanned = 0;
+	window_reset(&half->body_window);
+	take_raw(stream, dir, SPAN(head, head_len));
+}
+
+/* The other side speaks: what came before was a whole message of a protocol that is not known here, so conditions
+ * that wait for an end are judged. */
+static void end_turn(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct half *half = &stream->half[dir];
+	struct judgement judgement = {.complete = true};
+
+	if (half->phase == PHASE_RAW && half->turn)
+		stream_judge(stream, dir, &judgement);
+	half->turn = false;
+}
+
+static void take(struct inspect_stream *stream, enum inspect_dir dir, struct span in)
+{
+	struct half *half = &stream->half[dir];
+
+	while (in.len && !stream->block) {
+		switch (half->phase) {
+		case PHASE_HEAD:
+			stream_take_head(stream, dir, &in);
+			break;
+		case PHASE_BODY:
+			stream_take_body(stream, dir, &in);
+			break;
+		case PHASE_RAW:
+			take_raw(stream, dir, in);
+			in.len = 0;
+			break;
+		}
+	}
+}
+
+static bool is_followed(const struct inspect_stream *stream)
+{
+	return stream->half[INSPECT_TO_SERVER].scan || stream->half[INSPECT_TO_CLIENT].scan;
+}
+
+static void tell(const struct inspect_stream *stream, enum inspect_dir dir, struct inspect_verdict *out)
+{
+	out->release = stream->half[dir].release;
+	out->block = stream->block;
+}
+
+void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uint8_t *data, size_t len,
+	struct inspect_verdict *out)
+{
+	struct half *half = &stream->half[dir];
+
+	stream->scratch->n_pieces = 0;
+	if (!is_followed(stream)) {
+		half->release += len;
+	} else if (!stream->block && len) {
+		end_turn(stream, dir == INSPECT_TO_SERVER ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER);
+		take(stream, dir, SPAN(data, len));
+		if (!half->scan && !stream->block)
+			half->release = half->offset + (half->phase == PHASE_HEAD ? half->head_len : 0);
+	}
+	tell(stream, dir, out);
+}
+
+void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct inspect_verdict *out)
+{
+	struct half *half = &stream->half[dir];
+	struct judgement judgement = {.complete = true};
+
+	stream->scratch->n_pieces = 0;
+	if (is_followed(stream) && !stream->block) {
+		if (half->phase == PHASE_HEAD && half->head_len)
+			stream_enter_raw(stream, dir);
+		stream_end_windows(stream, dir);
+		if (half->phase == PHASE_BODY)
+			stream_end_body(stream, dir);
+		else if (half->phase == PHASE_RAW)
+			stream_judge(stream, dir, &judgement);
+		stream_release(stream, dir);
+	}
+	tell(stream, dir, out);
+}
+
+size_t inspect_stream_memory(const struct inspect_stream *stream)
+{
+	size_t bits = (stream_words(stream) + 1) * sizeof(uint64_t), total = sizeof(*stream);
+	const struct transaction *t;
+
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
+		const struct half *half = &stream->half[dir];
+
+		total += half->head_size + window_memory(&half->raw) + window_memory(&half->body_window);
+		total += bits * (!!half->candidates + !!half->older + !!half->hits + !!half->raw_hits);
+	}
+	TAILQ_FOREACH (t, &stream->transactions, link)
+		total += sizeof(*t) + t->head_len;
+	if (stream->flowbits)
+		total += (stream->engine->set.flowbits.n + 63) / 64 * sizeof(uint64_t);
+	return total;
+}

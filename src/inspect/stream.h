@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Inside of a stream: the state of one session's inspection, shared by stream.c (entry points, raw payload),
+ * stream_http.c (messages) and judge.c (verdicts). */
+#include <sys/queue.h>
+
+#include "inspect/engine.h"
+#include "inspect/http_views.h"
+#include "inspect/window.h"
+
+#define STREAM_SLICE 16384         /* raw bytes scanned between two judgements */
+#define STREAM_TRANSACTIONS_MAX 64 /* requests sent without waiting for their responses */
+
+enum phase {
+	PHASE_HEAD, /* between messages, or inside a head */
+	PHASE_BODY,
+	PHASE_RAW, /* no HTTP, or none any more */
+};
+
+struct transaction { /* a request and its response */
+	TAILQ_ENTRY(transaction) link;
+	uint8_t *head; /* the request's, as received */
+	size_t head_len;
+	bool request_done, response_done;
+};
+TAILQ_HEAD(transactions, transaction);
+
+struct half { /* one direction */
+	enum phase phase;
+	bool scan;        /* any filter looks at this direction, and the profile lets it */
+	bool holding;     /* nothing of the current message has been released */
+	bool turn;        /* raw bytes have come since the other side last spoke */
+	uint64_t offset;  /* stream bytes taken */
+	uint64_t release; /* stream bytes released */
+	uint64_t judged;  /* stream bytes up to which the filters have been judged */
+	uint64_t unit;    /* stream offset where the current message or the raw payload began */
+	uint64_t hold_left;
+	uint8_t *head; /* of the current message, as far as received */
+	size_t head_len, head_size, head_scanned;
+	struct http_body body;
+	uint64_t body_len;
+	struct window raw, body_window;
+	struct transaction *transaction; /* that of the current message */
+	/* bits by filter index, NULL until the first is set */
+	uint64_t *candidates;
+	uint64_t *hits;     /* matched in this message */
+	uint64_t *raw_hits; /* matched on raw payload in this stream */
+	uint64_t *older;    /* candidates of the stretch before, while a window slides */
+	uint64_t rotated;   /* stream offset where the current stretch began */
+};
+
+struct inspect_stream {
+	const struct inspect_engine *engine;
+	struct inspect_scratch *scratch;
+	struct inspect_stream_options options;
+	struct half half[INSPECT_DIRS];
+	struct transactions transactions;
+	size_t n_transactions;
+	uint64_t *flowbits;
+	const struct inspect_filter *block;
+};
+
+static inline size_t stream_words(const struct inspect_stream *stream)
+{
+	return (stream->engine->set.n + 63) / 64;
+}
+
+/* the bits, allocated; NULL when memory has run out (counted) */
+uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits);
+
+/* --- stream.c ---------------------------------------------------------------------------------------------------- */
+/* raw payload and body bytes: scanned for candidates and kept in their windows */
+void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes);
+void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes);
+/* no more will come of the message: the patterns that only an end can complete */
+void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir);
+/* from here on the direction is raw payload; a head that was being collected is its beginning */
+void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir);
+/* forgets the windows, candidates and hits of the message that ended */
+void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir);
+
+/* --- stream_http.c ----------------------------------------------------------------------------------------------- */
+void stream_take_head(struct inspect_stream *stream, enum inspect_dir dir, struct span *in);
+void stream_take_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *in);
+void stream_end_body(struct inspect_stream *stream, enum inspect_dir dir);
+void transactions_clear(struct inspect_stream *stream);
+
+/* --- judge.c ----------------------------------------------------------------------------------------------------- */
+struct judgement {
+	bool head;                 /* the head has just come: filters on it alone are judged now and never again */
+	bool complete;             /* the message, or what is there of the raw payload, has ended */
+	const struct views *views; /* head buffers when built already, else NULL */
+};
+/* Evaluates the candidates of a direction; reports hits in the order of the bytes that completed them, up to the
+ * first that blocks. */
+void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const struct judgement *judgement);
+/* judged without a block: everything taken may go */
+void stream_release(struct inspect_stream *stream, enum inspect_dir dir);
+/* the head buffers of the current message, in the scratch's arena */
+void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, struct views *out);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The last bytes of a growing buffer (raw payload, body), and Hyperscan's place in it. Costs nothing until its first
+ * byte, and nothing again after window_reset(). */
+#include "inspect/confirm.h"
+#include "inspect/engine.h"
+
+#define WINDOW_KEEP 65536 /* matches within this many bytes are exact (C2) */
+
+struct window {
+	uint8_t *data;
+	size_t len, size;
+	uint64_t base; /* offset in the buffer of data[0] */
+	hs_stream_t *hs;
+	size_t hs_size;
+};
+
+/* Appends the bytes and marks the filters that they make candidates (bits by filter index). group: the patterns of
+ * this buffer, NULL for none. 0, -ENOMEM, -EIO */
+int window_feed(struct window *window, const struct group *group, struct inspect_scratch *scratch, struct span bytes,
+	uint64_t *candidates);
+/* no more will come in this unit: candidates that only an end can make */
+int window_end(struct window *window, const struct group *group, struct inspect_scratch *scratch, uint64_t *candidates);
+/* forgets all but the last WINDOW_KEEP bytes; call after they were judged */
+void window_trim(struct window *window);
+void window_reset(struct window *window);
+size_t window_memory(const struct window *window);
+
+/* marks candidates found in a buffer that is there whole */
+int group_scan(const struct group *group, struct inspect_scratch *scratch, struct span bytes, uint64_t *candidates);
+
+static inline void bit_set(uint64_t *bits, size_t i)
+{
+	bits[i / 64] |= 1ull << i % 64;
+}
+
+static inline void bit_clear(uint64_t *bits, size_t i)
+{
+	bits[i / 64] &= ~(1ull << i % 64);
+}
+
+static inline bool bit_is_set(const uint64_t *bits, size_t i)
+{
+	return bits && bits[i / 64] & 1ull << i % 64;
+}
