@@ -32,7 +32,8 @@ static bool code_points_have(struct span list, uint16_t wanted)
 	return false;
 }
 
-/* RFC 5246 section 7.4.1.4.1: without the extension any hash goes; else some ECDSA pair must be in it */
+/* RFC 5246 section 7.4.1.4.1: without the extension any hash goes; else some ECDSA pair must be in it, or Ed25519,
+ * which uses the same suites (RFC 8422 section 5.1.3) */
 static bool hello_takes_ecdsa_signatures(const struct client_hello *hello)
 {
 	struct span list = hello->signature_algorithms;
@@ -41,7 +42,7 @@ static bool hello_takes_ecdsa_signatures(const struct client_hello *hello)
 	if (!list.len)
 		return true;
 	while (span_take_be(&list, 2, &algorithm))
-		if ((algorithm & 0xff) == 3)
+		if ((algorithm & 0xff) == 3 || algorithm == SSL_SIGN_ED25519)
 			return true;
 	return false;
 }

@@ -94,7 +94,9 @@ static int certificate_read_key(struct certificate *cert, X509 *x509)
 	if (cert->key_type == EVP_PKEY_RSA)
 		cert->modulus_size = EVP_PKEY_size(key);
 	else if (cert->key_type == EVP_PKEY_EC)
-		cert->ec_signature = ec_signature_of(key);
+		cert->signature = ec_signature_of(key);
+	else if (cert->key_type == EVP_PKEY_ED25519)
+		cert->signature = SSL_SIGN_ED25519;
 	else
 		err = -EINVAL;
 	EVP_PKEY_free(key);
@@ -231,7 +233,9 @@ static bool wish_has_algorithm(const struct certificate_wish *wish, uint16_t wan
 static bool certificate_suits(const struct certificate *cert, const struct certificate_wish *wish)
 {
 	if (cert->key_type == EVP_PKEY_EC)
-		return wish->tls13 ? wish_has_algorithm(wish, cert->ec_signature) : wish->ecdsa;
+		return wish->tls13 ? wish_has_algorithm(wish, cert->signature) : wish->ecdsa;
+	if (cert->key_type == EVP_PKEY_ED25519)
+		return (wish->tls13 || wish->ecdsa) && wish_has_algorithm(wish, cert->signature);
 	if (!wish->tls13)
 		return wish->rsa;
 	return wish_has_algorithm(wish, SSL_SIGN_RSA_PSS_RSAE_SHA256) ||
@@ -245,7 +249,7 @@ static int certificate_rank(const struct certificate *cert, const struct certifi
 	enum name_match match = certificate_match_name(cert, name);
 
 	return (match != NAME_OTHER) << 3 | certificate_suits(cert, wish) << 2 | (match == NAME_EXACT) << 1 |
-	       (cert->key_type == EVP_PKEY_EC);
+	       (cert->key_type != EVP_PKEY_RSA);
 }
 
 /* The name to look for: the client's, or where no certificate has it, that of the default certificate, so that its

@@ -59,6 +59,21 @@ static int connector_new_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+/* Signatures taken from a real server: all that the engine can verify, as the leaf is compared with the one held. */
+static const uint16_t verify_algorithms[] = {
+	SSL_SIGN_ECDSA_SECP256R1_SHA256,
+	SSL_SIGN_RSA_PSS_RSAE_SHA256,
+	SSL_SIGN_RSA_PKCS1_SHA256,
+	SSL_SIGN_ECDSA_SECP384R1_SHA384,
+	SSL_SIGN_RSA_PSS_RSAE_SHA384,
+	SSL_SIGN_RSA_PKCS1_SHA384,
+	SSL_SIGN_ED25519,
+	SSL_SIGN_ECDSA_SECP521R1_SHA512,
+	SSL_SIGN_RSA_PSS_RSAE_SHA512,
+	SSL_SIGN_RSA_PKCS1_SHA512,
+	SSL_SIGN_RSA_PKCS1_SHA1,
+};
+
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
 static int connector_init(
@@ -74,6 +89,10 @@ static int connector_init(
 		err = tls_ctx_new(&connector->ctx, runtime, options->protocol_min, options->protocol_max, NULL);
 	if (err)
 		return err;
+	/* the engine takes a certificate's key in TLS 1.2 only if its curve was offered */
+	if (!SSL_CTX_set1_curves_list(connector->ctx, TLS_CURVES ":P-521") ||
+		!SSL_CTX_set_verify_algorithm_prefs(connector->ctx, verify_algorithms, ARRAY_SIZE(verify_algorithms)))
+		return -ENOMEM;
 	SSL_CTX_set_custom_verify(connector->ctx, SSL_VERIFY_PEER, connector_verify);
 	SSL_CTX_set_cert_cb(connector->ctx, connector_client_certificate, NULL);
 	SSL_CTX_set_session_cache_mode(connector->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

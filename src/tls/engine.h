@@ -26,9 +26,9 @@ struct tls_runtime {
 struct certificate {
 	char *name;
 	uint64_t key_id;
-	int key_type;          /* EVP_PKEY_RSA, EVP_PKEY_EC */
-	uint16_t ec_signature; /* TLS 1.3 ties ECDSA signatures to the curve: the one SignatureScheme of this key */
-	size_t modulus_size;   /* RSA, bytes */
+	int key_type;       /* EVP_PKEY_RSA, EVP_PKEY_EC, EVP_PKEY_ED25519 */
+	uint16_t signature; /* TLS 1.3 ties signatures to the curve: the one SignatureScheme of a key that is not RSA */
+	size_t modulus_size; /* RSA, bytes */
 	size_t n_chain;
 	CRYPTO_BUFFER **chain; /* leaf first */
 	size_t n_dns_names;

@@ -131,6 +131,35 @@ static void test_d1_byte_by_byte(void **state)
 		run_suite_case(&suite_cases[i], 1);
 }
 
+static void test_d3_every_kind_of_key(void **state)
+{
+	static const char *const kinds[] = {"rsa1024", "p256", "p384", "p521", "ed25519"};
+	static const uint16_t tls13_signatures[] = {0x0804, 0x0403, 0x0503, 0x0603, 0x0807};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(kinds); i++) {
+		uint16_t version = i % 2 ? 0x0303 : 0x0304;
+		struct fake_certificate cert;
+		struct tls_facts facts;
+		struct pair pair;
+
+		fake_certificate_make(&cert, kinds[i / 2], kinds[i / 2], "www.example.org");
+		pair_init(&pair, &cert);
+		pair.accept.protocol_max = version;
+		pair.connect.pin = true;
+		pair.connect.n_certificates = 1;
+		pair.connect.certificates = &cert.tls;
+		pair_open(&pair);
+		pair_handshake(&pair);
+		assert_established(&pair);
+		tls_conn_facts(pair.c.conn, &facts);
+		assert_int_equal(facts.version, version);
+		if (version == 0x0304)
+			assert_int_equal(facts.signature_algorithm, tls13_signatures[i / 2]);
+		pair_clear(&pair);
+		fake_certificate_clear(&cert);
+	}
+}
+
 static void test_d5_versions_of_the_client_are_kept_on_the_server_leg(void **state)
 {
 	struct tls_facts facts;
@@ -526,6 +555,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_d1_d3_versions_and_suites),
 		cmocka_unit_test(test_d1_byte_by_byte),
+		cmocka_unit_test(test_d3_every_kind_of_key),
 		cmocka_unit_test(test_d5_versions_of_the_client_are_kept_on_the_server_leg),
 		cmocka_unit_test(test_d8_certificate_by_sni_and_key_type),
 		cmocka_unit_test(test_c4_alpn_is_what_the_caller_selected),

@@ -21,6 +21,13 @@
 
 /* --- certificates ----------------------------------------------------------------------------------------------- */
 
+static int curve_of(const char *kind)
+{
+	if (!strcmp(kind, "p521"))
+		return NID_secp521r1;
+	return strcmp(kind, "p384") ? NID_X9_62_prime256v1 : NID_secp384r1;
+}
+
 static EVP_PKEY *key_make(const char *kind)
 {
 	EVP_PKEY *key = EVP_PKEY_new();
@@ -33,8 +40,14 @@ static EVP_PKEY *key_make(const char *kind)
 		assert_true(RSA_generate_key_ex(rsa, strcmp(kind, "rsa1024") ? 2048 : 1024, e, NULL));
 		EVP_PKEY_assign_RSA(key, rsa);
 		BN_free(e);
+	} else if (!strcmp(kind, "ed25519")) {
+		uint8_t seed[32];
+
+		RAND_bytes(seed, sizeof(seed));
+		EVP_PKEY_free(key);
+		key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof(seed));
 	} else {
-		EC_KEY *ec = EC_KEY_new_by_curve_name(strcmp(kind, "p384") ? NID_X9_62_prime256v1 : NID_secp384r1);
+		EC_KEY *ec = EC_KEY_new_by_curve_name(curve_of(kind));
 
 		assert_true(EC_KEY_generate_key(ec));
 		EVP_PKEY_assign_EC_KEY(key, ec);
@@ -70,7 +83,7 @@ static X509 *x509_make(EVP_PKEY *key, const char *name, const char *dns_names)
 	X509_set_pubkey(x509, key);
 	if (dns_names)
 		x509_add_names(x509, dns_names);
-	assert_true(X509_sign(x509, key, EVP_sha256()));
+	assert_true(X509_sign(x509, key, EVP_PKEY_id(key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()));
 	return x509;
 }
 
@@ -141,6 +154,18 @@ static bool keeper_sign(EVP_PKEY *key, struct keyring_slot *slot)
 	return ok;
 }
 
+static bool keeper_sign_message(EVP_PKEY *key, struct keyring_slot *slot)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t len = sizeof(slot->output);
+	bool ok = EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) &&
+		  EVP_DigestSign(ctx, slot->output, &len, slot->input, slot->input_len);
+
+	slot->output_len = len;
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
 static bool keeper_decrypt(EVP_PKEY *key, struct keyring_slot *slot)
 {
 	uint8_t plain[512];
@@ -170,7 +195,12 @@ static uint32_t keeper_answer(struct fake_keeper *keeper, struct keyring_slot *s
 	keeper->last_algorithm = slot->algorithm;
 	keeper->n_sign += slot->op == KEYRING_SIGN;
 	keeper->n_decrypt += slot->op == KEYRING_RSA_DECRYPT;
-	ok = slot->op == KEYRING_SIGN ? keeper_sign(key, slot) : keeper_decrypt(key, slot);
+	if (slot->op == KEYRING_RSA_DECRYPT)
+		ok = keeper_decrypt(key, slot);
+	else if (EVP_PKEY_id(key) == EVP_PKEY_ED25519)
+		ok = keeper_sign_message(key, slot);
+	else
+		ok = keeper_sign(key, slot);
 	return ok ? KEYRING_DONE : KEYRING_FAULT;
 }
 

@@ -24,7 +24,8 @@ struct fake_certificate {
 	uint64_t key_id;
 	struct tls_certificate tls; /* as the acceptor wants it */
 };
-/* key: "rsa", "rsa1024", "p256", "p384"; names: DNS names joined by ',', or NULL: none but the common name */
+/* key: "rsa", "rsa1024", "p256", "p384", "p521", "ed25519"; names: DNS names joined by ',', or NULL: none but the
+ * common name */
 void fake_certificate_make(struct fake_certificate *cert, const char *name, const char *key, const char *dns_names);
 void fake_certificate_clear(struct fake_certificate *cert);
 
