@@ -9,7 +9,7 @@ import sys
 
 PROGRAMS = ("sluiced", "sluice-proxy", "sluice-keys", "sluice-log", "sluice")
 # what each may load of the libraries that must stay apart; an empty set: none of them
-APART = {"BoringSSL": r"/android/lib(ssl|crypto)\.so", "OpenSSL": r"lib(ssl|crypto)\.so\.\d", "Net-SNMP": r"libnetsnmp",
+APART = {"BoringSSL": r"/android/lib(ssl|crypto)\.so", "OpenSSL": r"lib(ssl|crypto)\.so\.[13]", "Net-SNMP": r"libnetsnmp",
          "Hyperscan": r"libhs\.so", "PCRE2": r"libpcre2", "libbpf": r"libbpf\.so", "libyaml": r"libyaml"}
 MAY = {"sluiced": {"libbpf", "libyaml"}, "sluice-proxy": {"BoringSSL", "Hyperscan", "PCRE2", "libyaml", "libbpf"},
        "sluice-keys": {"OpenSSL"}, "sluice-log": set(), "sluice": set()}

@@ -259,6 +259,8 @@ class Appliance:
             for what in "status", "counters":
                 result = self.command("show", what, check=False, timeout=5)
                 parts.append("--- show %s ---\n%s%s" % (what, result.stdout[-5000:], result.stderr))
+        killed = [line for line in run("dmesg", check=False).stdout.splitlines() if "type=1326" in line and self.bin_dir in line]
+        parts.append("--- ended by seccomp, newest ---\n" + "\n".join(killed[-4:]))
         return "\n".join(parts)
 
 
