@@ -133,13 +133,16 @@ unsigned int orphans_tick(const struct instance *instance, int (*mine)(void *dat
 
 static void orphan_kill(const struct orphan *orphan, void *data)
 {
+	const struct instance *instance = data;
+
 	kill(orphan->pid, SIGKILL);
 	/* its sockets and descriptors must be gone before namespaces and maps are */
 	for (int i = 0; i < 200 && process_start(orphan->pid) == orphan->start; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	orphans_forget(instance, orphan->pid);
 }
 
 void orphans_kill_all(const struct instance *instance)
 {
-	orphans_each(instance, orphan_kill, NULL);
+	orphans_each(instance, orphan_kill, (void *)instance);
 }

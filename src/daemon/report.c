@@ -86,7 +86,7 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 	return json_pack(
 		"{s:b, s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:o, s:{s:i, s:s, s:O}, s:{s:i, s:s}, s:i, s:I, s:o}", "ok",
 		1, "version", SLUICE_VERSION, "instance", supervisor->instance.name, "device", device, "started",
-		(json_int_t)(supervisor->started_us / 1000000), "pid", (int)getpid(), "config_version",
+		(json_int_t)supervisor->started_us, "pid", (int)getpid(), "config_version",
 		policy ? (int)policy->version : 0, "inspection", status_inspection(supervisor), "workers",
 		status_workers(supervisor), "keeper", "pid", (int)supervisor->keeper.child.pid, "state",
 		child_running(&supervisor->keeper.child) ? "live" : "restarting", "keys", supervisor->key_states, "log",
@@ -268,7 +268,7 @@ static json_t *session_json(const struct session_row *row)
 	inet_ntop(AF_INET, &row->server, server, sizeof(server));
 	return json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, "
 			 "s:I, s:I, s:i}",
-		"id", id, "started", (json_int_t)(row->started_us / 1000000), "client_ip", client, "client_port",
+		"id", id, "started", (json_int_t)row->started_us, "client_ip", client, "client_port",
 		(int)row->client_port, "server_ip", server, "server_port", (int)row->server_port, "vlan",
 		(int)row->vlan, "step", session_step_name(row->step), "ssl_server", row->ssl_server, "policy",
 		row->policy, "virtual_segment", row->virtual_segment, "sni", row->sni, "client_version",

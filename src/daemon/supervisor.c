@@ -134,6 +134,18 @@ static void supervisor_on_signal(struct loop_source *source, uint32_t events)
 		supervisor_stop(supervisor);
 }
 
+/* a start that failed half-way leaves no process behind */
+static void supervisor_give_up(struct supervisor *supervisor)
+{
+	struct child *children[] = {&supervisor->keeper.child, &supervisor->log.child};
+
+	for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+		child_kill(children[i], SIGKILL);
+		if (child_running(children[i]))
+			orphans_forget(&supervisor->instance, children[i]->pid);
+	}
+}
+
 static void supervisor_free(struct supervisor *supervisor)
 {
 	operator_close(supervisor);
@@ -356,6 +368,8 @@ int supervisor_main(const struct instance *instance, const char *bin_dir, const 
 		loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_tick);
 		r = loop_run(supervisor->loop);
 	}
+	if (r < 0)
+		supervisor_give_up(supervisor);
 	supervisor_free(supervisor);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

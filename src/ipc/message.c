@@ -5,12 +5,22 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/common.h"
 
 #define IPC_HEADER 4
+
+/* jansson would open /dev/urandom for its hash seed at the first object, which a sandboxed process may not */
+__attribute__((constructor)) static void ipc_seed_json(void)
+{
+	size_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
+		json_object_seed(seed ? seed : 1);
+}
 
 /* room for what a frame may carry; a peer that sends more is cut off by the kernel (MSG_CTRUNC) */
 union ipc_control {

@@ -30,6 +30,8 @@ static const struct sandbox_rule worker_rules[] = {
 	SANDBOX_ALLOW(poll),
 	SANDBOX_ALLOW(ppoll),
 	SANDBOX_ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
+	SANDBOX_ALLOW_IF(fcntl, 1, F_GETFL),
+	SANDBOX_ALLOW_IF(fcntl, 1, F_SETFL),
 	/* loop */
 	SANDBOX_ALLOW(epoll_ctl),
 	SANDBOX_ALLOW(epoll_wait),

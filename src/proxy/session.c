@@ -303,7 +303,7 @@ static enum session_step session_begin_server_handshake(struct session *session)
 		return session_fail(session, CLOSE_INTERNAL, "held ClientHello lost");
 	options.protocol_min = MAX(hello.version_min, session->server->config->protocol_min);
 	options.protocol_max = MIN(hello.version_max, session->server->config->protocol_max);
-	if (options.protocol_min > options.protocol_max)
+	if (!hello.version_max || options.protocol_min > options.protocol_max)
 		return session_fail(session, CLOSE_CLIENT_VERSION_OTHER, NULL);
 	if (session->sni)
 		options.sni = SPAN(session->sni, strlen(session->sni));
