@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dataplane_apply(): plan → ports → entries under a new epoch → one store puts them in force → the old ones go. Until
  * the store, every failure is undone and the previous policy has not been touched. */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -11,87 +10,7 @@
 #include "base/log.h"
 #include "dataplane/plan.h"
 #include "dataplane/ports.h"
-
-static int policy_write_arrays(struct dataplane *dp, const struct plan *plan, __u32 epoch, __u32 version)
-{
-	const struct wire_epoch info = {.config_version = version, .virtual_segments = plan->n_virtual_segments};
-	__u32 half = epoch & 1, index = half * WIRE_VIRTUAL_SEGMENTS_MAX;
-
-	for (size_t i = 0; i < plan->n_virtual_segments; i++, index++)
-		if (bpf_map_update_elem(dp->map.virtual_segments, &index, &plan->virtual_segments[i], BPF_ANY))
-			return -errno;
-	return bpf_map_update_elem(dp->map.epochs, &half, &info, BPF_ANY) ? -errno : 0;
-}
-
-static int policy_write_prefixes(int map, const struct wire_prefix *prefixes, size_t n, __u32 epoch)
-{
-	const __u32 present = 1;
-
-	for (size_t i = 0; i < n; i++) {
-		struct wire_prefix key = prefixes[i];
-
-		key.epoch = epoch;
-		if (bpf_map_update_elem(map, &key, &present, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
-static int policy_write_servers(struct dataplane *dp, const struct plan *plan, __u32 epoch)
-{
-	for (size_t i = 0; i < plan->n_servers; i++) {
-		struct wire_prefix key = plan->servers[i].key;
-
-		key.epoch = epoch;
-		if (bpf_map_update_elem(dp->map.servers, &key, &plan->servers[i].value, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
-static int policy_write(struct dataplane *dp, const struct plan *plan, __u32 epoch, __u32 version)
-{
-	int err = policy_write_arrays(dp, plan, epoch, version);
-
-	if (!err)
-		err = policy_write_prefixes(dp->map.destinations, plan->destinations, plan->n_destinations, epoch);
-	if (!err)
-		err = policy_write_servers(dp, plan, epoch);
-	if (!err)
-		err = policy_write_prefixes(dp->map.exceptions, plan->exceptions, plan->n_exceptions, epoch);
-	return err ? log_err_r(err, "cannot write policy version %u", version) : 0;
-}
-
-/* deletes the keys of every epoch but keep; collected first, because a deletion restarts the walk */
-static int policy_purge_map(int map, __u32 keep, size_t max)
-{
-	_cleanup_free_ struct wire_prefix *keys = calloc(max, sizeof(*keys));
-	struct wire_prefix key, *previous = NULL;
-	size_t n = 0;
-
-	if (!keys)
-		return -ENOMEM;
-	while (n < max && bpf_map_get_next_key(map, previous, &key) == 0) {
-		if (key.epoch != keep)
-			keys[n++] = key;
-		previous = &key;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (bpf_map_delete_elem(map, &keys[i]) && errno != ENOENT)
-			return -errno;
-	return 0;
-}
-
-static int policy_purge(struct dataplane *dp, __u32 keep)
-{
-	int err = policy_purge_map(dp->map.destinations, keep, 2 * WIRE_DESTINATIONS_MAX);
-
-	if (!err)
-		err = policy_purge_map(dp->map.servers, keep, 2 * WIRE_DESTINATIONS_MAX);
-	if (!err)
-		err = policy_purge_map(dp->map.exceptions, keep, 2 * WIRE_EXCEPTIONS_MAX);
-	return err ? log_err_r(err, "cannot remove the entries of former policies") : 0;
-}
+#include "dataplane/publish.h"
 
 /* Programs that read the old epoch have ended after this: MEMBARRIER_CMD_GLOBAL waits for an RCU grace period. */
 static void policy_wait_for_readers(void)
@@ -124,11 +43,11 @@ static int apply_prepare(
 	if (!err)
 		err = plan_for(&plan, config, set);
 	if (!err)
-		err = policy_purge(dp, dp->control->epoch); /* what a crash may have left */
+		err = publish_purge(dp, dp->control->epoch); /* what a crash may have left */
 	if (!err)
 		err = ports_enter(dp, set);
 	if (!err)
-		err = policy_write(dp, plan, epoch, version);
+		err = publish_write(dp, plan, epoch, version);
 	if (!err)
 		err = ports_switch(dp, set, config->ssl_inspection);
 	return err;
@@ -149,6 +68,6 @@ int dataplane_apply(struct dataplane *dp, const struct config *config, uint32_t 
 	policy_wait_for_readers();
 	/* from here on failures leave waste behind, no wrong policy: the next apply clears it */
 	ports_release_others(dp, &set);
-	policy_purge(dp, epoch);
+	publish_purge(dp, epoch);
 	return 0;
 }

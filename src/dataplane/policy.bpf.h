@@ -32,6 +32,16 @@ static __always_inline int worker_live(const struct wire_control *control, __u32
 	return 1;
 }
 
+/* The kernel inlines bpf_loop() with a 64-bit comparison, and clang may leave the upper half of a 32-bit argument as it
+ * was: the bound is made 64 bits wide here, out of the optimiser's sight. */
+static __always_inline __u64 loop_bound(__u32 n, __u32 max)
+{
+	__u64 bound = n < max ? n : max;
+
+	barrier_var(bound);
+	return bound;
+}
+
 struct worker_choice {
 	struct wire_control *control;
 	__u32 base, hash, best;
@@ -62,11 +72,8 @@ static __noinline int worker_choose(struct wire_control *control, __u32 hash)
 {
 	__u64 workers = control->workers;
 	struct worker_choice choice = {.control = control, .base = workers >> 32, .hash = hash, .slot = -1};
-	__u32 n = (__u32)workers;
 
-	if (n > FLOW_WORKERS_MAX)
-		n = FLOW_WORKERS_MAX;
-	bpf_loop(n, worker_consider, &choice, 0);
+	bpf_loop(loop_bound((__u32)workers, FLOW_WORKERS_MAX), worker_consider, &choice, 0);
 	return choice.slot;
 }
 
@@ -140,14 +147,10 @@ static __noinline int policy_find_segment(
 		.side = port->side,
 	};
 	struct wire_epoch *info = bpf_map_lookup_elem(&epochs, &half);
-	__u32 n;
 
 	if (!info)
 		return 0;
-	n = info->virtual_segments;
-	if (n > WIRE_VIRTUAL_SEGMENTS_MAX)
-		n = WIRE_VIRTUAL_SEGMENTS_MAX;
-	bpf_loop(n, segment_consider, &walk, 0);
+	bpf_loop(loop_bound(info->virtual_segments, WIRE_VIRTUAL_SEGMENTS_MAX), segment_consider, &walk, 0);
 	verdict->config_version = info->config_version;
 	verdict->profile_id = walk.profile_id;
 	verdict->virtual_segment_id = walk.virtual_segment_id;
