@@ -200,8 +200,8 @@ static int digit_value(uint8_t c, unsigned int base)
 	return v < (int)base ? v : -1;
 }
 
-/* strtoull() over at most n bytes: spaces, sign, 0x, digits */
-static bool read_digits(const uint8_t *bytes, size_t n, unsigned int base, uint64_t *out)
+/* strtoull() over at most n bytes: spaces, 0x, digits. Returns the bytes read, 0 when there is no number. */
+static size_t read_digits(const uint8_t *bytes, size_t n, unsigned int base, uint64_t *out)
 {
 	size_t i = 0, first;
 
@@ -213,8 +213,8 @@ static bool read_digits(const uint8_t *bytes, size_t n, unsigned int base, uint6
 	for (first = i; i < n && digit_value(bytes[i], base) >= 0; i++)
 		if (__builtin_mul_overflow(*out, base, out) ||
 			__builtin_add_overflow(*out, (uint64_t)digit_value(bytes[i], base), out))
-			return false;
-	return i > first;
+			return 0;
+	return i > first ? i : 0;
 }
 
 static uint64_t read_binary(const uint8_t *bytes, size_t n, bool little)
@@ -231,21 +231,19 @@ static bool read_number(const struct confirm *c, const struct condition *conditi
 	int64_t at, uint64_t *out, int64_t *end)
 {
 	int64_t from = number_value(c, &access->offset) + (condition->relative ? at : -(int64_t)c->view->base);
-	int64_t there = (int64_t)c->view->bytes.len;
-	size_t n = access->bytes;
+	size_t n = access->bytes ? access->bytes : BYTE_DIGITS_MAX, there;
 
-	if (from < 0 || from >= there)
+	if (from < 0 || from >= (int64_t)c->view->bytes.len)
 		return false;
-	if (access->base) /* digits may be fewer than asked for at the end of what is there */
-		n = MIN(n, (size_t)(there - from));
-	else if (from + (int64_t)n > there)
+	there = c->view->bytes.len - (size_t)from;
+	if (n > there && (!access->base || !c->view->complete)) /* the last digits may be fewer than asked for */
 		return false;
-	*end = from + (int64_t)n;
 	if (access->base)
-		return (n == access->bytes || c->view->complete) &&
-		       read_digits(c->view->bytes.data + from, n, access->base, out);
-	*out = read_binary(c->view->bytes.data + from, n, access->little);
-	return true;
+		n = read_digits(c->view->bytes.data + from, MIN(n, there), access->base, out);
+	else
+		*out = read_binary(c->view->bytes.data + from, n, access->little);
+	*end = from + (int64_t)n;
+	return n;
 }
 
 static bool compare(uint64_t left, enum compare how, uint64_t right)

@@ -12,6 +12,7 @@
 
 #define FILTER_CONDITIONS_MAX 64
 #define FILTER_VARIABLES_MAX 8
+#define BYTE_DIGITS_MAX 23
 #define FILTER_FLOWBITS_MAX 8
 
 struct regex; /* a compiled PCRE2 pattern (regex.h) */
@@ -51,7 +52,7 @@ struct pcre_condition {
 enum compare { COMPARE_EQ, COMPARE_LT, COMPARE_GT, COMPARE_LE, COMPARE_GE, COMPARE_AND, COMPARE_XOR, COMPARE_BETWEEN };
 
 struct byte_access {         /* how byte_* keywords read their number */
-	uint8_t bytes, base; /* base 0: binary; 8, 10, 16: digits */
+	uint8_t bytes, base; /* base 0: binary; 8, 10, 16: digits, as many as there are when bytes is 0 */
 	bool little;
 	struct number offset;
 };

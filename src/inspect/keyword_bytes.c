@@ -7,13 +7,12 @@
 #include "inspect/parser.h"
 
 #define BYTES_BINARY_MAX 8
-#define BYTES_STRING_MAX 23
 #define MULTIPLIER_MAX 65535
 
 static int parse_access(struct parser *p, const char *bytes, const char *offset, struct byte_access *out)
 {
 	uint64_t n;
-	int r = parser_unsigned(p, bytes, BYTES_STRING_MAX, &n);
+	int r = parser_unsigned(p, bytes, BYTE_DIGITS_MAX, &n);
 
 	if (r < 0)
 		return r;
@@ -47,9 +46,8 @@ static int access_option(struct condition *condition, struct byte_access *access
 
 static int check_access(struct parser *p, const struct byte_access *access)
 {
-	if (!access->bytes || (!access->base && access->bytes > BYTES_BINARY_MAX))
-		return parser_fail(
-			p, "number of bytes is not 1 to %d", access->base ? BYTES_STRING_MAX : BYTES_BINARY_MAX);
+	if (!access->base && (!access->bytes || access->bytes > BYTES_BINARY_MAX))
+		return parser_fail(p, "number of bytes is not 1 to %d", BYTES_BINARY_MAX);
 	return 0;
 }
 
