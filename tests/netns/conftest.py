@@ -20,7 +20,7 @@ DEFAULT_LIMIT_SECONDS = 60
 
 
 def pytest_addoption(parser):
-    parser.addoption("--bin-dir", help="folder of the programs under test (default build/release/bin)")
+    parser.addoption("--bin-dir", help="folder of the programs under test (default build/release/bin); as --bin-dir=DIR")
     parser.addoption("--device", choices=("appliance", "cable", "none"), default="appliance")
 
 

@@ -27,7 +27,8 @@ def test_a5_https_in_a_vlan_keeps_its_tag(tagged):
     to_server = one_way(at_server.frames(), CLIENT_IP, source_port=reply.local_port)
     to_client = one_way(at_client.frames(), SERVER_IP, destination_port=reply.local_port)
     assert {(f.vlan, f.source_mac, f.ttl) for f in to_server} == {(VLAN, CLIENT_MAC, CLIENT_TTL)}
-    assert {(f.vlan, f.source_mac, f.ttl) for f in to_client} == {(VLAN, SERVER_MAC, SERVER_TTL)}
+    assert {(f.vlan, f.source_mac) for f in to_client} == {(VLAN, SERVER_MAC)}
+    assert {f.ttl for f in to_client if f.payload} == {SERVER_TTL}
 
 
 @pytest.mark.cable

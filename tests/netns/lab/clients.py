@@ -114,14 +114,14 @@ def read_reply(connection):
     while b"\r\n\r\n" not in data:
         part = connection.recv(65536)
         if not part:
-            raise ConnectionError("closed in the middle of a reply head: %r" % data[:80])
+            raise EOFError("closed in the middle of a reply head: %r" % data[:80])
         data += part
     head, _, body = data.partition(b"\r\n\r\n")
     need = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(body) < need:
         part = connection.recv(65536)
         if not part:
-            raise ConnectionError("closed in the middle of a reply body")
+            raise EOFError("closed in the middle of a reply body")
         body += part
     return int(head.split()[1]), body
 
@@ -134,7 +134,7 @@ def outcome_of(request):
         return "reset", error
     except (TimeoutError, socket.timeout) as error:
         return "timeout", error
-    except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
+    except (EOFError, ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
         return "closed", error
     except ConnectionRefusedError as error:
         return "reset", error
