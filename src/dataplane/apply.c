@@ -61,7 +61,8 @@ int dataplane_apply(struct dataplane *dp, const struct config *config, uint32_t 
 
 	if (err) {
 		ports_undo(dp, &set);
-		return log_err_r(err, "policy version %u refused, the previous one stays in force", version);
+		log_err("policy version %u refused, the previous one stays in force", version);
+		return err;
 	}
 	__atomic_store_n(&dp->control->epoch, epoch, __ATOMIC_RELEASE);
 	log_info("policy version %u in force on %zu segments", version, set.n);

@@ -8,6 +8,9 @@
 #include "base/common.h"
 #include "base/log.h"
 
+/* the text says more than the error number would */
+#define refuse(...) (log_err(__VA_ARGS__), -E2BIG)
+
 static __be32 cidr_mask(uint8_t prefix)
 {
 	return prefix ? htonl(~0u << (32 - prefix)) : 0;
@@ -34,8 +37,8 @@ static int prefix_compare(const void *a, const void *b)
 static int plan_copy_cidrs(struct wire_cidr *out, uint8_t *n, const struct config_cidrs *cidrs, const char *segment)
 {
 	if (cidrs->n > WIRE_CIDRS_MAX)
-		return log_err_r(-E2BIG, "virtual segment %s: %zu sources or destinations, at most %d each", segment,
-			cidrs->n, WIRE_CIDRS_MAX);
+		return refuse("virtual segment %s: %zu sources or destinations, at most %d each", segment, cidrs->n,
+			WIRE_CIDRS_MAX);
 	for (size_t i = 0; i < cidrs->n; i++) {
 		out[i].mask = cidr_mask(cidrs->items[i].prefix);
 		out[i].address = cidrs->items[i].address.s_addr & out[i].mask;
@@ -50,8 +53,7 @@ static int plan_fill_segment(
 	int err;
 
 	if (vs->vlans.n > WIRE_VLANS_MAX)
-		return log_err_r(-E2BIG, "virtual segment %s: %zu VLAN ranges, at most %d", vs->name, vs->vlans.n,
-			WIRE_VLANS_MAX);
+		return refuse("virtual segment %s: %zu VLAN ranges, at most %d", vs->name, vs->vlans.n, WIRE_VLANS_MAX);
 	*out = (struct wire_virtual_segment){.segment = segment_number,
 		.profile_id = vs->profile->id,
 		.id = vs->id,
@@ -69,7 +71,7 @@ static int plan_add_segments(struct plan *plan, const struct config *config, con
 	int err = 0;
 
 	if (n > WIRE_VIRTUAL_SEGMENTS_MAX)
-		return log_err_r(-E2BIG, "%zu virtual segments, at most %d", n, WIRE_VIRTUAL_SEGMENTS_MAX);
+		return refuse("%zu virtual segments, at most %d", n, WIRE_VIRTUAL_SEGMENTS_MAX);
 	plan->virtual_segments = calloc(n ?: 1, sizeof(*plan->virtual_segments));
 	if (!plan->virtual_segments)
 		return -ENOMEM;
@@ -90,7 +92,7 @@ static int server_add_ranges(struct wire_server *value, size_t *n, const struct 
 
 	for (size_t i = 0; i < server->detection_ports.n; i++, (*n)++) {
 		if (*n == WIRE_PORT_RANGES_MAX)
-			return log_err_r(-E2BIG,
+			return refuse(
 				"profile %s: more than %d detection port ranges apply to one destination of SSL server "
 				"%s",
 				profile->name, WIRE_PORT_RANGES_MAX, server->name);
@@ -168,10 +170,10 @@ static int plan_alloc_policies(struct plan *plan, const struct config *config)
 		}
 	}
 	if (destinations > WIRE_DESTINATIONS_MAX)
-		return log_err_r(-E2BIG, "%zu destinations of SSL servers over all profiles, at most %d", destinations,
+		return refuse("%zu destinations of SSL servers over all profiles, at most %d", destinations,
 			WIRE_DESTINATIONS_MAX);
 	if (exceptions > WIRE_EXCEPTIONS_MAX)
-		return log_err_r(-E2BIG, "%zu source address exceptions, at most %d", exceptions, WIRE_EXCEPTIONS_MAX);
+		return refuse("%zu source address exceptions, at most %d", exceptions, WIRE_EXCEPTIONS_MAX);
 	plan->servers = calloc(destinations ?: 1, sizeof(*plan->servers));
 	plan->destinations = calloc(destinations ?: 1, sizeof(*plan->destinations));
 	plan->exceptions = calloc(exceptions ?: 1, sizeof(*plan->exceptions));

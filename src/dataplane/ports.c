@@ -108,7 +108,7 @@ int ports_resolve(struct dataplane *dp, const struct config *config, struct port
 {
 	memset(set, 0, sizeof(*set));
 	if (config->n_segments > WIRE_SEGMENTS_MAX)
-		return log_err_r(-E2BIG, "%zu segments, at most %d", config->n_segments, WIRE_SEGMENTS_MAX);
+		return log_err("%zu segments, at most %d", config->n_segments, WIRE_SEGMENTS_MAX), -E2BIG;
 	for (size_t i = 0; i < config->n_segments; i++) {
 		struct ports_pair *pair = &set->pairs[set->n++];
 

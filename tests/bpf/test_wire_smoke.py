@@ -5,6 +5,7 @@ import collections
 import contextlib
 import ctypes
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -83,7 +84,7 @@ class Driver:
 
     def end(self):
         self.process.stdin.close()
-        self.process.wait(timeout=10)
+        assert self.process.wait(timeout=10) == 0
 
 
 def netns_add(name):
@@ -507,7 +508,151 @@ def test_apply_is_all_or_nothing(wire, tmp_path, config):
     assert wire("counters")["wire_new_flows"] == 1
 
 
-def test_a9_jumbo_and_large_transfers_with_equal_checksums(wire):
+def test_a8_a_new_generation_takes_over(wire):
+    """sessions of the old workers go on, new ones belong to the new (slots 16 and 17)"""
+    with Listener(echo):
+        with connect() as s:
+            s.sendall(b"1")
+            assert s.recv(1) == b"1"
+            wire("workers 16 2")
+            for slot in (0, 1):
+                wire("remove_listener %d" % slot)
+            assert exchange() == b"hello"
+            s.sendall(b"2")
+            assert s.recv(1) == b"2"
+    counters = wire("counters")
+    assert counters["wire_new_flows"] == 2 and "wire_bypassed_no_worker" not in counters
+
+
+def test_f4_segments_come_and_go(wire, tmp_path, config):
+    """a second segment, then another order, then the first one gone: its port is back where it came from"""
+    def apply(segments, version):
+        path = tmp_path / ("%d.yaml" % version)
+        text = CONFIG % {"unavailable": "bypass", "exceptions": "", "segment": ""}
+        lines = "".join("  - {name: %s, port_a: %s, port_b: %s}\n" % s for s in segments)
+        path.write_text(text.replace("  - {name: s1, port_a: pA, port_b: pB}\n", lines))
+        wire("apply %s %d" % (path, version))
+
+    first, second = ("s1", "pA", "pB"), ("s2", "pC", "pD")
+    sh("ip -n %s link add pC type veth peer name pD" % HOME)
+    with Listener(echo):
+        with connect() as s:
+            for version, segments in ((2, [first, second]), (3, [second, first]), (4, [first])):
+                apply(segments, version)
+                s.sendall(b"1")
+                assert s.recv(1) == b"1"
+                assert exchange() == b"hello"
+    assert wire("counters")["wire_new_flows"] == 4
+    links = subprocess.run(["ip", "-n", HOME, "-o", "link"], capture_output=True, text=True).stdout
+    assert " pC@" in links and " pD@" in links and "PROMISC" not in links
+    sh("ip -n %s link del pC" % HOME)
+
+
+@contextlib.contextmanager
+def mtu(value):
+    """of every link in the rig; the ports' own while they are out of the wire"""
+    def set_all(to):
+        for name in sorted(n for n in os.listdir("/run/netns") if n.startswith(NAME + "-")):
+            for link in json.loads(subprocess.run(["ip", "-n", name, "-j", "link"], capture_output=True).stdout):
+                if link["ifname"] != "lo":
+                    sh("ip -n %s link set %s mtu %d" % (name, link["ifname"], to))
+    set_all(value)
+    try:
+        yield
+    finally:
+        set_all(1500)
+
+
+@pytest.fixture
+def jumbo_wire(hosts, config):
+    with mtu(9000):
+        driver = Driver()
+        try:
+            driver("open")
+            driver("apply %s 1" % config())
+            driver("workers 0 1")
+            wait_for_ping()
+            yield driver
+        finally:
+            driver.process.stdin.write("teardown\n")
+            driver.end()
+
+
+def test_a9_fragments_pass(wire):
+    assert subprocess.run(["ip", "netns", "exec", ns("c"), "ping", "-c", "1", "-W", "1", "-s", "20000", SERVER],
+                          stdout=subprocess.DEVNULL).returncode == 0
+    assert wire("counters")["wire_fragments"] >= 28
+
+
+def test_a9_jumbo(jumbo_wire):
+    got = []
+
+    def serve(connection, _):
+        while data := connection.recv(1 << 20):
+            got.append(len(data))
+        connection.sendall(b"%d" % connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+
+    with Listener(serve):
+        with connect() as s:
+            s.sendall(bytes(1 << 20))
+            assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) > 8900
+            s.shutdown(socket.SHUT_WR)
+            assert int(s.recv(100)) > 8900
+    assert sum(got) == 1 << 20
+    counters = jumbo_wire("counters")
+    assert counters["wire_new_flows"] == 1 and "wire_errors" not in counters
+
+
+def raw_icmp_fragmentation_needed(segment, next_mtu, side, source_mac, destination_mac):
+    """what a router behind that side would answer to the frame after this one (a socket ignores what is acknowledged)"""
+    ip = bytearray(segment[14:])
+    length = struct.unpack("!H", ip[2:4])[0] - 20 - (ip[32] >> 4) * 4
+    ip[24:28] = struct.pack("!I", (struct.unpack("!I", ip[24:28])[0] + length) & 0xffffffff)
+    body = struct.pack("!BBHHH", 3, 4, 0, 0, next_mtu) + bytes(ip[:28])
+    body = body[:2] + struct.pack("!H", 0xffff ^ checksum(body)) + body[4:]
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, 1, 0, socket.inet_aton("10.9.0.200"), bytes(ip[12:16]))
+    head = head[:10] + struct.pack("!H", 0xffff ^ checksum(head)) + head[12:]
+    frame = bytes.fromhex((destination_mac + source_mac).replace(":", "")) + b"\x08\x00" + head + body
+    with inside(side):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    s.bind(("e0", 0))
+    s.send(frame)
+    s.close()
+
+
+def test_a9_path_mtu_of_the_server_leg(wire):
+    """the error quotes the server leg's segment: that leg's socket learns it, the client hears nothing"""
+    with Listener(echo):
+        capture = Capture(ns("s"))
+        with connect() as s:
+            s.sendall(b"x" * 30000)
+            assert len(s.recv(30000, socket.MSG_WAITALL)) == 30000
+            last = None
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    data, where = capture.socket.recvfrom(65600)
+                    if where[2] != socket.PACKET_OUTGOING and data[23] == 6 and len(data) > 1000:
+                        last = data
+            at_client = Capture(ns("c"))
+            raw_icmp_fragmentation_needed(last, 1000, ns("s"), SERVER_MAC, CLIENT_MAC)
+            time.sleep(0.1)
+            s.sendall(b"y" * 3000)
+            assert len(s.recv(3000, socket.MSG_WAITALL)) == 3000
+            s.sendall(b"y" * 3000)
+            assert len(s.recv(3000, socket.MSG_WAITALL)) == 3000
+            assert wire("counters")["wire_icmp_to_inspect"] == 1
+            mss = int(subprocess.run(
+                "ip netns exec %s-inspect ss -tino dst %s | grep -o ' mss:[0-9]*' | cut -d: -f2" % (NAME, SERVER),
+                shell=True, capture_output=True, text=True).stdout.split()[0])
+            assert mss <= 960
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    assert at_client.socket.recv(100)[23] != 1
+        capture.socket.close()
+        at_client.socket.close()
+
+
+def test_a9_large_transfers_with_equal_checksums(wire):
     size = 100 << 20
     block = os.urandom(1 << 20)
     digest = hashlib.sha256()
