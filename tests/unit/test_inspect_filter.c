@@ -53,7 +53,7 @@ static const struct {
 	{"alert http any 70000 -> any any (content:\"a\"; sid:1;)", "port"},
 	{"alert http any 9:8 -> any any (content:\"a\"; sid:1;)", "port range"},
 	{"alert http any $NO_PORTS -> any any (content:\"a\"; sid:1;)", "unknown port variable"},
-	{"alert http [10.0.0.1,[10.0.0.2] any -> any any (content:\"a\"; sid:1;)", "incomplete"},
+	{"alert http [10.0.0.1,[10.0.0.2] any -> any any (content:\"a\"; sid:1;)", "list without its end"},
 };
 
 static void test_c1_refusals_name_the_reason(void **state)
