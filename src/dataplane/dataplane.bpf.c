@@ -93,7 +93,7 @@ static __always_inline int flow_refuse(struct __sk_buff *skb, struct wire_contro
 	return bpf_redirect(port->peer, 0);
 }
 
-static __noinline long flow_create(
+static __noinline int flow_create(
 	struct wire_control *control, struct frame *frame, const struct wire_port *port, const struct verdict *verdict)
 {
 	struct flow flow = {

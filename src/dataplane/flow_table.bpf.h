@@ -65,10 +65,11 @@ _Static_assert(__builtin_offsetof(struct flow, flags) == __builtin_offsetof(stru
 		       __builtin_offsetof(struct flow, client_port) % 4 == 0,
 	"flow_set_flags");
 
-static __always_inline long flow_insert_alias(struct wire_control *control, struct flow_key *key, struct flow *flow)
+/* int, not long: before 6.4 a map helper leaves the upper half of the register 0 under a negative result */
+static __always_inline int flow_insert_alias(struct wire_control *control, struct flow_key *key, struct flow *flow)
 {
 	struct wire_alias alias = {.key = *key, .context = flow->context};
-	long err = -EEXIST;
+	int err = -EEXIST;
 
 	for (int i = 0; i < ALIAS_TRIES && err == -EEXIST; i++) {
 		key->client_port = bpf_htons(ALIAS_PORT_MIN + bpf_get_prandom_u32() % ALIAS_PORTS);
@@ -87,9 +88,9 @@ static __always_inline long flow_insert_alias(struct wire_control *control, stru
 }
 
 /* 0, or an error when there is no room; key becomes the one in the map */
-static __always_inline long flow_insert(struct wire_control *control, struct flow_key *key, struct flow *flow)
+static __always_inline int flow_insert(struct wire_control *control, struct flow_key *key, struct flow *flow)
 {
-	long err;
+	int err;
 
 	if (control->flows >= control->max_flows)
 		return -E2BIG;
