@@ -57,6 +57,7 @@ static const struct sandbox_rule sanitizer_rules[] = {
 	SANDBOX_ALLOW(stat),
 	SANDBOX_ALLOW(lseek),
 	SANDBOX_ALLOW(pread64),
+	SANDBOX_ALLOW(getdents),
 	SANDBOX_ALLOW(getdents64),
 	SANDBOX_ALLOW(getppid),
 	SANDBOX_ALLOW(getuid),

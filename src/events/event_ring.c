@@ -159,6 +159,8 @@ static uint32_t event_ring_copy_record(
 	if (used < sizeof(header) || size < sizeof(header))
 		return 0;
 	event_ring_copy_out(shared, tail, (uint8_t *)&header, sizeof(header));
+	/* the checks are of the copy: the compiler may not look at the ring again */
+	atomic_signal_fence(memory_order_seq_cst);
 	if (header.len < sizeof(header) || header.len > MIN(used, size))
 		return 0;
 	event_ring_copy_out(shared, tail, record, header.len);

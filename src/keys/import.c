@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/import.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/shm.h"
+#include "ipc/message.h"
+#include "keys/harden.h"
+#include "keys/main.h"
+#include "keys/seal.h"
+
+#define IMPORT_START_TIMEOUT_MS 30000
+
+enum import_fd { IMPORT_DEVICE_KEY, IMPORT_CERTIFICATE, IMPORT_KEY, IMPORT_PASSWORD, IMPORT_FDS };
+
+struct import_request {
+	json_t *json;
+	int fds[IMPORT_FDS];
+	size_t n_fds;
+};
+
+static void import_request_clear(struct import_request *request)
+{
+	json_decref(request->json);
+	for (size_t i = 0; i < request->n_fds; i++)
+		cleanup_close(&request->fds[i]);
+}
+
+void import_clear(struct import *import)
+{
+	while (import->n)
+		X509_free(import->chain[--import->n]);
+	EVP_PKEY_free(import->key);
+	import->key = NULL;
+	json_decref(import->warnings);
+	import->warnings = NULL;
+}
+
+int import_files(
+	struct import *import, struct span certificate, struct span key, const struct secret *password, json_t **facts)
+{
+	int err = import_parse_certificates(import, certificate);
+
+	if (!err)
+		err = import_parse_key(import, key, password);
+	if (!err)
+		err = import_check_key(import);
+	if (!err)
+		err = import_order_chain(import);
+	return err ? err : import_facts(import, facts);
+}
+
+int import_seal(struct import *import, const uint8_t *device_key, struct secret *sealed)
+{
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(import->key);
+	uint8_t *der = NULL;
+	int len = info ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : -1;
+	int err = len > 0 ? key_seal(device_key, import->name, import->key_id, SPAN(der, len), sealed) : -EINVAL;
+
+	if (len > 0)
+		OPENSSL_clear_free(der, (size_t)len);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return err;
+}
+
+/* one line of text: editors and echo leave a line end behind */
+static int read_password(struct import *import, int fd, struct secret *password)
+{
+	if (secret_read(password, fd, IMPORT_PASSWORD_MAX))
+		return import_refuse(
+			import, "the password cannot be read or is longer than %d bytes", IMPORT_PASSWORD_MAX);
+	if (password->len && password->data[password->len - 1] == '\n')
+		password->len--;
+	if (password->len && password->data[password->len - 1] == '\r')
+		password->len--;
+	return 0;
+}
+
+static int import_read(struct import *import, struct import_request *request, json_t **facts)
+{
+	_cleanup_secret_ struct secret certificate = {0}, key = {0}, password = {0};
+	bool with_password = request->n_fds > IMPORT_PASSWORD;
+
+	if (secret_read(&certificate, request->fds[IMPORT_CERTIFICATE], IMPORT_FILE_MAX))
+		return import_refuse(import, "the certificate file cannot be read or is larger than 1 MiB");
+	if (secret_read(&key, request->fds[IMPORT_KEY], IMPORT_FILE_MAX))
+		return import_refuse(import, "the key file cannot be read or is larger than 1 MiB");
+	if (with_password && read_password(import, request->fds[IMPORT_PASSWORD], &password))
+		return -EINVAL;
+	return import_files(import, SPAN(certificate.data, certificate.len), SPAN(key.data, key.len),
+		with_password ? &password : NULL, facts);
+}
+
+/* *out_fd: the sealed key */
+static int import_seal_to_memfd(struct import *import, int device_key_fd, int *out_fd)
+{
+	_cleanup_secret_ struct secret sealed = {0};
+	uint8_t device_key[DEVICE_KEY_SIZE];
+	int err = device_key_read_or_create(device_key_fd, device_key);
+
+	if (err)
+		return import_refuse(import,
+			"the device key cannot be read or made (%s): is the state directory damaged?", strerror(-err));
+	err = import_seal(import, device_key, &sealed);
+	OPENSSL_cleanse(device_key, sizeof(device_key));
+	if (!err)
+		err = shm_create_sealed("sealed-key", sealed.data, sealed.len, out_fd);
+	return err ? import_refuse(import, "the key cannot be sealed: %s", strerror(-err)) : 0;
+}
+
+static int import_handle(struct import *import, struct import_request *request, json_t **facts, int *sealed_fd)
+{
+	const char *message = json_string_value(json_object_get(request->json, "message"));
+	bool with_password = json_is_true(json_object_get(request->json, "password_fd"));
+	int err;
+
+	import->name = json_string_value(json_object_get(request->json, "name"));
+	import->warnings = json_array();
+	if (!message || strcmp(message, "import") || !import->name || !*import->name ||
+		request->n_fds != (with_password ? IMPORT_FDS : IMPORT_PASSWORD))
+		return import_refuse(import, "malformed import message");
+	err = import_read(import, request, facts);
+	return err ? err : import_seal_to_memfd(import, request->fds[IMPORT_DEVICE_KEY], sealed_fd);
+}
+
+static int import_answer(int control_fd, struct import *import, int err, json_t *facts, int sealed_fd)
+{
+	json_t *answer = err ? json_pack("{s:s, s:s}", "message", "import_error", "error",
+				       *import->error ? import->error : strerror(-err))
+			     : json_incref(facts);
+	int sent = answer ? 0 : -ENOMEM;
+
+	if (!err && answer)
+		json_object_set_new(answer, "message", json_string("imported"));
+	if (!sent)
+		sent = ipc_send(control_fd, answer, &sealed_fd, err ? 0 : 1);
+	json_decref(answer);
+	return sent;
+}
+
+int import_run(int control_fd)
+{
+	_cleanup_(import_request_clear) struct import_request request = {.n_fds = IMPORT_FDS};
+	_cleanup_(import_clear) struct import import = {0};
+	_cleanup_close_ int sealed_fd = -1;
+	json_t *facts = NULL;
+	int err, sent;
+
+	keys_lock_memory();
+	err = keys_sandbox_importer();
+	if (err)
+		return log_err_r(err, "cannot enter the sandbox"), 1;
+	err = ipc_recv(control_fd, IMPORT_START_TIMEOUT_MS, &request.json, request.fds, &request.n_fds);
+	if (err)
+		return log_err_r(err, "no import message from the supervisor"), 1;
+	err = import_handle(&import, &request, &facts, &sealed_fd);
+	sent = import_answer(control_fd, &import, err, facts, sealed_fd);
+	json_decref(facts);
+	if (sent)
+		log_err_r(sent, "cannot answer the supervisor");
+	return err || sent;
+}

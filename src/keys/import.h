@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Import of a certificate and its key (E2), in steps: parse, find the leaf and order the chain, facts. Everything read
+ * here is an operator's file that may come from anywhere; each refusal is one sentence that says what to mend. */
+#include <jansson.h>
+
+#include "keys/libcrypto.h"
+#include "keys/secret.h"
+
+#define IMPORT_CERTIFICATES_MAX 16
+#define IMPORT_FILE_MAX (1u << 20)
+#define IMPORT_PASSWORD_MAX 1024
+
+struct import {
+	const char *name;                     /* borrowed */
+	X509 *chain[IMPORT_CERTIFICATES_MAX]; /* owned; as read, later leaf first */
+	unsigned int n;
+	EVP_PKEY *key; /* owned */
+	uint64_t key_id;
+	json_t *warnings; /* owned; array of text */
+	char error[512];
+};
+
+void import_clear(struct import *import);
+/* sets the error text; -EINVAL */
+int import_refuse(struct import *import, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void import_warn(struct import *import, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Each: 0, or -EINVAL with import->error set. */
+int import_parse_certificates(struct import *import, struct span file);
+/* password: NULL when none was given */
+int import_parse_key(struct import *import, struct span file, const struct secret *password);
+int import_check_key(struct import *import);
+int import_order_chain(struct import *import);
+/* the name of an X.509 subject or issuer, RFC 2253, as a JSON string */
+json_t *import_name(const X509_NAME *name);
+/* the facts of docs/architecture.md (certificates/NAME.json), and warnings: a list of text */
+int import_facts(struct import *import, json_t **facts);
+/* all of it */
+int import_files(
+	struct import *import, struct span certificate, struct span key, const struct secret *password, json_t **facts);
+/* the key as PKCS#8, sealed */
+int import_seal(struct import *import, const uint8_t *device_key, struct secret *sealed);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/keeper.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "ipc/message.h"
+#include "keys/harden.h"
+#include "keys/seal.h"
+
+#define KEEPER_START_TIMEOUT_MS 30000
+#define KEEPER_CHECK_NS (60 * NSEC_PER_SEC)
+#define KEEPER_FDS_MAX 3
+
+/* one message of the supervisor; what a handler keeps it takes out */
+struct keeper_message {
+	json_t *json;
+	int fds[KEEPER_FDS_MAX];
+	size_t n_fds;
+};
+
+static void keeper_message_clear(struct keeper_message *message)
+{
+	json_decref(message->json);
+	for (size_t i = 0; i < message->n_fds; i++)
+		cleanup_close(&message->fds[i]);
+}
+
+static const char *message_text(const struct keeper_message *message, const char *key)
+{
+	return json_string_value(json_object_get(message->json, key));
+}
+
+/* key ids travel as 16 hex digits */
+static int message_key_id(const struct keeper_message *message, uint64_t *id)
+{
+	const char *text = message_text(message, "key_id");
+
+	if (!text || strlen(text) != 16 || strspn(text, "0123456789abcdefABCDEF") != 16)
+		return -EINVAL;
+	*id = strtoull(text, NULL, 16);
+	return 0;
+}
+
+/* takes the reference */
+static void keeper_reply(struct keeper *keeper, json_t *reply)
+{
+	int err = reply ? ipc_send(keeper->control_fd, reply, NULL, 0) : -ENOMEM;
+
+	if (err)
+		log_err_r(err, "cannot answer the supervisor");
+	json_decref(reply);
+}
+
+/* --- keys ------------------------------------------------------------------------------------------------------- */
+
+static int keeper_unseal(
+	struct keeper *keeper, const char *name, uint64_t id, int fd, struct private_key **key, const char **why)
+{
+	_cleanup_secret_ struct secret sealed = {0}, plain = {0};
+	uint8_t device_key[DEVICE_KEY_SIZE];
+	int err;
+
+	*why = "the sealed key cannot be read";
+	err = secret_read(&sealed, fd, SEALED_MAX);
+	if (err)
+		return err;
+	*why = "the device key cannot be read: is the state directory complete?";
+	err = device_key_read(keeper->device_key_fd, device_key);
+	if (err)
+		return err;
+	*why = "the sealed key does not open: it belongs to another device key or name, or is damaged; import it again";
+	err = key_unseal(device_key, name, id, SPAN(sealed.data, sealed.len), &plain);
+	OPENSSL_cleanse(device_key, sizeof(device_key));
+	if (err)
+		return err;
+	*why = "the sealed key is not usable; import it again";
+	return private_key_from_pkcs8(key, SPAN(plain.data, plain.len));
+}
+
+static int keeper_load_key(struct keeper *keeper, struct keeper_message *message, const char **why)
+{
+	const char *name = message_text(message, "name");
+	struct private_key *key = NULL;
+	uint64_t id;
+	int err;
+
+	*why = "malformed load message";
+	if (!name || message->n_fds != 1 || message_key_id(message, &id))
+		return -EPROTO;
+	err = keeper_unseal(keeper, name, id, message->fds[0], &key, why);
+	if (!err && key->id != id)
+		err = -EINVAL;
+	if (!err) {
+		*why = "too many keys";
+		err = key_store_add(&keeper->store, key);
+	}
+	if (err)
+		private_key_free(&key);
+	return err;
+}
+
+static void keeper_on_load(struct keeper *keeper, struct keeper_message *message)
+{
+	const char *name = message_text(message, "name"), *why;
+	int err = keeper_load_key(keeper, message, &why);
+
+	keys_lock_memory();
+	if (!name)
+		name = "";
+	if (err) {
+		log_err_r(err, "key of %s: %s", name, why);
+		keeper_reply(keeper, json_pack("{s:s, s:s, s:s}", "message", "load_error", "name", name, "error", why));
+		return;
+	}
+	keeper_reply(keeper, json_pack("{s:s, s:s, s:s}", "message", "loaded", "name", name, "key_id",
+				     message_text(message, "key_id")));
+}
+
+static void keeper_on_unload(struct keeper *keeper, struct keeper_message *message)
+{
+	uint64_t id;
+
+	if (!message_key_id(message, &id))
+		key_store_remove(&keeper->store, id);
+}
+
+/* --- rings ------------------------------------------------------------------------------------------------------ */
+
+static struct keeper_ring *keeper_find_ring(struct keeper *keeper, int64_t worker)
+{
+	struct keeper_ring *ring;
+
+	LIST_FOREACH (ring, &keeper->rings, link)
+		if (ring->worker == worker)
+			return ring;
+	return NULL;
+}
+
+static void keeper_drop_ring(struct keeper *keeper, struct keeper_ring *ring)
+{
+	loop_remove(keeper->loop, &ring->source);
+	keyring_server_close(&ring->server);
+	LIST_REMOVE(ring, link);
+	keeper->n_rings--;
+	keeper->last_use_ns = clock_now_ns();
+	free(ring);
+}
+
+/* Nothing to read: the sources are edge-triggered, since a worker could make a read of its eventfd wait. The idle hook
+ * looks at every ring. */
+static void keeper_ring_rang(struct loop_source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+}
+
+static int keeper_add_ring(struct keeper *keeper, int64_t worker, int *fds)
+{
+	struct keeper_ring *ring = calloc(1, sizeof(*ring));
+	int err;
+
+	if (!ring)
+		return -ENOMEM;
+	ring->worker = worker;
+	err = keyring_server_open(&ring->server, fds[0], fds[1], fds[2]);
+	if (!err) {
+		TAKE_FD(fds[1]);
+		TAKE_FD(fds[2]);
+		err = loop_add(
+			keeper->loop, &ring->source, ring->server.request_eventfd, EPOLLIN | EPOLLET, keeper_ring_rang);
+		if (err)
+			keyring_server_close(&ring->server);
+	}
+	if (err) {
+		free(ring);
+		return err;
+	}
+	LIST_INSERT_HEAD(&keeper->rings, ring, link);
+	keeper->n_rings++;
+	return 0;
+}
+
+static void keeper_on_ring(struct keeper *keeper, struct keeper_message *message)
+{
+	int64_t worker = json_integer_value(json_object_get(message->json, "worker"));
+	struct keeper_ring *old = keeper_find_ring(keeper, worker);
+	int err = message->n_fds == 3 ? 0 : -EPROTO;
+
+	if (old)
+		keeper_drop_ring(keeper, old);
+	if (!err && keeper->n_rings >= KEEPER_RINGS_MAX)
+		err = -ENOSPC;
+	if (!err)
+		err = keeper_add_ring(keeper, worker, message->fds);
+	if (err)
+		log_err_r(err, "cannot serve the key ring of worker %lld", (long long)worker);
+}
+
+static void keeper_on_unring(struct keeper *keeper, struct keeper_message *message)
+{
+	struct keeper_ring *ring =
+		keeper_find_ring(keeper, json_integer_value(json_object_get(message->json, "worker")));
+
+	if (ring)
+		keeper_drop_ring(keeper, ring);
+}
+
+static void keeper_warn_of_nonsense(struct keeper_ring *ring)
+{
+	if (!ring->server.nonsense || ring->warned)
+		return;
+	ring->warned = true;
+	log_warn("worker %lld writes nonsense into its key ring", (long long)ring->worker);
+}
+
+/* a turn for every ring; whether requests still wait */
+static bool keeper_serve_rings(struct keeper *keeper)
+{
+	struct keeper_ring *ring, *next;
+	bool pending = false;
+
+	for (ring = LIST_FIRST(&keeper->rings); ring; ring = next) {
+		int err;
+
+		next = LIST_NEXT(ring, link);
+		keyring_server_wake(&ring->server);
+		if (keyring_server_serve(&ring->server, &keeper->store, KEEPER_BUDGET))
+			keeper->last_use_ns = loop_now_ns(keeper->loop);
+		keeper_warn_of_nonsense(ring);
+		err = keyring_server_doorbell(&ring->server);
+		if (err) {
+			log_err_r(err, "the doorbell of worker %lld does not take a ring: its key ring is dropped",
+				(long long)ring->worker);
+			keeper_drop_ring(keeper, ring);
+			continue;
+		}
+		pending |= keyring_server_pending(&ring->server);
+	}
+	return pending;
+}
+
+static bool keeper_sleep_rings(struct keeper *keeper)
+{
+	struct keeper_ring *ring;
+	bool asleep = true;
+
+	LIST_FOREACH (ring, &keeper->rings, link)
+		asleep &= keyring_server_sleep(&ring->server);
+	return asleep;
+}
+
+static void keeper_go_on(struct loop_timer *timer)
+{
+	(void)timer;
+}
+
+/* after each round of the loop: one turn, then back to the supervisor's messages even when more is waiting */
+static void keeper_idle(void *data)
+{
+	struct keeper *keeper = data;
+
+	if (keeper_serve_rings(keeper) || !keeper_sleep_rings(keeper))
+		loop_timer_arm(keeper->loop, &keeper->again, 0, keeper_go_on);
+}
+
+/* --- control ---------------------------------------------------------------------------------------------------- */
+
+static void keeper_on_stop(struct keeper *keeper, struct keeper_message *message)
+{
+	(void)message;
+	loop_stop(keeper->loop);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(struct keeper *keeper, struct keeper_message *message);
+} keeper_handlers[] = {
+	{"load", keeper_on_load},
+	{"unload", keeper_on_unload},
+	{"ring", keeper_on_ring},
+	{"unring", keeper_on_unring},
+	{"stop", keeper_on_stop},
+};
+
+static void keeper_handle(struct keeper *keeper, struct keeper_message *message)
+{
+	const char *name = message_text(message, "message");
+
+	for (size_t i = 0; i < ARRAY_SIZE(keeper_handlers); i++) {
+		if (name && !strcmp(name, keeper_handlers[i].name)) {
+			keeper_handlers[i].fn(keeper, message);
+			return;
+		}
+	}
+	log_warn("unknown message %s from the supervisor", name ? name : "without a name");
+}
+
+static void keeper_check_use(struct loop_timer *timer)
+{
+	struct keeper *keeper = container_of(timer, struct keeper, check);
+	uint64_t quiet = loop_now_ns(keeper->loop) - keeper->last_use_ns;
+	uint64_t limit = keeper->n_rings ? KEEPER_QUIET_S : KEEPER_NO_RING_S;
+
+	if (quiet >= limit * NSEC_PER_SEC) {
+		log_info("no supervisor and nothing to do for %llu s: leaving", (unsigned long long)limit);
+		loop_stop(keeper->loop);
+		return;
+	}
+	loop_timer_arm(keeper->loop, timer, KEEPER_CHECK_NS, keeper_check_use);
+}
+
+static void keeper_lost_supervisor(struct keeper *keeper)
+{
+	log_warn("the supervisor is gone; serving %u workers on", keeper->n_rings);
+	loop_remove(keeper->loop, &keeper->control);
+	keeper->last_use_ns = loop_now_ns(keeper->loop);
+	loop_timer_arm(keeper->loop, &keeper->check, KEEPER_CHECK_NS, keeper_check_use);
+}
+
+static void keeper_control(struct loop_source *source, uint32_t events)
+{
+	struct keeper *keeper = container_of(source, struct keeper, control);
+	_cleanup_(keeper_message_clear) struct keeper_message message = {.n_fds = KEEPER_FDS_MAX};
+	int err = ipc_recv(keeper->control_fd, 0, &message.json, message.fds, &message.n_fds);
+
+	(void)events;
+	if (!err)
+		keeper_handle(keeper, &message);
+	else if (err != -ETIMEDOUT)
+		keeper_lost_supervisor(keeper);
+}
+
+static int keeper_start(struct keeper *keeper)
+{
+	_cleanup_(keeper_message_clear) struct keeper_message message = {.n_fds = KEEPER_FDS_MAX};
+	int err = ipc_recv(keeper->control_fd, KEEPER_START_TIMEOUT_MS, &message.json, message.fds, &message.n_fds);
+	const char *name;
+
+	if (err)
+		return log_err_r(err, "no start message from the supervisor");
+	name = message_text(&message, "message");
+	if (!name || strcmp(name, "start") || message.n_fds != 1)
+		return log_err_r(-EPROTO, "malformed start message");
+	keeper->device_key_fd = TAKE_FD(message.fds[0]);
+	err = loop_new(&keeper->loop);
+	if (err)
+		return err;
+	loop_set_idle(keeper->loop, keeper_idle, keeper);
+	return loop_add(keeper->loop, &keeper->control, keeper->control_fd, EPOLLIN, keeper_control);
+}
+
+static void keeper_end(struct keeper *keeper)
+{
+	while (!LIST_EMPTY(&keeper->rings))
+		keeper_drop_ring(keeper, LIST_FIRST(&keeper->rings));
+	key_store_clear(&keeper->store);
+	loop_free(&keeper->loop);
+	cleanup_close(&keeper->device_key_fd);
+}
+
+static void keeper_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* SIGALRM only interrupts (keyring_server_doorbell); a peer that is gone is an error, not a signal */
+static int keeper_signals(void)
+{
+	const struct sigaction wake = {.sa_handler = keeper_alarm}, ignore = {.sa_handler = SIG_IGN};
+
+	return sigaction(SIGALRM, &wake, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0 ? -errno : 0;
+}
+
+int keeper_run(int control_fd)
+{
+	static struct keeper keeper = {.device_key_fd = -1, .control = {.fd = -1}};
+	int err = keeper_signals();
+
+	keeper.control_fd = control_fd;
+	if (!err)
+		err = keeper_start(&keeper);
+	if (!err) {
+		keys_lock_memory();
+		err = keys_sandbox_keeper();
+	}
+	if (!err)
+		err = loop_run(keeper.loop);
+	keeper_end(&keeper);
+	return err ? (log_err_r(err, "the key keeper ends"), 1) : 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The key keeper's state, for its own sources and tests. */
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/loop.h"
+#include "keys/key_store.h"
+#include "keys/keyring_server.h"
+#include "keys/main.h"
+
+#define KEEPER_RINGS_MAX 64
+#define KEEPER_BUDGET 8 /* requests of one ring before the next ring's turn */
+
+struct keeper_ring {
+	LIST_ENTRY(keeper_ring) link;
+	int64_t worker;
+	struct keyring_server server;
+	struct loop_source source;
+	bool warned;
+};
+
+struct keeper {
+	struct loop *loop;
+	int control_fd, device_key_fd;
+	struct loop_source control;
+	struct loop_timer again; /* armed while requests wait: the loop must not sleep */
+	struct loop_timer check; /* headless: whether there is still anything to do */
+	uint64_t last_use_ns;
+	LIST_HEAD(, keeper_ring) rings;
+	unsigned int n_rings;
+	struct key_store store;
+};

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+sluice_unit_test(test_private_key keys)
+sluice_unit_test(test_seal keys)
+sluice_unit_test(test_import keys)
+sluice_unit_test(test_keeper keys)
+foreach(t test_private_key test_seal test_import test_keeper)
+  target_link_libraries(${t} PRIVATE crypto)
+endforeach()
+target_compile_definitions(test_keeper PRIVATE SLUICE_KEYS="$<TARGET_FILE:sluice-keys>")
+add_dependencies(test_keeper sluice-keys)
