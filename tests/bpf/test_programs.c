@@ -1,239 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The eBPF programs over single frames (BPF_PROG_TEST_RUN), with the policy of a real configuration. Segment 0 has
- * ports a and b, segment 1 ports c and d; a namespace of its own keeps the test off the machine. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* The eBPF programs over single frames (BPF_PROG_TEST_RUN), with the policy of a real configuration. */
+#include "programs_fixture.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/pkt_cls.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/common.h"
 #include "dataplane/flows.h"
 #include "dataplane/publish.h"
-#include "dataplane/rtnl.h"
-#include "dataplane.skel.h"
-#include "frames.h"
-
-enum { A, B, C, D, PORTS };
-#define PORT_MTU 1500
-#define SMALL_MTU 1400
-
-static struct dataplane wire; /* maps only */
-static int port_index[PORTS];
-static int listener = -1;
-static uint8_t out[FRAME_MAX];
-static size_t out_length;
-
-static const char config_text[] =
-	"device: {name: test}\n"
-	"segments:\n"
-	"  - {name: s0, port_a: a, port_b: b}\n"
-	"  - {name: s1, port_a: c, port_b: d}\n"
-	"ssl_servers:\n"
-	"  - {name: web, destinations: [10.9.0.2], detection_ports: [443, 8443-8450], certificates: [c], "
-	"decrypted_service: http}\n"
-	"  - {name: pop, destinations: [10.9.0.0/16], detection_ports: [995], certificates: [c], decrypted_service: "
-	"pop3, when_unavailable: block}\n"
-	"profiles:\n"
-	"  - {name: none}\n"
-	"  - name: p\n"
-	"    ssl_policies:\n"
-	"      - {name: p-web, ssl_server: web, source_address_exceptions: [10.9.7.0/24]}\n"
-	"      - {name: p-pop, ssl_server: pop}\n"
-	"virtual_segments:\n"
-	"  - {name: guests, segment: s0, direction: a_to_b, sources: [10.9.8.0/24, 10.9.9.9], profile: none}\n"
-	"  - {name: tagged, segment: s0, direction: a_to_b, vlans: [10-20], profile: none}\n"
-	"  - {name: in, segment: s0, direction: a_to_b, vlans: [untagged], destinations: [10.9.0.0/16], profile: p}\n"
-	"  - {name: in1, segment: s1, direction: a_to_b, profile: p}\n";
-
-static void fill_map_fds(const struct dataplane_bpf *bpf)
-{
-	wire.map.counters = bpf_map__fd(bpf->maps.counters);
-	wire.map.heartbeats = bpf_map__fd(bpf->maps.heartbeats);
-	wire.map.listeners = bpf_map__fd(bpf->maps.listeners);
-	wire.map.ports = bpf_map__fd(bpf->maps.ports);
-	wire.map.segment_ports = bpf_map__fd(bpf->maps.segment_ports);
-	wire.map.epochs = bpf_map__fd(bpf->maps.epochs);
-	wire.map.virtual_segments = bpf_map__fd(bpf->maps.virtual_segments);
-	wire.map.destinations = bpf_map__fd(bpf->maps.destinations);
-	wire.map.servers = bpf_map__fd(bpf->maps.servers);
-	wire.map.exceptions = bpf_map__fd(bpf->maps.exceptions);
-	wire.map.flows = bpf_map__fd(bpf->maps.flows);
-	wire.map.aliases = bpf_map__fd(bpf->maps.aliases);
-	wire.control = mmap(
-		NULL, sizeof(*wire.control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bpf->maps.control), 0);
-	assert_true(wire.control != MAP_FAILED);
-}
-
-static void add_port(int port, unsigned int mtu)
-{
-	const struct wire_port entry = {
-		.peer = port_index[port ^ 1], .mtu = mtu, .segment = port / 2, .side = port & 1};
-	const __u32 key = port_index[port], cell = port;
-
-	assert_int_equal(bpf_map_update_elem(wire.map.ports, &key, &entry, BPF_ANY), 0);
-	assert_int_equal(bpf_map_update_elem(wire.map.segment_ports, &cell, &key, BPF_ANY), 0);
-}
-
-static void make_ports(void)
-{
-	static const char *const names[PORTS] = {"a", "b", "c", "d"};
-	struct rtnl_link link;
-	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(rtnl_veth_create("a", "b", here), 0);
-	assert_int_equal(rtnl_veth_create("c", "d", here), 0);
-	close(here);
-	for (int port = 0; port < PORTS; port++) {
-		assert_int_equal(rtnl_link_get(names[port], &link), 0);
-		port_index[port] = link.index;
-	}
-	for (int port = 0; port < PORTS; port++)
-		add_port(port, PORT_MTU);
-}
-
-static void publish(const char *text, __u32 epoch, __u32 version)
-{
-	const uint16_t numbers[] = {0, 1};
-	struct config_problems problems = {0};
-	struct config *config = NULL;
-	struct plan *plan = NULL;
-
-	assert_int_equal(config_parse(text, strlen(text), &config, &problems), 0);
-	assert_int_equal(plan_new(&plan, config, numbers), 0);
-	assert_int_equal(publish_write(&wire, plan, epoch, version), 0);
-	plan_free(&plan);
-	config_unref(&config);
-	config_problems_clear(&problems);
-}
-
-static void set_heartbeat(unsigned int slot, uint64_t ns)
-{
-	const struct wire_heartbeat beat = {.ns = ns};
-
-	assert_int_equal(bpf_map_update_elem(wire.map.heartbeats, &slot, &beat, BPF_ANY), 0);
-}
-
-static void set_listener(unsigned int slot)
-{
-	const __u64 value = listener;
-
-	assert_int_equal(bpf_map_update_elem(wire.map.listeners, &slot, &value, BPF_ANY), 0);
-}
-
-static int group_setup(void **state)
-{
-	struct dataplane_bpf *bpf;
-	struct rtnl_link lo;
-
-	if (geteuid() != 0)
-		exit(77);
-	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(rtnl_link_get("lo", &lo), 0);
-	assert_int_equal(rtnl_link_set_flags(lo.index, 1, 1), 0);
-	bpf = dataplane_bpf__open_and_load();
-	assert_non_null(bpf);
-	*state = bpf;
-	fill_map_fds(bpf);
-	make_ports();
-	publish(config_text, 1, 77);
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(listen(listener, 8), 0);
-	return 0;
-}
-
-static int group_teardown(void **state)
-{
-	munmap(wire.control, sizeof(*wire.control));
-	dataplane_bpf__destroy(*state);
-	close(listener);
-	return 0;
-}
-
-static void empty_map(int map)
-{
-	char key[64];
-
-	while (bpf_map_get_next_key(map, NULL, key) == 0)
-		bpf_map_delete_elem(map, key);
-}
-
-/* one live worker, in slot 3; nothing in the tables; counters at 0 */
-static int setup(void **state)
-{
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ uint64_t *zero = calloc(cpus, sizeof(*zero));
-
-	empty_map(wire.map.flows);
-	empty_map(wire.map.aliases);
-	for (__u32 i = 0; i < WIRE_COUNTERS; i++)
-		bpf_map_update_elem(wire.map.counters, &i, zero, BPF_ANY);
-	*wire.control = (struct wire_control){.epoch = 1,
-		.ti0 = port_index[D],
-		.mtu = PORT_MTU,
-		.max_flows = 1000,
-		.workers = 2ull << 32 | 4,
-		.heartbeat_limit_ns = NSEC_PER_SEC};
-	for (__u32 slot = 0; slot < FLOW_WORKERS_MAX; slot++)
-		bpf_map_delete_elem(wire.map.listeners, &slot);
-	set_listener(3);
-	set_heartbeat(3, clock_now_ns());
-	return 0;
-}
-
-static uint64_t counter(enum wire_counter which)
-{
-	uint64_t values[WIRE_COUNTERS];
-
-	assert_int_equal(dataplane_read_counters(&wire, values, WIRE_COUNTERS), 0);
-	return values[which];
-}
-
-static int run_program(const struct bpf_program *program, const uint8_t *data, size_t length, int ifindex)
-{
-	struct __sk_buff context = {.ifindex = ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = length, .data_out = out,
-		.data_size_out = sizeof(out), .ctx_in = &context, .ctx_size_in = sizeof(context));
-
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &options), 0);
-	out_length = options.data_size_out;
-	return options.retval;
-}
-
-static int run_port(void **state, int port, const uint8_t *data, size_t length)
-{
-	const struct dataplane_bpf *bpf = *state;
-
-	return run_program(bpf->progs.port_ingress, data, length, port_index[port]);
-}
-
-static int port_tcp(void **state, int port, const struct tcp_frame *tcp)
-{
-	uint8_t data[FRAME_MAX];
-
-	return run_port(state, port, data, frame_tcp(data, tcp));
-}
-
-static int inspect_tcp(void **state, const struct tcp_frame *tcp)
-{
-	const struct dataplane_bpf *bpf = *state;
-	uint8_t data[FRAME_MAX];
-
-	return run_program(bpf->progs.ti0_ingress, data, frame_tcp(data, tcp), port_index[D]);
-}
 
 static bool find_flow(struct flow *flow, uint16_t client_port)
 {
@@ -245,11 +23,11 @@ static bool find_flow(struct flow *flow, uint16_t client_port)
 /* the frame was taken for inspection, or not: exactly one of the two counters moved */
 static void expect_taken(void **state, int port, const struct tcp_frame *tcp, bool taken)
 {
-	uint64_t before = counter(COUNT_WIRE_TO_INSPECT), forwarded = counter(COUNT_WIRE_FORWARDED);
+	uint64_t before = fixture_counter(COUNT_WIRE_TO_INSPECT), forwarded = fixture_counter(COUNT_WIRE_FORWARDED);
 
-	assert_int_equal(port_tcp(state, port, tcp), TC_ACT_REDIRECT);
-	assert_int_equal(counter(COUNT_WIRE_TO_INSPECT) - before, taken);
-	assert_int_equal(counter(COUNT_WIRE_FORWARDED) - forwarded, !taken);
+	assert_int_equal(fixture_port_tcp(state, port, tcp), TC_ACT_REDIRECT);
+	assert_int_equal(fixture_counter(COUNT_WIRE_TO_INSPECT) - before, taken);
+	assert_int_equal(fixture_counter(COUNT_WIRE_FORWARDED) - forwarded, !taken);
 }
 
 #define TCP(...) (&(const struct tcp_frame){__VA_ARGS__})
@@ -279,16 +57,16 @@ static void test_a3_other_frames_are_forwarded_and_counted(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		size_t length = frame_tcp(
 			data, TCP(.flags = SYN, .protocol = cases[i].protocol, .fragment = cases[i].fragment));
-		uint64_t before = counter(cases[i].count);
+		uint64_t before = fixture_counter(cases[i].count);
 
 		data[12] = cases[i].ethertype >> 8;
 		data[13] = cases[i].ethertype;
-		assert_int_equal(run_port(state, A, data, length), TC_ACT_REDIRECT);
-		assert_int_equal(counter(cases[i].count), before + 1);
-		assert_int_equal(counter(COUNT_WIRE_FORWARDED), i + 1);
+		assert_int_equal(fixture_run_port(state, A, data, length), TC_ACT_REDIRECT);
+		assert_int_equal(fixture_counter(cases[i].count), before + 1);
+		assert_int_equal(fixture_counter(COUNT_WIRE_FORWARDED), i + 1);
 		assert_memory_equal(out, data, length);
 	}
-	assert_int_equal(counter(COUNT_WIRE_NEW_FLOWS), 0);
+	assert_int_equal(fixture_counter(COUNT_WIRE_NEW_FLOWS), 0);
 }
 
 static void test_malformed_ipv4_is_forwarded_and_counted(void **state)
@@ -307,10 +85,10 @@ static void test_malformed_ipv4_is_forwarded_and_counted(void **state)
 		size_t length = frame_tcp(data, TCP(.flags = SYN));
 
 		data[cases[i].at] = cases[i].value;
-		assert_int_equal(run_port(state, A, data, length), TC_ACT_REDIRECT);
-		assert_int_equal(counter(COUNT_WIRE_MALFORMED), i + 1);
+		assert_int_equal(fixture_run_port(state, A, data, length), TC_ACT_REDIRECT);
+		assert_int_equal(fixture_counter(COUNT_WIRE_MALFORMED), i + 1);
 	}
-	assert_int_equal(counter(COUNT_WIRE_NEW_FLOWS), 0);
+	assert_int_equal(fixture_counter(COUNT_WIRE_NEW_FLOWS), 0);
 }
 
 static void test_f3_syn_of_an_ssl_server_becomes_a_flow(void **state)
@@ -372,14 +150,14 @@ static void test_e1_f3_which_syns_are_taken(void **state)
 		tcp.source_port = 2000 + i;
 		expect_taken(state, cases[i].port, &tcp, cases[i].taken);
 	}
-	assert_int_equal(counter(COUNT_WIRE_EXCEPTED), 1);
+	assert_int_equal(fixture_counter(COUNT_WIRE_EXCEPTED), 1);
 }
 
 static void test_f4_only_the_epoch_in_force_counts(void **state)
 {
 	struct flow flow;
 
-	publish(config_text, 2, 78);
+	fixture_publish(fixture_config, 2, 78);
 	expect_taken(state, A, TCP(.flags = SYN), true);
 	assert_true(find_flow(&flow, CLIENT_PORT) && flow.config_version == 77);
 	wire.control->epoch = 2;
@@ -395,10 +173,10 @@ static void test_f4_only_the_epoch_in_force_counts(void **state)
 
 static void test_f5_inspection_off_takes_no_flow(void **state)
 {
-	char text[sizeof(config_text) + 64];
+	char text[4096];
 
-	snprintf(text, sizeof(text), "device: {name: test, ssl_inspection: off}\n%s", strchr(config_text, '\n') + 1);
-	publish(text, 2, 1);
+	snprintf(text, sizeof(text), "device: {name: test, ssl_inspection: off}\n%s", strchr(fixture_config, '\n') + 1);
+	fixture_publish(text, 2, 1);
 	wire.control->epoch = 2;
 	expect_taken(state, A, TCP(.flags = SYN), false);
 	publish_purge(&wire, 1);
@@ -408,10 +186,10 @@ static void test_a8_no_live_worker(void **state)
 {
 	const __u32 slot = 3;
 
-	set_heartbeat(3, clock_now_ns() - 2 * NSEC_PER_SEC);
+	fixture_set_heartbeat(3, clock_now_ns() - 2 * NSEC_PER_SEC);
 	expect_taken(state, A, TCP(.flags = SYN), false);
-	assert_int_equal(port_tcp(state, A, TCP(.flags = SYN, .destination_port = 995)), TC_ACT_SHOT);
-	set_heartbeat(3, clock_now_ns());
+	assert_int_equal(fixture_port_tcp(state, A, TCP(.flags = SYN, .destination_port = 995)), TC_ACT_SHOT);
+	fixture_set_heartbeat(3, clock_now_ns());
 	expect_taken(state, A, TCP(.flags = SYN), true);
 	assert_int_equal(bpf_map_delete_elem(wire.map.listeners, &slot), 0);
 	/* the SYN of the dead worker's flow is decided afresh, its other frames still clear both legs */
@@ -419,11 +197,11 @@ static void test_a8_no_live_worker(void **state)
 	expect_taken(state, A, TCP(.flags = SYN), false);
 	expect_taken(state, A, TCP(.flags = ACK), false);
 	assert_int_equal(wire.control->flows, 0);
-	set_listener(0); /* lives, but is not among the workers in charge */
-	set_heartbeat(0, clock_now_ns());
+	fixture_set_listener(0); /* lives, but is not among the workers in charge */
+	fixture_set_heartbeat(0, clock_now_ns());
 	expect_taken(state, A, TCP(.flags = SYN), false);
-	assert_int_equal(counter(COUNT_WIRE_BYPASSED_NO_WORKER), 3);
-	assert_int_equal(counter(COUNT_WIRE_BLOCKED_NO_WORKER), 1);
+	assert_int_equal(fixture_counter(COUNT_WIRE_BYPASSED_NO_WORKER), 3);
+	assert_int_equal(fixture_counter(COUNT_WIRE_BLOCKED_NO_WORKER), 1);
 }
 
 static void test_a8_flows_spread_over_live_workers(void **state)
@@ -433,11 +211,11 @@ static void test_a8_flows_spread_over_live_workers(void **state)
 
 	wire.control->workers = 4;
 	for (unsigned int slot = 0; slot < 4; slot++) {
-		set_listener(slot);
-		set_heartbeat(slot, clock_now_ns() - (slot == 1 ? 2 * NSEC_PER_SEC : 0));
+		fixture_set_listener(slot);
+		fixture_set_heartbeat(slot, clock_now_ns() - (slot == 1 ? 2 * NSEC_PER_SEC : 0));
 	}
 	for (uint16_t port = 1000; port < 1900; port++) {
-		port_tcp(state, A, TCP(.flags = SYN, .source_port = port));
+		fixture_port_tcp(state, A, TCP(.flags = SYN, .source_port = port));
 		assert_true(find_flow(&flow, port));
 		share[flow.worker]++;
 	}
@@ -451,17 +229,17 @@ static void test_b12_full_table(void **state)
 	wire.control->max_flows = 1;
 	expect_taken(state, A, TCP(.flags = SYN), true);
 	expect_taken(state, A, TCP(.flags = SYN, .source_port = 2), false);
-	assert_int_equal(port_tcp(state, A, TCP(.flags = SYN, .destination_port = 995)), TC_ACT_SHOT);
-	assert_int_equal(counter(COUNT_WIRE_BYPASSED_FLOW_TABLE), 1);
-	assert_int_equal(counter(COUNT_WIRE_BLOCKED_FLOW_TABLE), 1);
+	assert_int_equal(fixture_port_tcp(state, A, TCP(.flags = SYN, .destination_port = 995)), TC_ACT_SHOT);
+	assert_int_equal(fixture_counter(COUNT_WIRE_BYPASSED_FLOW_TABLE), 1);
+	assert_int_equal(fixture_counter(COUNT_WIRE_BLOCKED_FLOW_TABLE), 1);
 }
 
 /* SYN, SYN-ACK from inspect, the client's answer */
 static void establish(void **state)
 {
-	port_tcp(state, A, TCP(.flags = SYN, .seq = 999));
-	inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .seq = 4999, .ack = 1000));
-	port_tcp(state, A, TCP(.flags = ACK, .seq = 1000, .ack = 5000));
+	fixture_port_tcp(state, A, TCP(.flags = SYN, .seq = 999));
+	fixture_inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .seq = 4999, .ack = 1000));
+	fixture_port_tcp(state, A, TCP(.flags = ACK, .seq = 1000, .ack = 5000));
 }
 
 static uint8_t flags_of(uint16_t client_port)
@@ -474,22 +252,22 @@ static uint8_t flags_of(uint16_t client_port)
 
 static void test_established_only_by_the_true_answer(void **state)
 {
-	port_tcp(state, A, TCP(.flags = SYN, .seq = 999));
-	inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .seq = 4999, .ack = 1000));
-	port_tcp(state, A, TCP(.flags = ACK, .seq = 1000, .ack = 4711));
+	fixture_port_tcp(state, A, TCP(.flags = SYN, .seq = 999));
+	fixture_inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .seq = 4999, .ack = 1000));
+	fixture_port_tcp(state, A, TCP(.flags = ACK, .seq = 1000, .ack = 4711));
 	assert_int_equal(flags_of(CLIENT_PORT), 0);
-	port_tcp(state, A, TCP(.flags = ACK, .seq = 1000, .ack = 5000));
+	fixture_port_tcp(state, A, TCP(.flags = ACK, .seq = 1000, .ack = 5000));
 	assert_int_equal(flags_of(CLIENT_PORT), FLOW_ESTABLISHED);
 }
 
 static void test_forged_resets_do_not_end_a_flow(void **state)
 {
 	establish(state);
-	port_tcp(state, A, TCP(.flags = RST, .seq = 1001));
+	fixture_port_tcp(state, A, TCP(.flags = RST, .seq = 1001));
 	assert_int_equal(flags_of(CLIENT_PORT), FLOW_ESTABLISHED);
-	port_tcp(state, A, TCP(.flags = RST, .seq = 1000));
+	fixture_port_tcp(state, A, TCP(.flags = RST, .seq = 1000));
 	assert_int_equal(flags_of(CLIENT_PORT), FLOW_ESTABLISHED | FLOW_RST | FLOW_RST_CLIENT_LEG);
-	inspect_tcp(state, TCP(.flags = RST));
+	fixture_inspect_tcp(state, TCP(.flags = RST));
 	assert_int_equal(
 		flags_of(CLIENT_PORT), FLOW_ESTABLISHED | FLOW_RST | FLOW_RST_CLIENT_LEG | FLOW_RST_SERVER_LEG);
 }
@@ -499,17 +277,17 @@ static void test_fins_of_both_legs_and_port_reuse(void **state)
 	struct flow flow;
 
 	establish(state);
-	port_tcp(state, A, TCP(.flags = FIN | ACK));
-	inspect_tcp(state, TCP(.flags = FIN | ACK));
-	port_tcp(state, B, TCP(BACK, .flags = FIN | ACK));
+	fixture_port_tcp(state, A, TCP(.flags = FIN | ACK));
+	fixture_inspect_tcp(state, TCP(.flags = FIN | ACK));
+	fixture_port_tcp(state, B, TCP(BACK, .flags = FIN | ACK));
 	assert_int_equal(flags_of(CLIENT_PORT),
 		FLOW_ESTABLISHED | FLOW_FIN_TO_SERVER | FLOW_FIN_SENT_TO_SERVER | FLOW_FIN_TO_CLIENT);
-	port_tcp(state, A, TCP(.flags = SYN)); /* not over: the same flow */
-	assert_int_equal(counter(COUNT_WIRE_NEW_FLOWS), 1);
-	inspect_tcp(state, TCP(BACK, .flags = FIN | ACK));
+	fixture_port_tcp(state, A, TCP(.flags = SYN)); /* not over: the same flow */
+	assert_int_equal(fixture_counter(COUNT_WIRE_NEW_FLOWS), 1);
+	fixture_inspect_tcp(state, TCP(BACK, .flags = FIN | ACK));
 	assert_true(flow_client_leg_over(flags_of(CLIENT_PORT)) && flow_server_leg_over(flags_of(CLIENT_PORT)));
-	port_tcp(state, A, TCP(.flags = SYN));
-	assert_int_equal(counter(COUNT_WIRE_NEW_FLOWS), 2);
+	fixture_port_tcp(state, A, TCP(.flags = SYN));
+	assert_int_equal(fixture_counter(COUNT_WIRE_NEW_FLOWS), 2);
 	assert_int_equal(wire.control->flows, 1);
 	assert_true(find_flow(&flow, CLIENT_PORT));
 	assert_int_equal(flow.flags, 0);
@@ -518,21 +296,21 @@ static void test_fins_of_both_legs_and_port_reuse(void **state)
 
 static void test_a2_headers_are_those_of_the_sender(void **state)
 {
-	port_tcp(state, A, TCP(.flags = SYN, .ttl = 17, .tos = 0xb8));
-	assert_int_equal(inspect_tcp(state, TCP(.flags = SYN, .tos = 0x03)), TC_ACT_REDIRECT);
+	fixture_port_tcp(state, A, TCP(.flags = SYN, .ttl = 17, .tos = 0xb8));
+	assert_int_equal(fixture_inspect_tcp(state, TCP(.flags = SYN, .tos = 0x03)), TC_ACT_REDIRECT);
 	assert_int_equal(out[22], 17);
 	assert_int_equal(out[15], 0xbb); /* the leg's own ECN bits */
 	assert_memory_equal(out, "\x02\0\0\0\5\1\x02\0\0\0\xc\1", 12);
 	assert_true(frame_checksums_ok(out, out_length));
-	assert_int_equal(inspect_tcp(state, TCP(BACK, .flags = SYN | ACK)), TC_ACT_REDIRECT);
+	assert_int_equal(fixture_inspect_tcp(state, TCP(BACK, .flags = SYN | ACK)), TC_ACT_REDIRECT);
 	assert_int_equal(out[22], 64);
 	assert_memory_equal(out, "\x02\0\0\0\xc\1\x02\0\0\0\5\1", 12);
-	port_tcp(state, B, TCP(BACK, .flags = SYN | ACK, .ttl = 240, .tos = 0x20));
-	inspect_tcp(state, TCP(BACK, .flags = ACK));
+	fixture_port_tcp(state, B, TCP(BACK, .flags = SYN | ACK, .ttl = 240, .tos = 0x20));
+	fixture_inspect_tcp(state, TCP(BACK, .flags = ACK));
 	assert_int_equal(out[22], 240);
 	assert_int_equal(out[15], 0x20);
 	assert_true(frame_checksums_ok(out, out_length));
-	assert_int_equal(counter(COUNT_WIRE_FROM_INSPECT), 3);
+	assert_int_equal(fixture_counter(COUNT_WIRE_FROM_INSPECT), 3);
 }
 
 static void test_a1_nothing_else_leaves_inspect(void **state)
@@ -541,12 +319,12 @@ static void test_a1_nothing_else_leaves_inspect(void **state)
 	uint8_t data[FRAME_MAX];
 	size_t length = frame_icmp(data, 3, 4, TCP(.flags = ACK));
 
-	assert_int_equal(inspect_tcp(state, TCP(.flags = ACK)), TC_ACT_SHOT);
-	port_tcp(state, A, TCP(.flags = SYN));
-	assert_int_equal(run_program(bpf->progs.ti0_ingress, data, length, port_index[D]), TC_ACT_SHOT);
-	assert_int_equal(inspect_tcp(state, TCP(.flags = ACK, .protocol = IPPROTO_UDP)), TC_ACT_SHOT);
-	assert_int_equal(inspect_tcp(state, TCP(.flags = ACK, .fragment = 0x2000)), TC_ACT_SHOT);
-	assert_int_equal(counter(COUNT_WIRE_LEFTOVERS), 4);
+	assert_int_equal(fixture_inspect_tcp(state, TCP(.flags = ACK)), TC_ACT_SHOT);
+	fixture_port_tcp(state, A, TCP(.flags = SYN));
+	assert_int_equal(fixture_run_program(bpf->progs.ti0_ingress, data, length, port_index[D]), TC_ACT_SHOT);
+	assert_int_equal(fixture_inspect_tcp(state, TCP(.flags = ACK, .protocol = IPPROTO_UDP)), TC_ACT_SHOT);
+	assert_int_equal(fixture_inspect_tcp(state, TCP(.flags = ACK, .fragment = 0x2000)), TC_ACT_SHOT);
+	assert_int_equal(fixture_counter(COUNT_WIRE_LEFTOVERS), 4);
 }
 
 static void test_a5_overlapping_tenants_in_two_segments(void **state)
@@ -559,7 +337,7 @@ static void test_a5_overlapping_tenants_in_two_segments(void **state)
 	internal = out[34] << 8 | out[35];
 	assert_int_not_equal(internal, CLIENT_PORT);
 	assert_true(frame_checksums_ok(out, out_length));
-	assert_int_equal(counter(COUNT_WIRE_OVERLAPS), 1);
+	assert_int_equal(fixture_counter(COUNT_WIRE_OVERLAPS), 1);
 	expect_taken(state, C, TCP(.flags = ACK), true);
 	assert_int_equal(out[34] << 8 | out[35], internal);
 	expect_taken(state, D, TCP(BACK, .flags = ACK), true);
@@ -568,16 +346,16 @@ static void test_a5_overlapping_tenants_in_two_segments(void **state)
 	expect_taken(state, A, TCP(.flags = ACK), true);
 	assert_int_equal(out[34] << 8 | out[35], CLIENT_PORT);
 	/* out again under the true port */
-	inspect_tcp(state, TCP(.flags = SYN, .source_port = internal));
+	fixture_inspect_tcp(state, TCP(.flags = SYN, .source_port = internal));
 	assert_int_equal(out[34] << 8 | out[35], CLIENT_PORT);
 	assert_true(frame_checksums_ok(out, out_length));
 	/* an error about it: the quoted port is the internal one, the checksum right */
-	assert_int_equal(run_port(state, D, data, frame_icmp(data, 3, 4, TCP(.flags = ACK))), TC_ACT_REDIRECT);
-	assert_int_equal(counter(COUNT_WIRE_ICMP_TO_INSPECT), 1);
+	assert_int_equal(fixture_run_port(state, D, data, frame_icmp(data, 3, 4, TCP(.flags = ACK))), TC_ACT_REDIRECT);
+	assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), 1);
 	assert_int_equal(out[62] << 8 | out[63], internal);
 	assert_true(frame_checksums_ok(out, out_length));
 	/* its end takes the alias with it */
-	set_heartbeat(3, 1);
+	fixture_set_heartbeat(3, 1);
 	expect_taken(state, C, TCP(.flags = SYN), false);
 	assert_int_equal(wire.control->aliases, 0);
 	assert_int_equal(wire.control->flows, 1);
@@ -592,21 +370,24 @@ static void test_a9_icmp_errors_about_flows(void **state)
 	uint8_t data[FRAME_MAX];
 	uint64_t expected = 0;
 
-	port_tcp(state, A, TCP(.flags = SYN));
+	fixture_port_tcp(state, A, TCP(.flags = SYN));
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		/* about the server leg, from the server's side; about the client leg, from the client's */
-		assert_int_equal(run_port(state, B, data, frame_icmp(data, types[i].type, 4, TCP(.flags = ACK))),
+		assert_int_equal(
+			fixture_run_port(state, B, data, frame_icmp(data, types[i].type, 4, TCP(.flags = ACK))),
 			TC_ACT_REDIRECT);
-		assert_int_equal(run_port(state, A, data, frame_icmp(data, types[i].type, 4, TCP(BACK, .flags = ACK))),
+		assert_int_equal(
+			fixture_run_port(state, A, data, frame_icmp(data, types[i].type, 4, TCP(BACK, .flags = ACK))),
 			TC_ACT_REDIRECT);
 		expected += types[i].error ? 2 : 0;
-		assert_int_equal(counter(COUNT_WIRE_ICMP_TO_INSPECT), expected);
+		assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), expected);
 		/* the wrong side, and a stranger */
-		run_port(state, A, data, frame_icmp(data, types[i].type, 4, TCP(.flags = ACK)));
-		run_port(state, B, data, frame_icmp(data, types[i].type, 4, TCP(.flags = ACK, .source_port = 1)));
-		assert_int_equal(counter(COUNT_WIRE_ICMP_TO_INSPECT), expected);
+		fixture_run_port(state, A, data, frame_icmp(data, types[i].type, 4, TCP(.flags = ACK)));
+		fixture_run_port(
+			state, B, data, frame_icmp(data, types[i].type, 4, TCP(.flags = ACK, .source_port = 1)));
+		assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), expected);
 	}
-	assert_int_equal(counter(COUNT_WIRE_TO_INSPECT), 1);
+	assert_int_equal(fixture_counter(COUNT_WIRE_TO_INSPECT), 1);
 }
 
 static void test_a9_mss_fits_the_smaller_port(void **state)
@@ -615,7 +396,7 @@ static void test_a9_mss_fits_the_smaller_port(void **state)
 	static const uint8_t small[] = {2, 4, 0x02, 0x00}, broken[] = {8, 0, 2, 4, 0x05, 0xb4, 1, 1};
 	const unsigned int clamped = SMALL_MTU - 40;
 
-	add_port(A, SMALL_MTU);
+	fixture_add_port(A, SMALL_MTU);
 	expect_taken(state, A, TCP(.flags = SYN, .options = even, .n_options = sizeof(even)), true);
 	assert_int_equal(out[56] << 8 | out[57], clamped);
 	assert_true(frame_checksums_ok(out, out_length));
@@ -625,13 +406,13 @@ static void test_a9_mss_fits_the_smaller_port(void **state)
 	expect_taken(state, A, TCP(.flags = SYN, .options = small, .n_options = sizeof(small)), true);
 	assert_int_equal(out[56] << 8 | out[57], 0x200);
 	expect_taken(state, A, TCP(.flags = SYN, .options = broken, .n_options = sizeof(broken)), true);
-	inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .options = even, .n_options = sizeof(even)));
+	fixture_inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .options = even, .n_options = sizeof(even)));
 	assert_int_equal(out[56] << 8 | out[57], clamped);
 	assert_true(frame_checksums_ok(out, out_length));
-	inspect_tcp(
+	fixture_inspect_tcp(
 		state, TCP(.flags = SYN, .options = even, .n_options = sizeof(even))); /* leaves on the large port */
 	assert_int_equal(out[56] << 8 | out[57], 1460);
-	add_port(A, PORT_MTU);
+	fixture_add_port(A, PORT_MTU);
 }
 
 static void test_frames_of_an_unknown_port_are_dropped(void **state)
@@ -640,7 +421,7 @@ static void test_frames_of_an_unknown_port_are_dropped(void **state)
 	uint8_t data[FRAME_MAX];
 	size_t length = frame_tcp(data, TCP(.flags = SYN));
 
-	assert_int_equal(run_program(bpf->progs.port_ingress, data, length, 1), TC_ACT_SHOT);
+	assert_int_equal(fixture_run_program(bpf->progs.port_ingress, data, length, 1), TC_ACT_SHOT);
 }
 
 /* Every frame has one fate, and each fate its counter. */
@@ -652,7 +433,7 @@ static uint64_t fates(void)
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		total += counter(counters[i]);
+		total += fixture_counter(counters[i]);
 	return total;
 }
 
@@ -680,31 +461,31 @@ static void test_mutated_frames(void **state)
 	uint8_t data[FRAME_MAX];
 
 	srand(4711);
-	add_port(A, SMALL_MTU);
+	fixture_add_port(A, SMALL_MTU);
 	for (uint64_t i = 0; i < rounds; i++) {
 		size_t length = random_frame(data);
 		int verdict;
 
 		if (i % 1000 == 0)
-			set_heartbeat(3, clock_now_ns());
-		verdict = run_port(state, rand() % PORTS, data, length);
+			fixture_set_heartbeat(3, clock_now_ns());
+		verdict = fixture_run_port(state, rand() % PORTS, data, length);
 		assert_true(verdict == TC_ACT_REDIRECT || verdict == TC_ACT_SHOT);
-		verdict = run_program(bpf->progs.ti0_ingress, data, length, port_index[D]);
+		verdict = fixture_run_program(bpf->progs.ti0_ingress, data, length, port_index[D]);
 		assert_true(verdict == TC_ACT_REDIRECT || verdict == TC_ACT_SHOT);
 	}
 	/* errors are of both programs; there are none */
-	assert_int_equal(counter(COUNT_WIRE_ERRORS), 0);
+	assert_int_equal(fixture_counter(COUNT_WIRE_ERRORS), 0);
 	assert_int_equal(fates(), rounds);
-	assert_int_equal(counter(COUNT_WIRE_FROM_INSPECT) + counter(COUNT_WIRE_LEFTOVERS), rounds);
-	add_port(A, PORT_MTU);
+	assert_int_equal(fixture_counter(COUNT_WIRE_FROM_INSPECT) + fixture_counter(COUNT_WIRE_LEFTOVERS), rounds);
+	fixture_add_port(A, PORT_MTU);
 }
 
 static void test_reaper_keeps_the_counts(void **state)
 {
 	struct dataplane_reap reap;
 
-	port_tcp(state, A, TCP(.flags = SYN));
-	port_tcp(state, C, TCP(.flags = SYN));
+	fixture_port_tcp(state, A, TCP(.flags = SYN));
+	fixture_port_tcp(state, C, TCP(.flags = SYN));
 	assert_int_equal(dataplane_reap(&wire, 100, &reap), 0);
 	assert_int_equal(reap.flows, 2);
 	assert_int_equal(flows_remove_segment(&wire, 1), 0);
@@ -718,7 +499,7 @@ static void test_reaper_keeps_the_counts(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup(name, setup)
+#define T(name) cmocka_unit_test_setup(name, fixture_setup)
 	const struct CMUnitTest tests[] = {
 		T(test_a3_other_frames_are_forwarded_and_counted),
 		T(test_malformed_ipv4_is_forwarded_and_counted),
@@ -742,5 +523,5 @@ int main(void)
 		T(test_reaper_keeps_the_counts),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
 }
