@@ -3,10 +3,8 @@
 import collections
 import contextlib
 import ctypes
-import hashlib
 import json
 import os
-import signal
 import socket
 import struct
 import subprocess
