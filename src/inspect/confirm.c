@@ -4,9 +4,10 @@
 #include <ctype.h>
 #include <string.h>
 
-#define CONFIRM_EFFORT (4u << 20) /* bytes looked at for one filter, all tries together: about a millisecond */
-#define CONFIRM_STEP 64           /* what one try costs besides the bytes it searches */
-#define CONFIRM_REGEX_STEP 16384
+#define CONFIRM_STEP 64 /* what one try costs besides the bytes it searches */
+#define CONFIRM_REGEX_STEP 8192
+#define CONFIRM_REGEX_LOOK 8 /* tries between two looks at the clock */
+#define CONFIRM_REGEX_TIME 4000000ull
 
 enum outcome {
 	NO,    /* not from this position: try the next occurrence before */
@@ -20,7 +21,9 @@ struct confirm {
 	const struct view *view; /* of the buffer being looked at */
 	size_t group_end;        /* conditions on it end there */
 	struct regex_memory *memory;
-	uint32_t effort;
+	uint64_t effort;
+	unsigned int regex_tries;
+	uint64_t regex_start; /* CPU time at one of the first tries */
 	bool uses_variables;
 	uint64_t variables[FILTER_VARIABLES_MAX];
 };
@@ -29,7 +32,7 @@ static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at);
 
 static bool spend(struct confirm *c, size_t bytes)
 {
-	uint32_t cost = (uint32_t)MIN(bytes, CONFIRM_EFFORT) + CONFIRM_STEP;
+	uint64_t cost = bytes + CONFIRM_STEP;
 
 	c->effort = c->effort > cost ? c->effort - cost : 0;
 	return c->effort;
@@ -145,6 +148,19 @@ static enum outcome confirm_content(struct confirm *c, size_t i, int64_t at)
 }
 
 /* --- pcre ------------------------------------------------------------------------------------------------------ */
+static bool spend_regex(struct confirm *c, size_t bytes)
+{
+	if (c->regex_tries++ % CONFIRM_REGEX_LOOK == CONFIRM_REGEX_LOOK - 1) {
+		uint64_t now = regex_clock();
+
+		if (!c->regex_start)
+			c->regex_start = now;
+		if (now - c->regex_start > CONFIRM_REGEX_TIME)
+			return false;
+	}
+	return spend(c, bytes + CONFIRM_REGEX_STEP);
+}
+
 static enum outcome confirm_pcre(struct confirm *c, size_t i, int64_t at)
 {
 	const struct condition *condition = &c->filter->conditions[i];
@@ -160,7 +176,7 @@ static enum outcome confirm_pcre(struct confirm *c, size_t i, int64_t at)
 		enum regex_result result;
 		enum outcome outcome;
 
-		if (!spend(c, CONFIRM_REGEX_STEP))
+		if (!spend_regex(c, condition->relative ? 0 : subject.len - start))
 			return GIVE_UP;
 		result = regex_find(condition->pcre.regex, c->memory, subject, start,
 			(c->view->complete ? 0 : REGEX_MORE_AFTER) |
@@ -360,26 +376,37 @@ static bool has_variables(const struct filter *filter)
 	return false;
 }
 
-enum confirm_result confirm_filter(const struct filter *filter, const struct views *views, struct regex_memory *memory)
+static enum confirm_result confirm_groups(struct confirm *c, const struct views *views)
 {
-	struct confirm c = {
-		.filter = filter, .memory = memory, .effort = CONFIRM_EFFORT, .uses_variables = has_variables(filter)};
+	const struct filter *filter = c->filter;
 
-	for (size_t i = 0; i < filter->n_conditions; i = c.group_end) {
+	for (size_t i = 0; i < filter->n_conditions; i = c->group_end) {
 		enum buffer_id buffer = filter->conditions[i].buffer;
 		enum outcome outcome;
 
-		for (c.group_end = i; c.group_end < filter->n_conditions; c.group_end++)
-			if (filter->conditions[c.group_end].buffer != buffer)
+		for (c->group_end = i; c->group_end < filter->n_conditions; c->group_end++)
+			if (filter->conditions[c->group_end].buffer != buffer)
 				break;
-		c.view = &views->view[buffer];
-		if (!c.view->present)
-			return CONFIRM_NO_MATCH;
-		outcome = confirm_from(&c, i, 0);
+		c->view = &views->view[buffer];
+		outcome = c->view->present ? confirm_from(c, i, 0) : NEVER;
 		if (outcome == GIVE_UP)
 			return CONFIRM_LIMIT;
 		if (outcome != YES)
-			return CONFIRM_NO_MATCH;
+			return buffer_is_stream(buffer) ? CONFIRM_NO_MATCH : CONFIRM_HEAD_UNMET;
 	}
 	return CONFIRM_MATCH;
+}
+
+enum confirm_result confirm_filter(
+	const struct filter *filter, const struct views *views, struct regex_memory *memory, uint64_t *effort)
+{
+	struct confirm c = {.filter = filter,
+		.memory = memory,
+		.effort = MIN(*effort, CONFIRM_EFFORT),
+		.uses_variables = has_variables(filter)};
+	uint64_t before = c.effort;
+	enum confirm_result result = before ? confirm_groups(&c, views) : CONFIRM_LIMIT;
+
+	*effort -= before - c.effort;
+	return result;
 }

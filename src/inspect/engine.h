@@ -27,11 +27,20 @@ struct match {
 	uint64_t end; /* stream offset past the byte that completed it */
 };
 
+/* What a candidate that did not match is waiting for: it need not be evaluated again before bytes come that hold it. */
+struct wait {
+	uint32_t index;
+	int16_t condition; /* this content, which occurs nowhere yet; WAIT_ANY: any of the filter's contents */
+};
+#define WAIT_ANY (-1)
+#define SCRATCH_WAITS 1024
+
 struct inspect_scratch {
 	hs_scratch_t *hs;
 	struct regex_memory *regex;
 	struct inspect_stats stats;
-	size_t n_pieces, n_matches;
+	size_t n_pieces, n_matches, n_waits;
+	struct wait waits[SCRATCH_WAITS]; /* those of the judgement going on, by index */
 	struct piece pieces[SCRATCH_PIECES];
 	struct match matches[SCRATCH_MATCHES];
 	size_t arena_used;

@@ -6,6 +6,8 @@
 #include "base/span.h"
 #include "inspect/stream.h"
 
+#define EFFORT_PER_BYTE 4096ull
+#define EFFORT_MAX (64ull * CONFIRM_EFFORT)
 #define HEAD_BUFFERS ((1u << BUFFER_REQUEST_BODY) - 1) /* buffers.def lists the growing ones last */
 
 static enum buffer_id body_buffer(enum inspect_dir dir)
@@ -19,6 +21,7 @@ struct judge {
 	struct half *half;
 	const struct judgement *judgement;
 	bool head_shown;
+	size_t next_wait; /* walks the half's waits along with the candidates */
 	struct views views;
 };
 
@@ -128,10 +131,9 @@ static void flowbits_apply(struct inspect_stream *stream, const struct filter *f
 /* --- evaluation -------------------------------------------------------------------------------------------------- */
 static bool evaluate(struct judge *j, const struct filter *filter)
 {
-	enum confirm_result result = confirm_filter(filter, &j->views, j->stream->scratch->regex);
+	uint64_t effort = CONFIRM_EFFORT;
 
-	j->stream->scratch->stats.confirm_limit += result == CONFIRM_LIMIT;
-	return result == CONFIRM_MATCH;
+	return confirm_filter(filter, &j->views, j->stream->scratch->regex, &effort) == CONFIRM_MATCH;
 }
 
 /* The stream offset past the byte with which the filter matched: found by halving, since bytes that come later never
@@ -168,13 +170,20 @@ static uint64_t **hit_bits(struct judge *j, const struct filter *filter)
 	return is_raw_only(filter) ? &j->half->raw_hits : &j->half->hits;
 }
 
-static void note_match(struct judge *j, const struct filter *filter, uint32_t index)
+/* the filter is decided for this message, or matched in this stream */
+static void decide(struct judge *j, const struct filter *filter, uint32_t index)
 {
-	struct inspect_scratch *scratch = j->stream->scratch;
 	uint64_t *hits = stream_bits(j->stream, hit_bits(j, filter));
 
 	if (hits)
 		bit_set(hits, index);
+}
+
+static void note_match(struct judge *j, const struct filter *filter, uint32_t index)
+{
+	struct inspect_scratch *scratch = j->stream->scratch;
+
+	decide(j, filter, index);
 	flowbits_apply(j->stream, filter);
 	if (filter->silent)
 		return;
@@ -185,21 +194,69 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 	scratch->matches[scratch->n_matches++] = (struct match){filter, index, match_end(j, filter)};
 }
 
+/* given up: no candidate any more until its pattern is found again */
+static void give_up(struct judge *j, uint32_t index)
+{
+	j->stream->scratch->stats.confirm_limit++;
+	if (j->half->candidates)
+		bit_clear(j->half->candidates, index);
+	if (j->half->older)
+		bit_clear(j->half->older, index);
+}
+
+static void try_now(struct judge *j, const struct filter *filter, uint32_t index)
+{
+	switch (confirm_filter(filter, &j->views, j->stream->scratch->regex, &j->half->effort)) {
+	case CONFIRM_MATCH:
+		note_match(j, filter, index);
+		break;
+	case CONFIRM_NO_MATCH:
+		waits_note(j->stream->scratch, filter, index, &j->views);
+		break;
+	case CONFIRM_HEAD_UNMET:
+		decide(j, filter, index);
+		break;
+	case CONFIRM_LIMIT:
+		give_up(j, index);
+		break;
+	}
+}
+
+static const struct wait *find_wait(struct judge *j, uint32_t index)
+{
+	const struct half *half = j->half;
+
+	while (j->next_wait < half->n_waits && half->waits[j->next_wait].index < index)
+		j->next_wait++;
+	return j->next_wait < half->n_waits && half->waits[j->next_wait].index == index ? &half->waits[j->next_wait]
+											: NULL;
+}
+
 static void try_filter(struct judge *j, uint32_t index)
 {
 	const struct filter *filter = j->stream->engine->set.filters[index];
+	struct inspect_scratch *scratch = j->stream->scratch;
+	const struct wait *wait;
 
 	if (!filter->streams && !j->judgement->head)
 		return;
 	if (filter->http && j->stream->options.service != INSPECT_HTTP)
 		return;
-	if (bit_is_set(*hit_bits(j, filter), index) || !flowbits_admit(j->stream, filter) ||
-		!header_applies(&filter->header, filter->http, &j->stream->options, j->dir))
+	if (bit_is_set(*hit_bits(j, filter), index) || !flowbits_admit(j->stream, filter))
 		return;
+	wait = find_wait(j, index);
+	if (wait && !wait_is_over(wait, filter, j->half, &j->views)) {
+		if (scratch->n_waits < SCRATCH_WAITS)
+			scratch->waits[scratch->n_waits++] = *wait;
+		return;
+	}
+	if (!header_applies(&filter->header, filter->http, &j->stream->options, j->dir)) {
+		decide(j, filter, index);
+		return;
+	}
 	if (filter->buffers & HEAD_BUFFERS)
 		show_head(j);
-	if (evaluate(j, filter))
-		note_match(j, filter, index);
+	try_now(j, filter, index);
 }
 
 static void try_all(struct judge *j)
@@ -213,6 +270,7 @@ static void try_all(struct judge *j)
 		for (; bits; bits &= bits - 1)
 			try_filter(j, (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits)));
 	}
+	j->next_wait = j->half->n_waits; /* what follows has no candidates' bits, and no waits */
 	for (size_t i = 0; i < groups->n_always[j->dir]; i++)
 		try_filter(j, groups->always[j->dir][i]);
 }
@@ -312,6 +370,14 @@ static void rotate_candidates(struct judge *j)
 		}
 }
 
+/* What evaluations may cost grows with the bytes, so that a peer who sends them one at a time gains nothing. */
+static void grant_effort(struct half *half)
+{
+	uint64_t earned = MIN(half->offset - half->judged, EFFORT_MAX / EFFORT_PER_BYTE) * EFFORT_PER_BYTE;
+
+	half->effort = MIN(half->effort + earned, EFFORT_MAX);
+}
+
 void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const struct judgement *judgement)
 {
 	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = judgement};
@@ -323,7 +389,9 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 		j.head_shown = true;
 	}
 	show_windows(&j, j.half->offset, judgement->complete);
+	grant_effort(j.half);
 	try_all(&j);
+	waits_keep(stream->scratch, j.half);
 	report(&j);
 	stream->scratch->n_pieces = 0;
 	j.half->judged = j.half->offset;

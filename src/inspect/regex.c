@@ -11,6 +11,7 @@
 
 #define REGEX_MATCH_LIMIT 10000 /* Suricata's default is 3500 */
 #define REGEX_SLICE 128
+#define REGEX_SLICES_PER_LOOK 8
 #define REGEX_TIME_NS 2000000ull
 #define REGEX_DEPTH_LIMIT 2000
 #define REGEX_HEAP_LIMIT_KB 2048
@@ -102,7 +103,7 @@ void regex_memory_free(struct regex_memory **memory)
 	*memory = NULL;
 }
 
-static uint64_t now_ns(void)
+uint64_t regex_clock(void)
 {
 	struct timespec ts;
 
@@ -125,9 +126,9 @@ static int match_all(
 	const struct regex *regex, struct regex_memory *memory, struct span subject, size_t start, uint32_t options)
 {
 	bool sliced = !regex->anchored && subject.len - start > REGEX_SLICE;
-	uint64_t deadline = sliced ? now_ns() + REGEX_TIME_NS : 0;
+	uint64_t deadline = sliced ? regex_clock() + REGEX_TIME_NS : 0;
 
-	for (;;) {
+	for (unsigned int slices = 1;; slices++) {
 		int r = match_slice(regex, memory, subject, start, options);
 
 		if (r != PCRE2_ERROR_NOMATCH || !sliced)
@@ -135,7 +136,7 @@ static int match_all(
 		start += REGEX_SLICE;
 		if (start > subject.len)
 			return r;
-		if (now_ns() > deadline)
+		if (slices % REGEX_SLICES_PER_LOOK == 0 && regex_clock() > deadline)
 			return PCRE2_ERROR_MATCHLIMIT;
 	}
 }

@@ -27,6 +27,9 @@ void regex_free(struct regex **regex);
 int regex_memory_new(struct regex_memory **out);
 void regex_memory_free(struct regex_memory **memory);
 
+/* CPU time of this thread in nanoseconds, by which regular expressions are bounded */
+uint64_t regex_clock(void);
+
 enum regex_result { REGEX_MATCH, REGEX_NO_MATCH, REGEX_LIMIT };
 enum regex_more {                   /* the subject is part of something larger */
 	REGEX_MORE_AFTER = 1 << 0,  /* $ does not match at its end */

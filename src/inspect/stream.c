@@ -6,6 +6,8 @@
 
 #include "base/span.h"
 
+#define EFFORT_START (16ull * CONFIRM_EFFORT)
+
 static enum buffer_id body_buffer(enum inspect_dir dir)
 {
 	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
@@ -42,6 +44,7 @@ int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine 
 	stream->options = *options;
 	TAILQ_INIT(&stream->transactions);
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
+		stream->half[dir].effort = EFFORT_START;
 		stream->half[dir].scan = direction_is_scanned(engine, options, dir);
 		stream->half[dir].phase = options->service == INSPECT_HTTP ? PHASE_HEAD : PHASE_RAW;
 	}
@@ -58,6 +61,7 @@ static void half_clear(struct half *half)
 	free(half->older);
 	free(half->hits);
 	free(half->raw_hits);
+	free(half->waits);
 }
 
 void inspect_stream_free(struct inspect_stream **stream)
@@ -126,6 +130,10 @@ void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
 	clear_bits(&half->candidates);
 	clear_bits(&half->older);
 	clear_bits(&half->hits);
+	free(half->waits);
+	half->waits = NULL;
+	half->n_waits = 0;
+	half->judged_raw = half->judged_body = 0;
 	half->body_len = 0;
 	half->unit = half->rotated = half->judged = half->offset;
 	half->transaction = NULL;
@@ -250,7 +258,8 @@ size_t inspect_stream_memory(const struct inspect_stream *stream)
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
 		const struct half *half = &stream->half[dir];
 
-		total += half->head_size + window_memory(&half->raw) + window_memory(&half->body_window);
+		total += half->n_waits * sizeof(*half->waits) + half->head_size + window_memory(&half->raw) +
+			 window_memory(&half->body_window);
 		total += bits * (!!half->candidates + !!half->older + !!half->hits + !!half->raw_hits);
 	}
 	TAILQ_FOREACH (t, &stream->transactions, link)

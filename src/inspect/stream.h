@@ -35,7 +35,8 @@ struct half { /* one direction */
 	uint64_t judged;  /* stream bytes up to which the filters have been judged */
 	uint64_t unit;    /* stream offset where the current message or the raw payload began */
 	uint64_t hold_left;
-	uint8_t *head; /* of the current message, as far as received */
+	uint64_t effort; /* what evaluations may still spend, see confirm.h */
+	uint8_t *head;   /* of the current message, as far as received */
 	size_t head_len, head_size, head_scanned;
 	struct http_body body;
 	uint64_t body_len;
@@ -47,6 +48,9 @@ struct half { /* one direction */
 	uint64_t *raw_hits; /* matched on raw payload in this stream */
 	uint64_t *older;    /* candidates of the stretch before, while a window slides */
 	uint64_t rotated;   /* stream offset where the current stretch began */
+	size_t n_waits;
+	struct wait *waits;               /* of the last judgement, by index */
+	uint64_t judged_raw, judged_body; /* bytes of the raw unit and of the body that it saw */
 };
 
 struct inspect_stream {
@@ -98,3 +102,14 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 void stream_release(struct inspect_stream *stream, enum inspect_dir dir);
 /* the head buffers of the current message, in the scratch's arena */
 void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, struct views *out);
+
+/* --- waits.c -------------------------------------------------------------------------------------------------------
+ */
+/* notes what the filter, unmatched on these views, waits for; a filter without a note is evaluated every time */
+void waits_note(
+	struct inspect_scratch *scratch, const struct filter *filter, uint32_t index, const struct views *views);
+/* false while the bytes since the last judgement cannot have made the filter match */
+bool wait_is_over(
+	const struct wait *wait, const struct filter *filter, const struct half *half, const struct views *views);
+/* keeps the notes of this judgement for the next */
+void waits_keep(struct inspect_scratch *scratch, struct half *half);
