@@ -88,7 +88,7 @@ def test_1000_concurrent_sessions(lab):
 @pytest.mark.cable
 def test_slow_reader_gets_everything(lab):
     """the client's window is small and it takes its time: back-pressure reaches the server, no byte is lost"""
-    data = os.urandom(MEGABYTE) * 8
+    data = os.urandom(MEGABYTE) * 32  # more than all buffers on the way hold
 
     def send(connection):
         started = time.monotonic()
@@ -100,7 +100,7 @@ def test_slow_reader_gets_everything(lab):
             got = bytearray()
             while len(got) < len(data):
                 got += connection.recv(65536)
-                if len(got) < 4 * MEGABYTE:
+                if len(got) < 8 * MEGABYTE:
                     time.sleep(0.004)
             assert got == data
     assert server.results[0] > 0.3, "the server was held back"

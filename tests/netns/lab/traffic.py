@@ -78,6 +78,7 @@ class Held:
         context = context or client_context()
         for _ in range(number):
             self.connections.append(tls_connect(topology.client, port, context=context, name=name, timeout=10))
+        self.ports = {connection.getsockname()[1] for connection in self.connections}
 
     def __enter__(self):
         return self
