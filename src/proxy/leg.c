@@ -17,7 +17,7 @@ static void leg_fail(struct leg *leg, int error)
 {
 	if (!leg->error)
 		leg->error = error ? error : ECONNRESET;
-	leg->readable = leg->writable = false;
+	leg->writable = false;
 }
 
 static int leg_socket_error(const struct leg *leg)
@@ -42,7 +42,10 @@ static void leg_on_event(struct loop_source *source, uint32_t events)
 		if (!(events & EPOLLERR))
 			leg->connected = true;
 	}
-	if (events & EPOLLERR)
+	/* a peer's last words may wait in front of its reset: reading finds both, in order */
+	if (events & EPOLLERR && leg->connected)
+		leg->reset = true;
+	else if (events & EPOLLERR)
 		leg_fail(leg, leg_socket_error(leg));
 	session_run(leg->session);
 }
@@ -70,9 +73,9 @@ int leg_open(struct leg *leg, struct leg_io *io, struct session *session, int fd
 	return r;
 }
 
-bool leg_is_open(const struct leg *leg)
+bool leg_is_broken(const struct leg *leg)
 {
-	return leg->source.fd >= 0;
+	return leg->error || leg->reset;
 }
 
 void leg_close(struct leg *leg, bool reset)
@@ -99,13 +102,14 @@ enum leg_status leg_receive(struct leg *leg, uint8_t *buf, size_t size, size_t *
 {
 	ssize_t got;
 
-	if (leg->error)
-		return LEG_RESET;
 	if (leg->fin_received)
 		return LEG_FIN;
-	if (!leg->readable)
+	if (!leg->readable && !leg->error)
 		return LEG_AGAIN;
+	/* also after a failed send: what the peer said before it reset the connection says why */
 	got = recv(leg->source.fd, buf, size, 0);
+	if (leg->error && got <= 0)
+		return LEG_RESET;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
 		leg->readable = errno == EINTR;
 		return LEG_AGAIN;

@@ -42,6 +42,7 @@ struct leg {
 	size_t backlog_len, backlog_sent;
 	int error; /* errno of the socket, 0 while it works */
 	bool connected, readable, writable;
+	bool reset;   /* the socket has failed; what came before may still be read */
 	bool hang_up; /* a FIN waits behind the data that is left to read */
 	bool fin_received, fin_sent, notify_received, notify_sent;
 };
@@ -52,7 +53,8 @@ extern const struct tls_callbacks leg_tls_callbacks; /* owner: the leg */
 int leg_open(struct leg *leg, struct leg_io *io, struct session *session, int fd, bool connected);
 /* reset: the peer sees RST, nothing unsent is delivered; else an orderly close */
 void leg_close(struct leg *leg, bool reset);
-bool leg_is_open(const struct leg *leg);
+/* reset or failed, with or without data left to read */
+bool leg_is_broken(const struct leg *leg);
 
 /* raw bytes, before TLS: as leg_read() */
 enum leg_status leg_receive(struct leg *leg, uint8_t *buf, size_t size, size_t *n);

@@ -156,6 +156,10 @@ static enum pump relay_pump(struct session *session, enum inspect_dir dir, enum 
 
 	for (unsigned int turn = 0; turn < RELAY_BUDGET; turn++) {
 		status = relay_flush(session, dir);
+		if (status == LEG_AGAIN && leg_is_broken(source)) {
+			*reason = session_leg_reason(session, relay_source_side(dir), LEG_RESET);
+			return PUMP_FAILED;
+		}
 		if (status == LEG_AGAIN)
 			return PUMP_WAIT;
 		if (status != LEG_OK) {

@@ -239,7 +239,7 @@ static enum session_step session_step_client_hello(struct session *session)
 	enum leg_status status;
 	size_t n;
 
-	if (session->legs[LEG_SERVER].error)
+	if (leg_is_broken(&session->legs[LEG_SERVER]))
 		return session_fail_leg(session, LEG_SERVER, LEG_RESET);
 	for (;;) {
 		if (!session_hello_room(session))
@@ -318,9 +318,9 @@ static enum session_step session_step_server_connect(struct session *session)
 {
 	const struct leg *leg = &session->legs[LEG_SERVER];
 
-	if (leg->error)
+	if (leg_is_broken(leg))
 		return session_fail_leg(session, LEG_SERVER, LEG_RESET);
-	if (session->legs[LEG_CLIENT].error)
+	if (leg_is_broken(&session->legs[LEG_CLIENT]))
 		return session_fail_leg(session, LEG_CLIENT, LEG_RESET);
 	return leg->connected ? session_begin_server_handshake(session) : SESSION_SERVER_CONNECT;
 }
@@ -362,7 +362,7 @@ static enum session_step session_step_server_handshake(struct session *session)
 {
 	enum leg_status status = leg_handshake(&session->legs[LEG_SERVER]);
 
-	if (session->legs[LEG_CLIENT].error)
+	if (leg_is_broken(&session->legs[LEG_CLIENT]))
 		return session_fail_leg(session, LEG_CLIENT, LEG_RESET);
 	if (status == LEG_AGAIN)
 		return SESSION_SERVER_HANDSHAKE;
@@ -416,12 +416,22 @@ static void session_count_established(struct session *session)
 		session_count(session, COUNTER_SESSIONS_TLS12, 1);
 }
 
+/* the server leg broke while the client's handshake went on: an alert in front of the reset says why (TLS 1.3 asks for
+ * client certificates so, RFC 8446 section 4.4.2.4) */
+static enum session_step session_fail_server_meanwhile(struct session *session)
+{
+	size_t n;
+	enum leg_status status = leg_read(&session->legs[LEG_SERVER], session->worker->plain, WORKER_PLAIN_SIZE, &n);
+
+	return session_fail_leg(session, LEG_SERVER, status == LEG_FAILED ? LEG_FAILED : LEG_RESET);
+}
+
 static enum session_step session_step_client_handshake(struct session *session)
 {
 	enum leg_status status = leg_handshake(&session->legs[LEG_CLIENT]);
 
-	if (session->legs[LEG_SERVER].error)
-		return session_fail_leg(session, LEG_SERVER, LEG_RESET);
+	if (leg_is_broken(&session->legs[LEG_SERVER]))
+		return session_fail_server_meanwhile(session);
 	if (status == LEG_AGAIN)
 		return SESSION_CLIENT_HANDSHAKE;
 	if (status != LEG_OK)
