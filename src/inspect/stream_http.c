@@ -337,10 +337,23 @@ static void body_goes_on(struct inspect_stream *stream, enum inspect_dir dir)
 	stream_release(stream, dir);
 }
 
+/* The byte that shows the framing to be broken is yet to be taken: what came before it is judged before that tells of
+ * an end. */
+static void body_breaks(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct judgement judgement = {.complete = true};
+
+	if (!stream->half[dir].holding)
+		body_goes_on(stream, dir);
+	stream_judge(stream, dir, &judgement);
+	stream_release(stream, dir);
+	if (!stream->block)
+		anomaly(stream, dir);
+}
+
 void stream_take_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *in)
 {
 	struct half *half = &stream->half[dir];
-	struct judgement judgement = {.complete = true};
 	struct span part = *in;
 	enum http_body_result result;
 	size_t taken;
@@ -354,9 +367,7 @@ void stream_take_body(struct inspect_stream *stream, enum inspect_dir dir, struc
 	if (result == HTTP_BODY_DONE) {
 		stream_end_body(stream, dir);
 	} else if (result == HTTP_BODY_BROKEN) {
-		stream_judge(stream, dir, &judgement);
-		stream_release(stream, dir);
-		anomaly(stream, dir);
+		body_breaks(stream, dir);
 	} else {
 		body_goes_on(stream, dir);
 	}
