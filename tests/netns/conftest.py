@@ -30,6 +30,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "quick: in the subset that also runs against the sanitizer build")
     if os.geteuid():
         raise pytest.UsageError("the namespace tests need root")
+    # ended from outside (timeout(1), a CI runner): the laboratories are still taken down
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # both ends of a thousand connections live in this process
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo holds, and the demo can fail: with one eBPF program detached, and with inspection switched off."""
+import concurrent.futures
 import json
 import os
 import re
@@ -19,12 +20,23 @@ def command(request, *options):
     return [sys.executable, STEPS, "--bin-dir", request.config.getoption("--bin-dir") or DEFAULT_BIN_DIR, *options]
 
 
+def run_to_the_end(request, *options, timeout=100):
+    """(exit status, JSON document); whatever ends the wait, the demo may take its topology down"""
+    process = subprocess.Popen(command(request, "--json", *options), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except BaseException:
+        process.terminate()
+        process.communicate(timeout=30)
+        raise
+    return process.returncode, json.loads(output)
+
+
 def run_demo(request, *options):
     """(exit status, {step: held}, document)"""
-    result = subprocess.run(command(request, "--json", *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=110)
-    document = json.loads(result.stdout)
+    status, document = run_to_the_end(request, *options)
     assert document["error"] is None, document["error"]
-    return result.returncode, {step["step"]: step["held"] for step in document["steps"]}, document
+    return status, {step["step"]: step["held"] for step in document["steps"]}, document
 
 
 @pytest.mark.limit(120)
@@ -33,19 +45,28 @@ def test_demo_holds(request):
     assert status == 0 and held == dict.fromkeys("abcdefgh", True), json.dumps(document["steps"], indent=1)
 
 
-@pytest.mark.limit(120)
-@pytest.mark.parametrize("mutation", ["detach-port-a", "detach-port-b", "detach-return", "detach-lookup"])
-def test_demo_fails_with_one_ebpf_program_detached(request, mutation):
-    status, held, _ = run_demo(request, "--mutate", mutation)
+DETACHED = ("detach-port-a", "detach-port-b", "detach-return", "detach-lookup")
+
+
+@pytest.fixture(scope="module")
+def mutants(request):
+    """all at once, since they spend their time waiting for what does not come: {mutation: run_demo()}"""
+    mutations = (*DETACHED, "inspection-off")
+    with concurrent.futures.ThreadPoolExecutor(len(mutations)) as pool:
+        return dict(zip(mutations, pool.map(lambda mutation: run_demo(request, "--mutate", mutation), mutations)))
+
+
+@pytest.mark.parametrize("mutation", DETACHED)
+def test_demo_fails_with_one_ebpf_program_detached(mutants, mutation):
+    status, held, _ = mutants[mutation]
     assert status == 1
     assert not held["a"] and not held["b"] and not held["c"], held
     # without a port's program nothing passes at all; the others touch proxied flows only
     assert held["f"] == (not mutation.startswith("detach-port")), held
 
 
-@pytest.mark.limit(120)
-def test_demo_fails_with_inspection_switched_off(request):
-    status, held, _ = run_demo(request, "--mutate", "inspection-off")
+def test_demo_fails_with_inspection_switched_off(mutants):
+    status, held, _ = mutants["inspection-off"]
     assert status == 1
     assert {step for step, ok in held.items() if ok} == set("abf"), held
 
@@ -64,9 +85,10 @@ def test_demo_leaves_nothing_behind_when_it_is_interrupted(request):
 
 @pytest.mark.limit(120)
 def test_demo_keep_and_down(request):
-    document = json.loads(subprocess.run(command(request, "--json", "--keep"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                         text=True, timeout=110).stdout)
+    _, document = run_to_the_end(request, "--keep")
     name = document["instance"]
-    assert document["held"] and os.path.exists("/run/netns/%s-client" % name)
-    subprocess.run(command(request, "--down", name), check=True, stdout=subprocess.DEVNULL)
+    try:
+        assert document["held"] and os.path.exists("/run/netns/%s-client" % name)
+    finally:
+        subprocess.run(command(request, "--down", name), check=True, stdout=subprocess.DEVNULL)
     assert not [entry for entry in os.listdir("/run/netns") if entry.startswith(name)]
