@@ -90,6 +90,22 @@ static enum leg_status relay_flush(struct session *session, enum inspect_dir dir
 	return status == LEG_OK && sink->backlog ? leg_flush(sink) : status;
 }
 
+/* what one side says may end the wait of the other: a 101 makes what follows the request a raw stream (C4) */
+static enum close_reason relay_judge_other(struct session *session, enum inspect_dir dir)
+{
+	enum inspect_dir other = dir == INSPECT_TO_SERVER ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER;
+	struct pipe_state *pipe = &session->pipes[other];
+	uint64_t release = pipe->received;
+
+	if (pipe->release == pipe->received || pipe->judged_end)
+		return CLOSE_NONE;
+	if (!stages_data(session, other, SPAN(NULL, 0), &release))
+		return CLOSE_BLOCKED;
+	session->again |= release > pipe->release;
+	pipe->release = release;
+	return CLOSE_NONE;
+}
+
 /* new plaintext: judge it, send what is released, hold the rest */
 static enum close_reason relay_deliver(struct session *session, enum inspect_dir dir, const uint8_t *data, size_t len)
 {
@@ -110,7 +126,7 @@ static enum close_reason relay_deliver(struct session *session, enum inspect_dir
 		return CLOSE_INTERNAL;
 	pipe->received += len;
 	pipe->release = release;
-	return CLOSE_NONE;
+	return relay_judge_other(session, dir);
 }
 
 /* the source has said close_notify, FIN, or both: pass on the same once everything before it is sent */

@@ -93,12 +93,33 @@ static void worker_on_heartbeat(struct loop_timer *timer)
 		loop_timer_arm(worker->loop, timer, WORKER_HEARTBEAT_NS, worker_on_heartbeat);
 }
 
+static void worker_publish(struct worker *worker, enum counter_id id, uint64_t value)
+{
+	__atomic_store_n(&worker->cells->counter[id], worker->counted_before[id] + value, __ATOMIC_RELAXED);
+}
+
+/* what the engines count themselves, on top of what earlier workers of this slot had counted */
+static void worker_publish_engines(struct worker *worker)
+{
+	const struct inspect_stats *inspect = inspect_scratch_stats(worker->scratch);
+	uint64_t operations, failures;
+
+	tls_runtime_key_counts(worker->tls, &operations, &failures);
+	worker_publish(worker, COUNTER_KEY_OPERATIONS, operations);
+	worker_publish(worker, COUNTER_KEY_FAILURES, failures);
+	worker_publish(worker, COUNTER_INSPECT_CONFIRM_LIMIT, inspect->confirm_limit);
+	worker_publish(worker, COUNTER_INSPECT_HTTP_ANOMALY, inspect->http_anomaly);
+	worker_publish(worker, COUNTER_INSPECT_MATCHES_DROPPED, inspect->matches_dropped);
+	worker_publish(worker, COUNTER_INSPECT_ENGINE_FAILED, inspect->engine_failed);
+}
+
 /* after each round of events: one doorbell each for keeper and log, however much was queued */
 static void worker_on_idle(void *data)
 {
 	struct worker *worker = data;
 
 	worker_beat(worker);
+	worker_publish_engines(worker);
 	tls_runtime_ring_doorbell(worker->tls);
 	event_ring_flush(worker->events);
 }
@@ -152,6 +173,7 @@ static void worker_free(struct worker *worker)
 
 static int worker_run(struct worker *worker)
 {
+	memcpy(worker->counted_before, worker->cells->counter, sizeof(worker->counted_before));
 	loop_set_idle(worker->loop, worker_on_idle, worker);
 	worker->cell->retire = 0;
 	worker->cell->pid = getpid();

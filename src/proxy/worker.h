@@ -32,6 +32,7 @@ struct worker {
 	int flow_map_fd, keyring_fds[WORKER_KEYRING_FDS];
 	struct stats_page *stats;
 	struct stats_cells *cells;
+	uint64_t counted_before[COUNTER_N]; /* the cells as this worker found them */
 	struct session_table *table;
 	struct event_ring *events;
 	struct tls_runtime *tls;

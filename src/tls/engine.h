@@ -20,6 +20,7 @@ struct tls_runtime {
 	BIO_METHOD *bio_method;
 	bool has_previous;
 	struct tls_ticket_key current, previous;
+	uint64_t key_operations, key_failures; /* asked of the keeper; ended without a result */
 };
 
 /* certificate.c: what choosing and using a certificate needs to know */

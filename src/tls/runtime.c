@@ -195,3 +195,9 @@ int tls_ctx_new(SSL_CTX **out, struct tls_runtime *runtime, uint16_t protocol_mi
 		*out = ctx;
 	return err;
 }
+
+void tls_runtime_key_counts(const struct tls_runtime *runtime, uint64_t *operations, uint64_t *failures)
+{
+	*operations = runtime->key_operations;
+	*failures = runtime->key_failures;
+}

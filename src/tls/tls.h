@@ -64,6 +64,9 @@ void tls_runtime_poll_keys(struct tls_runtime *runtime);
 /* once per loop round: rings the keeper's doorbell if operations were queued since the last call */
 void tls_runtime_ring_doorbell(struct tls_runtime *runtime);
 
+/* private-key operations asked of the keeper since the runtime began, and those that ended without a result */
+void tls_runtime_key_counts(const struct tls_runtime *runtime, uint64_t *operations, uint64_t *failures);
+
 /* --- certificates (public part; DER) ---------------------------------------------------------------------------- */
 struct tls_certificate {
 	const char *name; /* in the certificate store */
