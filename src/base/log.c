@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static char log_name[32] = "sluice";
+static char log_error[512];
 static enum log_level log_max = LOG_LEVEL_INFO;
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -24,11 +25,11 @@ void log_set_level(enum log_level max)
 static void log_line(enum log_level level, int err, const char *fmt, va_list args)
 {
 	char line[1024];
-	int n, room = sizeof(line) - 1;
+	int n, head, room = sizeof(line) - 1;
 
 	if (level > log_max)
 		return;
-	n = snprintf(line, room, "%s: %s: ", log_name, level_names[level]);
+	n = head = snprintf(line, room, "%s: %s: ", log_name, level_names[level]);
 	n += vsnprintf(line + n, room - n, fmt, args);
 	if (n > room)
 		n = room;
@@ -36,6 +37,8 @@ static void log_line(enum log_level level, int err, const char *fmt, va_list arg
 		n += snprintf(line + n, room - n, ": %s", strerror(-err));
 	if (n > room)
 		n = room;
+	if (level == LOG_LEVEL_ERROR)
+		snprintf(log_error, sizeof(log_error), "%.*s", n - head, line + head);
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;
@@ -58,4 +61,9 @@ int log_write_r(enum log_level level, int err, const char *fmt, ...)
 	log_line(level, err, fmt, args);
 	va_end(args);
 	return err;
+}
+
+const char *log_last_error(void)
+{
+	return log_error;
 }

@@ -18,3 +18,7 @@ int log_write_r(enum log_level level, int err, const char *fmt, ...) __attribute
 #define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_dbg(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_err_r(err, ...) log_write_r(LOG_LEVEL_ERROR, (err), __VA_ARGS__)
+
+/* the text of the last error logged by this process, without name and level; "" when there was none. For an answer that
+ * must say what a lower layer has only logged. Valid until the next error. */
+const char *log_last_error(void);

@@ -242,10 +242,9 @@ static void commit_apply(struct commit *commit)
 	if (r >= 0 && !commit->boot)
 		r = dataplane_apply(supervisor->dataplane, policy->config, version);
 	if (r < 0) {
-		char error[256];
+		char error[600];
 
-		snprintf(error, sizeof(error), "the data plane refuses it: %s (see sluiced's own messages)",
-			strerror(-r));
+		snprintf(error, sizeof(error), "the data plane refuses it: %s", log_last_error());
 		commit_reject(commit, error);
 		return;
 	}

@@ -61,7 +61,7 @@ int dataplane_apply(struct dataplane *dp, const struct config *config, uint32_t 
 
 	if (err) {
 		ports_undo(dp, &set);
-		log_err("policy version %u refused, the previous one stays in force", version);
+		log_warn("policy version %u refused, the previous one stays in force", version);
 		return err;
 	}
 	__atomic_store_n(&dp->control->epoch, epoch, __ATOMIC_RELEASE);

@@ -41,7 +41,7 @@ static int port_find(struct dataplane *dp, const char *name, int *index, unsigne
 	if (err)
 		err = rtnl_link_get(name, &link);
 	if (err)
-		return log_err_r(err, "port %s", name);
+		return log_err_r(err, "there is no interface %s to be a port", name);
 	*mtu = link.mtu;
 	return 0;
 }
