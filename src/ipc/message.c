@@ -79,13 +79,18 @@ static void ipc_advance(struct msghdr *msg, size_t n)
 	}
 }
 
-static int ipc_send_all(int fd, struct msghdr *msg)
+/* timeout_ms is for the whole message; -1: none */
+static int ipc_send_all(int fd, struct msghdr *msg, int timeout_ms)
 {
+	uint64_t end = clock_now_ns() + MAX(timeout_ms, 0) * NSEC_PER_MSEC;
+
 	while (msg->msg_iovlen) {
-		ssize_t n = sendmsg(fd, msg, MSG_NOSIGNAL);
+		ssize_t n = sendmsg(fd, msg, MSG_NOSIGNAL | (timeout_ms < 0 ? 0 : MSG_DONTWAIT));
 
 		if (n < 0 && errno == EAGAIN) {
-			int err = ipc_wait(fd, POLLOUT, -1);
+			uint64_t now = clock_now_ns();
+			int left = now < end ? (int)((end - now) / NSEC_PER_MSEC) + 1 : 0;
+			int err = ipc_wait(fd, POLLOUT, timeout_ms < 0 ? -1 : left);
 
 			if (err)
 				return err;
@@ -117,6 +122,28 @@ static void ipc_attach_fds(struct msghdr *msg, union ipc_control *control, const
 
 int ipc_send(int fd, const json_t *message, const int *fds, size_t n_fds)
 {
+	return ipc_send_within(fd, message, fds, n_fds, -1);
+}
+
+int ipc_encode(const json_t *message, char **frame, size_t *len)
+{
+	size_t n = json_dumpb(message, NULL, 0, JSON_COMPACT);
+	_cleanup_free_ char *bytes = NULL;
+
+	if (!n || n > IPC_MESSAGE_MAX)
+		return n ? -EMSGSIZE : -EINVAL;
+	bytes = malloc(IPC_HEADER + n);
+	if (!bytes || json_dumpb(message, bytes + IPC_HEADER, n, JSON_COMPACT) != n)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < IPC_HEADER; i++)
+		bytes[i] = (char)(n >> 8 * i);
+	*len = IPC_HEADER + n;
+	*frame = TAKE_PTR(bytes);
+	return 0;
+}
+
+int ipc_send_within(int fd, const json_t *message, const int *fds, size_t n_fds, int timeout_ms)
+{
 	_cleanup_free_ char *text = json_dumps(message, JSON_COMPACT);
 	size_t len = text ? strlen(text) : 0;
 	uint8_t header[IPC_HEADER] = {len, len >> 8, len >> 16, len >> 24};
@@ -130,7 +157,7 @@ int ipc_send(int fd, const json_t *message, const int *fds, size_t n_fds)
 		return -EMSGSIZE;
 	if (n_fds)
 		ipc_attach_fds(&msg, &control, fds, n_fds);
-	return ipc_send_all(fd, &msg);
+	return ipc_send_all(fd, &msg, timeout_ms);
 }
 
 /* Takes the descriptors of one recvmsg(); those beyond IPC_FDS_MAX of a frame are closed. */
@@ -211,12 +238,29 @@ static int ipc_frame_body(struct ipc_frame *frame, char *text, size_t len)
 	return 0;
 }
 
-static int ipc_frame_message(struct ipc_frame *frame, json_t **message)
+static size_t ipc_frame_len(const struct ipc_frame *frame)
 {
 	const uint8_t *h = frame->header;
-	size_t len = h[0] | (size_t)h[1] << 8 | (size_t)h[2] << 16 | (size_t)h[3] << 24;
+
+	return h[0] | (size_t)h[1] << 8 | (size_t)h[2] << 16 | (size_t)h[3] << 24;
+}
+
+static int ipc_parse(const char *text, size_t len, json_t **message)
+{
+	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return -EPROTO;
+	}
+	*message = json;
+	return 0;
+}
+
+static int ipc_frame_message(struct ipc_frame *frame, json_t **message)
+{
+	size_t len = ipc_frame_len(frame);
 	_cleanup_free_ char *text = NULL;
-	json_t *json;
 	int err;
 
 	if (!len || len > IPC_MESSAGE_MAX)
@@ -225,15 +269,7 @@ static int ipc_frame_message(struct ipc_frame *frame, json_t **message)
 	if (!text)
 		return -ENOMEM;
 	err = ipc_frame_body(frame, text, len);
-	if (err)
-		return err;
-	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(json)) {
-		json_decref(json);
-		return -EPROTO;
-	}
-	*message = json;
-	return 0;
+	return err ? err : ipc_parse(text, len, message);
 }
 
 /* hands the descriptors to the caller as far as there is room */
@@ -261,6 +297,83 @@ int ipc_recv(int fd, int timeout_ms, json_t **message, int *fds, size_t *n_fds)
 	else if (n_fds)
 		*n_fds = 0;
 	return err;
+}
+
+/* --- without waiting -------------------------------------------------------------------------------------------- */
+
+static int receiver_header(struct ipc_receiver *receiver)
+{
+	while (receiver->have < IPC_HEADER) {
+		ssize_t n = ipc_frame_read_header(receiver->frame, receiver->have);
+
+		if (n == 0)
+			return receiver->have ? -EPROTO : -ECONNRESET;
+		if (n > 0)
+			receiver->have += n;
+		else if (n != -EINTR)
+			return n;
+	}
+	return 0;
+}
+
+static int receiver_body(struct ipc_receiver *receiver, size_t len)
+{
+	while (receiver->have < IPC_HEADER + len) {
+		size_t done = receiver->have - IPC_HEADER;
+		ssize_t n = recv(receiver->frame->fd, receiver->text + done, len - done, MSG_DONTWAIT);
+
+		if (n == 0)
+			return -EPROTO;
+		if (n > 0)
+			receiver->have += n;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int receiver_message(struct ipc_receiver *receiver, json_t **message)
+{
+	int err = receiver_header(receiver);
+	size_t len;
+
+	if (err)
+		return err;
+	len = ipc_frame_len(receiver->frame);
+	if (!len || len > IPC_MESSAGE_MAX)
+		return -EPROTO;
+	if (!receiver->text && !(receiver->text = malloc(len)))
+		return -ENOMEM;
+	err = receiver_body(receiver, len);
+	return err ? err : ipc_parse(receiver->text, len, message);
+}
+
+int ipc_receive(struct ipc_receiver *receiver, int fd, json_t **message, int *fds, size_t *n_fds)
+{
+	int err;
+
+	if (!receiver->frame && !(receiver->frame = calloc(1, sizeof(*receiver->frame))))
+		return -ENOMEM;
+	receiver->frame->fd = fd;
+	err = receiver_message(receiver, message);
+	if (err) {
+		if (n_fds)
+			*n_fds = 0;
+		return err;
+	}
+	ipc_frame_give_fds(receiver->frame, fds, n_fds);
+	free(TAKE_PTR(receiver->text));
+	receiver->have = 0;
+	return 0;
+}
+
+void ipc_receiver_clear(struct ipc_receiver *receiver)
+{
+	if (receiver->frame)
+		ipc_frame_clear(receiver->frame);
+	free(receiver->frame);
+	free(receiver->text);
+	*receiver = (struct ipc_receiver){0};
 }
 
 int ipc_pair(int out[2])

@@ -204,6 +204,89 @@ static void test_large_messages_through_a_non_blocking_socket(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* --- without waiting -------------------------------------------------------------------------------------------- */
+
+static void test_receiver_takes_a_frame_byte_by_byte(void **state)
+{
+	struct pair *pair = *state;
+	struct ipc_receiver receiver = {0};
+	json_t *in = json_pack("{s:s}", "command", "status"), *out = NULL;
+	int fds[] = {0, 0}, got[4], before = open_fds();
+	size_t len, n_got = ARRAY_SIZE(got);
+	char *frame;
+
+	assert_int_equal(ipc_encode(in, &frame, &len), 0);
+	assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, got, &n_got), -EAGAIN);
+	for (size_t i = 0; i < len; i++) {
+		send_raw(pair->fd[0], frame + i, 1, fds, i ? 0 : ARRAY_SIZE(fds));
+		n_got = ARRAY_SIZE(got);
+		assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, got, &n_got), i + 1 < len ? -EAGAIN : 0);
+	}
+	assert_true(json_equal(in, out));
+	assert_int_equal(n_got, 2);
+	close(got[0]);
+	close(got[1]);
+	ipc_receiver_clear(&receiver);
+	assert_int_equal(open_fds(), before);
+	free(frame);
+	json_decref(in);
+	json_decref(out);
+}
+
+static void test_receiver_tells_two_frames_apart(void **state)
+{
+	struct pair *pair = *state;
+	struct ipc_receiver receiver = {0};
+	json_t *out = NULL;
+
+	send_raw(pair->fd[0], "\2\0\0\0{}\2\0\0\0{}\2\0", 14, NULL, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, NULL, NULL), 0);
+		json_decref(out);
+	}
+	assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, NULL, NULL), -EAGAIN);
+	cleanup_close(&pair->fd[0]);
+	assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, NULL, NULL), -EPROTO);
+	ipc_receiver_clear(&receiver);
+}
+
+static void test_receiver_closes_descriptors_of_half_a_frame(void **state)
+{
+	struct pair *pair = *state;
+	struct ipc_receiver receiver = {0};
+	int fds[] = {0, 0}, before = open_fds();
+	json_t *out = NULL;
+
+	send_raw(pair->fd[0], "\2\0\0\0{", 5, fds, ARRAY_SIZE(fds));
+	assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, NULL, NULL), -EAGAIN);
+	assert_int_equal(open_fds(), before + 2);
+	ipc_receiver_clear(&receiver);
+	assert_int_equal(open_fds(), before);
+}
+
+static void test_receiver_refuses_garbage(void **state)
+{
+	struct pair *pair = *state;
+	struct ipc_receiver receiver = {0};
+	json_t *out = NULL;
+
+	send_raw(pair->fd[0], "GET / HTTP/1.1", 14, NULL, 0);
+	assert_int_equal(ipc_receive(&receiver, pair->fd[1], &out, NULL, NULL), -EPROTO);
+	ipc_receiver_clear(&receiver);
+}
+
+static void test_send_within_gives_up_on_who_does_not_read(void **state)
+{
+	struct pair *pair = *state;
+	json_t *message = json_pack("{s:s}", "text", "0123456789012345678901234567890123456789");
+	int err = 0;
+
+	for (int i = 0; i < 100000 && !err; i++)
+		err = ipc_send_within(pair->fd[0], message, NULL, 0, 20);
+	assert_int_equal(err, -ETIMEDOUT);
+	json_decref(message);
+}
+
 #define PAIR_TEST(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
 
 int main(void)
@@ -216,6 +299,11 @@ int main(void)
 		PAIR_TEST(test_bad_frames_are_refused),
 		PAIR_TEST(test_timeout_and_end),
 		PAIR_TEST(test_large_messages_through_a_non_blocking_socket),
+		PAIR_TEST(test_receiver_takes_a_frame_byte_by_byte),
+		PAIR_TEST(test_receiver_tells_two_frames_apart),
+		PAIR_TEST(test_receiver_closes_descriptors_of_half_a_frame),
+		PAIR_TEST(test_receiver_refuses_garbage),
+		PAIR_TEST(test_send_within_gives_up_on_who_does_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
