@@ -233,3 +233,17 @@ void stats_clear_gauges(struct stats_page *page, unsigned int writer)
 	for (unsigned int s = 0; s < STATS_SERVERS_MAX; s++)
 		stats_cells_clear_gauges(&page->shared->writers[writer].servers[s]);
 }
+
+void stats_clear_server(struct stats_page *page, unsigned int server_id)
+{
+	if (server_id >= STATS_SERVERS_MAX || !page->writable)
+		return;
+	for (unsigned int w = 0; w < STATS_WRITERS; w++) {
+		struct stats_cells *cells = &page->shared->writers[w].servers[server_id];
+
+		for (unsigned int id = 0; stats_used(page, w) && id < COUNTER_N; id++)
+			__atomic_store_n(&cells->counter[id], 0, __ATOMIC_RELAXED);
+		for (unsigned int reason = 0; stats_used(page, w) && reason < CLOSE_REASON_N; reason++)
+			__atomic_store_n(&cells->closed[reason], 0, __ATOMIC_RELAXED);
+	}
+}

@@ -71,5 +71,7 @@ uint64_t stats_server_sum(const struct stats_page *page, unsigned int server_id,
 uint64_t stats_server_sum_closed(const struct stats_page *page, unsigned int server_id, enum close_reason reason);
 /* (reader) one writer's total of a counter, 0 for a block that nobody used */
 uint64_t stats_writer_value(const struct stats_page *page, unsigned int writer, enum counter_id id);
+/* all writers' figures of one SSL server: its place is given to another one (supervisor) */
+void stats_clear_server(struct stats_page *page, unsigned int server_id);
 /* a dead worker's gauges are cleared by the supervisor, its counters stay */
 void stats_clear_gauges(struct stats_page *page, unsigned int writer);
