@@ -2,6 +2,7 @@
 #include "daemon/commit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,10 @@
 #include "ipc/message.h"
 
 #define COMMIT_DOCUMENT_MAX (4u << 20)
+#define COMMIT_COMPILE_NS (600 * NSEC_PER_SEC)
 #define COMMIT_WORKERS_NS (20 * NSEC_PER_SEC)
+#define COMMIT_VERSIONS_KEPT 20
+#define COMMIT_IMAGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct commit {
 	struct supervisor *supervisor;
@@ -46,6 +50,7 @@ void policy_free(struct policy **ref)
 			close(policy->image_fds[i]);
 	free(policy->image_fds);
 	json_decref(policy->certificates);
+	json_decref(policy->stats_slots);
 	json_decref(policy->filters);
 	free(policy);
 }
@@ -55,6 +60,7 @@ static void commit_free(struct commit *commit)
 	struct supervisor *supervisor = commit->supervisor;
 
 	loop_timer_disarm(supervisor->loop, &commit->timer);
+	child_end(&commit->compiler);
 	for (size_t i = 0; i < commit->n_files; i++) {
 		free(commit->names[i]);
 		close(commit->fds[i]);
@@ -98,6 +104,15 @@ static unsigned int commit_worker_count(const struct config *config)
 	return config->workers ? config->workers : (unsigned int)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
 }
 
+/* the wire first: it names only workers that are there, and none that are about to leave */
+static int commit_set_workers(struct supervisor *supervisor, unsigned int n)
+{
+	int r = dataplane_set_workers(supervisor->dataplane, supervisor->base, n);
+
+	generation_set_workers(supervisor, n);
+	return r;
+}
+
 static void commit_reject(struct commit *commit, const char *error)
 {
 	struct supervisor *supervisor = commit->supervisor;
@@ -110,8 +125,7 @@ static void commit_reject(struct commit *commit, const char *error)
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
 			"configuration rejected: %s; the one in force is unchanged", error);
 	if (commit->sent)
-		generation_set_workers(
-			supervisor, supervisor->policy ? commit_worker_count(supervisor->policy->config) : 0);
+		commit_set_workers(supervisor, supervisor->policy ? supervisor->policy->n_workers : 0);
 	commit_finish(commit, json_pack("{s:b, s:s}", "ok", 0, "error", error));
 }
 
@@ -162,6 +176,25 @@ static ssize_t commit_find_name(const struct commit *commit, const char *name)
 	return -1;
 }
 
+/* takes fd over */
+static int commit_add_file(struct commit *commit, const char *name, int fd)
+{
+	char **names = reallocarray(commit->names, commit->n_files + 1, sizeof(*names));
+	int *fds = reallocarray(commit->fds, commit->n_files + 1, sizeof(*fds));
+	char *copy = strdup(name);
+
+	commit->names = names ? names : commit->names;
+	commit->fds = fds ? fds : commit->fds;
+	if (!names || !fds || !copy) {
+		free(copy);
+		close(fd);
+		return -ENOMEM;
+	}
+	commit->names[commit->n_files] = copy;
+	commit->fds[commit->n_files++] = fd;
+	return 0;
+}
+
 /* every rule file that the configuration names, once; its descriptor from the request or the store. Names that have
  * none are collected in *missing. */
 static int commit_collect_file(
@@ -177,17 +210,11 @@ static int commit_collect_file(
 		const char *given = json_string_value(json_array_get(request->files, i));
 
 		if (given && !strcmp(given, name))
-			fd = dup(request->fds[i]);
+			fd = fcntl(request->fds[i], F_DUPFD_CLOEXEC, 0);
 	}
 	if (fd < 0)
 		return json_array_append_new(missing, json_string(name));
-	commit->names = reallocarray(commit->names, commit->n_files + 1, sizeof(*commit->names));
-	commit->fds = reallocarray(commit->fds, commit->n_files + 1, sizeof(*commit->fds));
-	if (!commit->names || !commit->fds)
-		return -ENOMEM;
-	commit->names[commit->n_files] = strdup(name);
-	commit->fds[commit->n_files++] = fd;
-	return 0;
+	return commit_add_file(commit, name, fd);
 }
 
 static json_t *commit_collect_files(struct commit *commit, const struct commit_request *request)
@@ -237,6 +264,7 @@ static void commit_apply(struct commit *commit)
 	struct supervisor *supervisor = commit->supervisor;
 	struct policy *policy = commit->policy, *before = supervisor->policy;
 	uint32_t version = policy->version;
+	/* until it is in force there are as many as it or the one before wants */
 	int r = dataplane_set_workers(supervisor->dataplane, supervisor->base, supervisor->n_workers);
 
 	if (r >= 0 && !commit->boot)
@@ -255,6 +283,8 @@ static void commit_apply(struct commit *commit)
 		return;
 	}
 	supervisor->policy = policy;
+	commit_set_workers(supervisor, policy->n_workers);
+	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
 	supervisor_record(supervisor, commit->boot ? EVENT_LOG_SYSTEM : EVENT_LOG_AUDIT, "notice",
 		"configuration version %u is in force: %zu SSL servers, %zu profiles", version,
 		policy->config->n_ssl_servers, policy->config->n_profiles);
@@ -312,10 +342,12 @@ static void commit_send(struct commit *commit)
 		return;
 	}
 	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_WORKERS_NS, commit_on_timeout);
-	/* those that run get it now, those that are started now get it with their start */
+	/* those that run get it now, those that are started now get it with their start; none leaves before it is in
+	 * force */
+	supervisor->last_version = policy->version;
 	generation_send_policy(supervisor, policy);
 	commit->sent = true;
-	generation_set_workers(supervisor, commit_worker_count(policy->config));
+	generation_set_workers(supervisor, MAX(supervisor->n_workers, policy->n_workers));
 	commit_on_progress(supervisor);
 }
 
@@ -340,8 +372,11 @@ static void commit_on_compiled(struct child *child, const char *name, json_t *me
 {
 	struct commit *commit = container_of(child, struct commit, compiler);
 
-	if (strcmp(name, "compiled") || n_fds != 1)
+	if (strcmp(name, "compiled") || n_fds != 1 || commit->policy->image_fds[commit->compiling] >= 0)
 		return; /* its exit reports the failure */
+	/* workers map it: nobody may change it under them */
+	if ((fcntl(fds[0], F_GET_SEALS) & COMMIT_IMAGE_SEALS) != COMMIT_IMAGE_SEALS)
+		return;
 	commit->policy->image_fds[commit->compiling] = TAKE_FD(fds[0]);
 	commit_count_filters(commit, message);
 }
@@ -358,6 +393,16 @@ static void commit_on_compiler_exit(struct child *child, const char *how)
 	}
 	snprintf(error, sizeof(error), "the filter packages of profile %s cannot be compiled: the compiler %s",
 		commit->policy->config->profiles[commit->compiling].name, how);
+	commit_reject(commit, error);
+}
+
+static void commit_on_compile_timeout(struct loop_timer *timer)
+{
+	struct commit *commit = container_of(timer, struct commit, timer);
+	char error[256];
+
+	snprintf(error, sizeof(error), "the filter packages of profile %s cannot be compiled: no end after %llu s",
+		commit->policy->config->profiles[commit->compiling].name, COMMIT_COMPILE_NS / NSEC_PER_SEC);
 	commit_reject(commit, error);
 }
 
@@ -381,6 +426,7 @@ static int commit_compile(struct commit *commit, const struct config_profile *pr
 		r = child_send(&commit->compiler, "compile", json_pack("{s:O}", "files", files), fds,
 			profile->filter_packages.n);
 	json_decref(files);
+	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_COMPILE_NS, commit_on_compile_timeout);
 	return r;
 }
 
@@ -428,7 +474,7 @@ static uint32_t commit_next_version(const struct supervisor *supervisor)
 {
 	uint32_t stored = store_newest_version(&supervisor->store);
 
-	return MAX(stored, supervisor->policy ? supervisor->policy->version : 0) + 1;
+	return MAX(MAX(stored, supervisor->last_version), supervisor->policy ? supervisor->policy->version : 0) + 1;
 }
 
 /* validation: everything that needs no other process. true: go on */
@@ -456,6 +502,10 @@ static bool commit_validate(struct commit *commit, const struct commit_request *
 		commit_reject(commit, "there are too many profiles");
 		return false;
 	}
+	commit->policy->n_workers = commit_worker_count(commit->policy->config);
+	if (!commit->check_only)
+		commit->policy->stats_slots = stats_slots_assign(&commit->supervisor->stats_slots,
+			commit->policy->config, commit->supervisor->policy ? commit->supervisor->policy->config : NULL);
 	return true;
 }
 
@@ -469,6 +519,10 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 	const char *name = json_string_value(json_array_get(request->files, 0));
 	struct commit *commit;
 
+	if (supervisor->stopping) {
+		commit_refuse(request, "the supervisor is stopping");
+		return;
+	}
 	if (supervisor->commit) {
 		commit_refuse(request, "another commit is in progress: try again when it has ended");
 		return;
@@ -510,4 +564,10 @@ void commit_forget_owner(struct supervisor *supervisor, const void *owner)
 {
 	if (supervisor->commit && supervisor->commit->owner == owner)
 		supervisor->commit->done = NULL;
+}
+
+void commit_cancel(struct supervisor *supervisor, const char *why)
+{
+	if (supervisor->commit)
+		commit_reject(supervisor->commit, why);
 }

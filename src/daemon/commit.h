@@ -26,6 +26,9 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 /* the asker has gone; the commit goes on */
 void commit_forget_owner(struct supervisor *supervisor, const void *owner);
 
+/* rejects the one in progress, if any */
+void commit_cancel(struct supervisor *supervisor, const char *why);
+
 /* from generation.c: a worker acknowledged, listens, or refused */
 void commit_on_progress(struct supervisor *supervisor);
 void commit_on_refusal(struct supervisor *supervisor, uint32_t version, const char *error);

@@ -48,6 +48,15 @@ static void child_ended(struct supervisor *supervisor, const struct child *child
 			role_info[child->role].name, how);
 }
 
+static void helper_respawn(struct helper_process *helper, loop_timer_fn *fn)
+{
+	struct supervisor *supervisor = helper->supervisor;
+
+	if (!supervisor->stopping)
+		loop_timer_arm(
+			supervisor->loop, &helper->respawn, respawn_delay_ns(&helper->child, &helper->failures), fn);
+}
+
 /* --- log -------------------------------------------------------------------------------------------------------------
  */
 
@@ -81,8 +90,7 @@ static void log_on_exit(struct child *child, const char *how)
 	struct supervisor *supervisor = log->supervisor;
 
 	child_ended(supervisor, child, how);
-	if (!supervisor->stopping)
-		loop_timer_arm(supervisor->loop, &log->respawn, respawn_delay_ns(child, &log->failures), log_respawn);
+	helper_respawn(log, log_respawn);
 }
 
 static const char *device_name(const struct supervisor *supervisor)
@@ -98,8 +106,10 @@ static void log_spawn(struct supervisor *supervisor)
 	_cleanup_close_ int dir = store_open_log_dir(&supervisor->store);
 	int fds[] = {dir, stats_page_fd(supervisor->stats)};
 
-	if (child_spawn(child, supervisor->loop, ROLE_LOG, supervisor->bin_dir, -1, log_on_message, log_on_exit) < 0)
+	if (child_spawn(child, supervisor->loop, ROLE_LOG, supervisor->bin_dir, -1, log_on_message, log_on_exit) < 0) {
+		helper_respawn(&supervisor->log, log_respawn);
 		return;
+	}
 	orphans_note(&supervisor->instance, child->pid, ROLE_LOG);
 	child_send(child, "start", json_pack("{s:s}", "device", device_name(supervisor)), fds, ARRAY_SIZE(fds));
 	log_add_ring(supervisor, SUPERVISOR_PRODUCER, "sluiced", supervisor->events);
@@ -195,9 +205,12 @@ static void keeper_on_exit(struct child *child, const char *how)
 
 	child_ended(supervisor, child, how);
 	json_object_clear(supervisor->key_states);
-	if (!supervisor->stopping)
-		loop_timer_arm(
-			supervisor->loop, &keeper->respawn, respawn_delay_ns(child, &keeper->failures), keeper_respawn);
+	/* what was asked of it will not be answered: an empty message says so */
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
+		child_send(&supervisor->workers[i].child, "keyring", json_object(), NULL, 0);
+		keyring_close(&supervisor->workers[i]);
+	}
+	helper_respawn(keeper, keeper_respawn);
 }
 
 static void keeper_spawn(struct supervisor *supervisor)
@@ -232,7 +245,9 @@ static void worker_send_policy(struct worker_slot *worker, const struct policy *
 	fds[0] = policy->text_fd;
 	memcpy(fds + 1, policy->image_fds, policy->n_images * sizeof(*fds));
 	child_send(&worker->child, "policy",
-		json_pack("{s:I, s:O}", "version", (json_int_t)policy->version, "certificates", policy->certificates),
+		json_pack("{s:I, s:i, s:O, s:O}", "version", (json_int_t)policy->version, "workers",
+			(int)policy->n_workers, "certificates", policy->certificates, "stats_slots",
+			policy->stats_slots),
 		fds, 1 + policy->n_images);
 	free(fds);
 }
@@ -274,7 +289,7 @@ static void worker_clean_up(struct worker_slot *worker)
 	event_ring_free(&worker->events);
 	session_table_free(&worker->table);
 	stats_clear_gauges(supervisor->stats, worker->slot);
-	worker->listening = false;
+	worker->listening = worker->draining = false;
 	worker->policy_version = 0;
 }
 
@@ -282,10 +297,16 @@ static void worker_on_exit(struct child *child, const char *how)
 {
 	struct worker_slot *worker = container_of(child, struct worker_slot, child);
 	struct supervisor *supervisor = worker->supervisor;
+	bool expected = worker->draining;
 
 	worker_clean_up(worker);
 	if (!worker->wanted || supervisor->stopping) {
 		orphans_forget(&supervisor->instance, child->ended_pid);
+		return;
+	}
+	if (expected) { /* wanted again while it was leaving */
+		orphans_forget(&supervisor->instance, child->ended_pid);
+		worker_spawn(worker);
 		return;
 	}
 	child_ended(supervisor, child, how);
@@ -310,9 +331,8 @@ static void worker_send_start(struct worker_slot *worker)
 		supervisor->ticket_keys_fd};
 
 	child_send(&worker->child, "start",
-		json_pack("{s:i, s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "workers",
-			(int)MAX(supervisor->n_workers, 1u), "instance", supervisor->instance.name, "listen_ip",
-			inet_ntoa(listen), "listen_port", DATAPLANE_LISTEN_PORT, "boot_id",
+		json_pack("{s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "instance", supervisor->instance.name,
+			"listen_ip", inet_ntoa(listen), "listen_port", DATAPLANE_LISTEN_PORT, "boot_id",
 			(json_int_t)supervisor->boot_id),
 		fds, ARRAY_SIZE(fds));
 }
@@ -355,9 +375,13 @@ void generation_send_policy(struct supervisor *supervisor, const struct policy *
 void generation_drop_policy(struct supervisor *supervisor, uint32_t version)
 {
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
-		if (child_running(&supervisor->workers[i].child))
+		if (child_running(&supervisor->workers[i].child)) {
 			child_send(&supervisor->workers[i].child, "policy_drop",
 				json_pack("{s:I}", "version", (json_int_t)version), NULL, 0);
+			if (supervisor->workers[i].policy_version == version)
+				supervisor->workers[i].policy_version =
+					supervisor->policy ? supervisor->policy->version : 0;
+		}
 }
 
 bool generation_ready(const struct supervisor *supervisor, uint32_t version)
@@ -365,7 +389,7 @@ bool generation_ready(const struct supervisor *supervisor, uint32_t version)
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		const struct worker_slot *worker = &supervisor->workers[i];
 
-		if (worker->wanted && (!worker->listening || worker->policy_version != version))
+		if (worker->wanted && !worker->draining && (!worker->listening || worker->policy_version != version))
 			return false;
 	}
 	return true;
@@ -383,9 +407,13 @@ void generation_set_workers(struct supervisor *supervisor, unsigned int n)
 			continue;
 		worker->wanted = wanted;
 		loop_timer_disarm(supervisor->loop, &worker->respawn);
-		if (!wanted)
+		if (!wanted && child_running(&worker->child)) {
+			worker->draining = true;
 			child_send(&worker->child, "drain", json_pack("{s:i}", "seconds", 300), NULL, 0);
-		else if (!child_running(&worker->child))
+		}
+		if (!wanted)
+			continue;
+		if (!child_running(&worker->child))
 			worker_spawn(worker);
 	}
 }

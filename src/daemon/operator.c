@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The control socket for operators: one request, one answer, one table of commands (docs/architecture.md). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
 #include "daemon/certificate.h"
@@ -15,10 +18,18 @@
 #include "daemon/supervisor.h"
 #include "ipc/message.h"
 
+#define CLIENTS_MAX 64
+#define CLIENT_STALL_NS (10 * NSEC_PER_SEC)
+
+/* The loop never waits for one: requests are taken as they come in, answers queue until they are read. */
 struct client {
 	struct supervisor *supervisor;
 	struct loop_source source;
+	struct ipc_receiver receiver;
 	uid_t uid; /* who asks, for the Audit log */
+	char *out; /* answers not sent yet; NULL: none */
+	size_t out_len, out_sent;
+	struct loop_timer stall;
 };
 
 struct request {
@@ -34,19 +45,77 @@ static void client_close(struct client *client)
 
 	commit_forget_owner(client->supervisor, client);
 	certificate_forget_owner(client->supervisor, client);
+	loop_timer_disarm(client->supervisor->loop, &client->stall);
 	loop_remove(client->supervisor->loop, &client->source);
 	close(fd);
+	client->supervisor->n_clients--;
+	ipc_receiver_clear(&client->receiver);
+	free(client->out);
 	free(client);
 }
 
-/* takes the reference */
+static void client_on_stall(struct loop_timer *timer)
+{
+	client_close(container_of(timer, struct client, stall));
+}
+
+/* what can be sent now; while something is left, no further request is taken. An error is seen by the next read. */
+static void client_flush(struct client *client)
+{
+	struct loop *loop = client->supervisor->loop;
+
+	while (client->out_sent < client->out_len) {
+		ssize_t n = send(client->source.fd, client->out + client->out_sent, client->out_len - client->out_sent,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN) {
+			loop_modify(loop, &client->source, EPOLLOUT);
+			return;
+		}
+		if (n < 0 && errno != EINTR)
+			break;
+		client->out_sent += MAX(n, 0);
+		loop_timer_arm(loop, &client->stall, CLIENT_STALL_NS, client_on_stall);
+	}
+	loop_timer_disarm(loop, &client->stall);
+	free(TAKE_PTR(client->out));
+	client->out_len = client->out_sent = 0;
+	loop_modify(loop, &client->source, EPOLLIN);
+}
+
+static int client_queue(struct client *client, const json_t *answer)
+{
+	_cleanup_free_ char *frame = NULL;
+	size_t len;
+	int r = ipc_encode(answer, &frame, &len);
+	char *out;
+
+	if (r < 0)
+		return r;
+	out = realloc(client->out, client->out_len + len);
+	if (!out)
+		return -ENOMEM;
+	memcpy(out + client->out_len, frame, len);
+	client->out = out;
+	client->out_len += len;
+	return 0;
+}
+
+static json_t *answer_error(const char *error);
+
+/* takes the reference; never closes the client */
 static void client_answer(void *owner, json_t *answer)
 {
 	struct client *client = owner;
 
-	if (answer)
-		ipc_send(client->source.fd, answer, NULL, 0);
+	if (!answer)
+		answer = answer_error("out of memory");
+	if (!client->out)
+		loop_timer_arm(client->supervisor->loop, &client->stall, CLIENT_STALL_NS, client_on_stall);
+	if (client_queue(client, answer) < 0)
+		log_err("an answer to an operator is lost: it is too long, or memory is short");
 	json_decref(answer);
+	client_flush(client);
 }
 
 static json_t *answer_error(const char *error)
@@ -80,16 +149,20 @@ static json_t *command_commit(struct supervisor *supervisor, struct request *req
 	return operator_commit(request, false);
 }
 
+static bool clear_says_which(const json_t *request)
+{
+	return json_is_true(json_object_get(request, "all")) || json_is_string(json_object_get(request, "server")) ||
+	       json_is_string(json_object_get(request, "client")) || json_is_string(json_object_get(request, "id"));
+}
+
 static json_t *command_clear_sessions(struct supervisor *supervisor, struct request *request)
 {
-	unsigned int before = 0, matched;
+	unsigned int matched;
 
-	json_object_set_new(request->json, "limit", json_integer(SESSION_TABLE_SLOTS));
-	json_t *listed = report_sessions(supervisor, request->json);
-
-	matched = json_array_size(json_object_get(listed, "sessions"));
-	json_decref(listed);
-	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++, before++)
+	if (!clear_says_which(request->json))
+		return answer_error("which sessions: all, or those of a server, a client or an id");
+	matched = report_count_sessions(supervisor, request->json);
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (child_running(&supervisor->workers[i].child))
 			child_send(&supervisor->workers[i].child, "clear", json_deep_copy(request->json), NULL, 0);
 	supervisor_record(
@@ -112,7 +185,9 @@ static json_t *command_stop(struct supervisor *supervisor, struct request *reque
 #define REPORT(name)                                                                          \
 	static json_t *command_##name(struct supervisor *supervisor, struct request *request) \
 	{                                                                                     \
-		return report_##name(supervisor, request->json);                              \
+		json_t *answer = report_##name(supervisor, request->json);                    \
+                                                                                              \
+		return answer ? answer : answer_error("out of memory");                       \
 	}
 REPORT(status)
 REPORT(counters)
@@ -150,24 +225,33 @@ static json_t *operator_run(struct supervisor *supervisor, struct request *reque
 	return answer_error("unknown command: the program and the supervisor are of different versions");
 }
 
-static void client_on_request(struct loop_source *source, uint32_t events)
+static void client_request(struct client *client, struct request *request)
 {
-	struct client *client = container_of(source, struct client, source);
-	int fds[IPC_FDS_MAX];
-	struct request request = {.client = client, .fds = fds, .n_fds = IPC_FDS_MAX};
-	json_t *answer;
+	json_t *answer = operator_run(client->supervisor, request);
 
-	if (ipc_recv(source->fd, 0, &request.json, fds, &request.n_fds) < 0) {
-		client_close(client);
-		return;
-	}
-	answer = operator_run(client->supervisor, &request);
 	if (answer)
 		client_answer(client, answer);
-	for (size_t i = 0; i < request.n_fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	json_decref(request.json);
+	for (size_t i = 0; i < request->n_fds; i++)
+		if (request->fds[i] >= 0)
+			close(request->fds[i]);
+	json_decref(request->json);
+}
+
+static void client_on_event(struct loop_source *source, uint32_t events)
+{
+	struct client *client = container_of(source, struct client, source);
+	int fds[IPC_FDS_MAX], r;
+	struct request request = {.client = client, .fds = fds, .n_fds = IPC_FDS_MAX};
+
+	if (client->out && !(events & (EPOLLHUP | EPOLLERR))) {
+		client_flush(client);
+		return;
+	}
+	r = ipc_receive(&client->receiver, source->fd, &request.json, fds, &request.n_fds);
+	if (r >= 0)
+		client_request(client, &request);
+	else if (r != -EAGAIN || events & (EPOLLHUP | EPOLLERR))
+		client_close(client);
 }
 
 /* --- the socket ------------------------------------------------------------------------------------------------------
@@ -177,7 +261,7 @@ static void operator_on_connection(struct loop_source *source, uint32_t events)
 {
 	struct supervisor *supervisor = container_of(source, struct supervisor, control);
 	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
-	struct client *client = fd < 0 ? NULL : calloc(1, sizeof(*client));
+	struct client *client = fd < 0 || supervisor->n_clients >= CLIENTS_MAX ? NULL : calloc(1, sizeof(*client));
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
 
@@ -189,10 +273,12 @@ static void operator_on_connection(struct loop_source *source, uint32_t events)
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	client->supervisor = supervisor;
 	client->uid = peer.uid;
-	if (loop_add(supervisor->loop, &client->source, fd, EPOLLIN, client_on_request) < 0) {
+	if (loop_add(supervisor->loop, &client->source, fd, EPOLLIN, client_on_event) < 0) {
 		close(fd);
 		free(client);
+		return;
 	}
+	supervisor->n_clients++;
 }
 
 static int operator_make_run_dir(const struct instance *instance)
@@ -202,31 +288,48 @@ static int operator_make_run_dir(const struct instance *instance)
 	return mkdir(instance->run_dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* somebody answers there: another supervisor of this instance is running */
-static bool operator_socket_answers(const struct sockaddr_un *address)
+/* one supervisor per instance: the lock is on the run directory itself and ends with the process, however it ends */
+static int operator_lock(struct supervisor *supervisor)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct instance *instance = &supervisor->instance;
 
-	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+	supervisor->lock_fd = open(instance->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (supervisor->lock_fd < 0)
+		return log_err_r(-errno, "cannot open %s", instance->run_dir);
+	if (flock(supervisor->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return log_err_r(-EADDRINUSE, "another sluiced of instance %s is running", instance->name);
+	return log_err_r(-errno, "cannot lock %s", instance->run_dir);
+}
+
+static int operator_listen(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t before;
+	int r;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	before = umask(0077); /* root's alone from its first moment */
+	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 16) < 0 ? -errno : 0;
+	umask(before);
+	return r < 0 ? log_err_r(r, "cannot listen on %s", path) : 0;
 }
 
 int operator_open(struct supervisor *supervisor)
 {
 	const struct instance *instance = &supervisor->instance;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r = operator_make_run_dir(instance);
 
 	if (r < 0 || fd < 0)
 		return log_err_r(r < 0 ? r : -errno, "cannot make %s", instance->run_dir);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", instance->control_path);
-	if (operator_socket_answers(&address))
-		return log_err_r(-EADDRINUSE, "another sluiced of instance %s is running", instance->name);
-	unlink(instance->control_path);
-	umask(0077);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 16) < 0)
-		return log_err_r(-errno, "cannot listen on %s", instance->control_path);
-	umask(0022);
+	r = operator_lock(supervisor);
+	if (r >= 0)
+		r = operator_listen(fd, instance->control_path);
+	if (r < 0)
+		return r;
 	return loop_add(supervisor->loop, &supervisor->control, TAKE_FD(fd), EPOLLIN, operator_on_connection);
 }
 

@@ -108,9 +108,11 @@ static void counter_add(json_t *array, const char *name, uint64_t value, const c
 static void counters_add_closed(
 	json_t *array, const struct supervisor *supervisor, const struct config_ssl_server *server)
 {
+	unsigned int slot = server ? stats_slots_find(&supervisor->stats_slots, server->name) : 0;
+
 	for (enum close_reason reason = CLOSE_NONE + 1; reason < CLOSE_REASON_N; reason++) {
 		char name[64];
-		uint64_t value = server ? stats_server_sum_closed(supervisor->stats, server->id, reason)
+		uint64_t value = server ? stats_server_sum_closed(supervisor->stats, slot, reason)
 					: stats_sum_closed(supervisor->stats, reason);
 
 		snprintf(name, sizeof(name), "closed_%s", close_reason_info[reason].name);
@@ -137,16 +139,19 @@ static json_t *report_no_server(void)
 json_t *report_counters(struct supervisor *supervisor, const json_t *request)
 {
 	const struct config_ssl_server *server;
+	unsigned int slot = 0;
 	json_t *array;
 
 	if (!report_find_server(supervisor, request, &server))
 		return report_no_server();
+	if (server)
+		slot = stats_slots_find(&supervisor->stats_slots, server->name);
 	array = json_array();
 	for (enum counter_id id = 0; id < COUNTER_N; id++) {
 		const struct counter_info *info = &counter_info[id];
 
 		if (server && info->scope == COUNTER_SCOPE_SERVER)
-			counter_add(array, info->name, stats_server_sum(supervisor->stats, server->id, id), info->unit,
+			counter_add(array, info->name, stats_server_sum(supervisor->stats, slot, id), info->unit,
 				info->meaning);
 		else if (!server)
 			counter_add(array, info->name, stats_sum(supervisor->stats, id), info->unit, info->meaning);
@@ -202,6 +207,7 @@ static const char *server_key_state(const struct supervisor *supervisor, const s
 
 static json_t *server_json(const struct supervisor *supervisor, const struct config_ssl_server *server)
 {
+	unsigned int slot = stats_slots_find(&supervisor->stats_slots, server->name);
 	json_t *certificates = json_array();
 
 	for (size_t i = 0; i < server->certificates.n; i++)
@@ -210,9 +216,9 @@ static json_t *server_json(const struct supervisor *supervisor, const struct con
 		cidrs_json(&server->destinations), "detection_ports", ranges_json(&server->detection_ports),
 		"certificates", certificates, "decrypted_service", config_service_name(server->decrypted_service),
 		"key_state", server_key_state(supervisor, server), "logging", server->logging, "sessions",
-		(json_int_t)stats_server_sum(supervisor->stats, server->id, COUNTER_GAUGE_SESSIONS_ACTIVE), "new",
-		(json_int_t)stats_server_sum(supervisor->stats, server->id, COUNTER_SESSIONS_NEW), "blocked",
-		(json_int_t)stats_server_sum(supervisor->stats, server->id, COUNTER_SESSIONS_BLOCKED));
+		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_GAUGE_SESSIONS_ACTIVE), "new",
+		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_SESSIONS_NEW), "blocked",
+		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_SESSIONS_BLOCKED));
 }
 
 json_t *report_servers(struct supervisor *supervisor, const json_t *request)
@@ -317,6 +323,16 @@ static struct session_row *sessions_read(const struct supervisor *supervisor, un
 	if (rows)
 		qsort(rows, *n, sizeof(*rows), session_newer);
 	return rows;
+}
+
+unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request)
+{
+	unsigned int n, matched = 0;
+	_cleanup_free_ struct session_row *rows = sessions_read(supervisor, &n);
+
+	for (unsigned int i = 0; rows && i < n; i++)
+		matched += session_matches(&rows[i], request);
+	return matched;
 }
 
 json_t *report_sessions(struct supervisor *supervisor, const json_t *request)

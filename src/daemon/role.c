@@ -4,14 +4,15 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/prctl.h>
 
 const struct role_info role_info[ROLES] = {
-	[ROLE_WORKER] = {"worker", "sluice-proxy", NULL, "sluice-proxy", 64501, true},
-	[ROLE_COMPILER] = {"compiler", "sluice-proxy", "--compile", "sluice-proxy", 64501, false},
-	[ROLE_KEEPER] = {"key keeper", "sluice-keys", NULL, "sluice-keys", 64502, false},
-	[ROLE_IMPORTER] = {"importer", "sluice-keys", "--import", "sluice-keys", 64502, false},
-	[ROLE_LOG] = {"log", "sluice-log", NULL, "sluice-log", 64503, false},
+	[ROLE_WORKER] = {"worker", "sluice-proxy", NULL, "sluice-proxy", 64501, true, false},
+	[ROLE_COMPILER] = {"compiler", "sluice-proxy", "--compile", "sluice-proxy", 64501, false, true},
+	[ROLE_KEEPER] = {"key keeper", "sluice-keys", NULL, "sluice-keys", 64502, false, false},
+	[ROLE_IMPORTER] = {"importer", "sluice-keys", "--import", "sluice-keys", 64502, false, true},
+	[ROLE_LOG] = {"log", "sluice-log", NULL, "sluice-log", 64503, false, false},
 };
 
 void role_ids(enum role role, uid_t *uid, gid_t *gid)
@@ -36,6 +37,9 @@ int role_enter(enum role role)
 		return errno ? -errno : -EPERM;
 	/* ambient: kept over exec of a program without file capabilities */
 	if (role_info[role].net_raw && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) < 0)
+		return -errno;
+	/* after the change of user, which would undo it */
+	if (role_info[role].one_shot && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return -errno;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }

@@ -13,6 +13,7 @@ struct role_info {
 	const char *user;     /* looked up by name */
 	uid_t fallback_uid;   /* user and group number where the name does not exist: no other role's, nobody's */
 	bool net_raw;         /* CAP_NET_RAW, for IP_TRANSPARENT in `inspect` */
+	bool one_shot;        /* does one thing for the supervisor, and is of no use without it */
 };
 extern const struct role_info role_info[ROLES];
 

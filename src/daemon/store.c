@@ -142,22 +142,42 @@ static int store_open_file(const struct store *store, const char *name)
 
 /* --- configuration versions --------------------------------------------------------------------------------------- */
 
-uint32_t store_newest_version(const struct store *store)
+/* calls fn for every name in the folder of versions */
+static void store_each_config(const struct store *store, void (*fn)(const char *name, void *data), void *data)
 {
 	int fd = openat(store->dir_fd, "config", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
-	uint32_t newest = 0;
 
-	while (dir && (entry = readdir(dir))) {
-		unsigned int version;
-		int end = 0;
-
-		if (sscanf(entry->d_name, "%8u.yaml%n", &version, &end) == 1 && end && !entry->d_name[end])
-			newest = MAX(newest, version);
-	}
+	while (dir && (entry = readdir(dir)))
+		fn(entry->d_name, data);
 	if (dir)
 		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
+
+/* the number in NNNNNNNN.yaml<suffix>, 0 for another name */
+static uint32_t store_version_of(const char *name, const char *suffix)
+{
+	unsigned int version;
+	int end = 0;
+
+	return sscanf(name, "%8u.yaml%n", &version, &end) == 1 && end && !strcmp(name + end, suffix) ? version : 0;
+}
+
+static void store_note_newest(const char *name, void *data)
+{
+	uint32_t *newest = data;
+
+	*newest = MAX(*newest, store_version_of(name, ""));
+}
+
+uint32_t store_newest_version(const struct store *store)
+{
+	uint32_t newest = 0;
+
+	store_each_config(store, store_note_newest, &newest);
 	return newest;
 }
 
@@ -169,6 +189,14 @@ static void store_version_name(char *name, uint32_t version, const char *suffix)
 static void store_version_file_name(char *name, uint32_t version, size_t index)
 {
 	snprintf(name, STORE_NAME_MAX, "config/files-%08u/%03zu", version, index);
+}
+
+/* a new or renamed file survives a power cut only when its folder is on disk too */
+static int store_sync_dir(const struct store *store, const char *name)
+{
+	_cleanup_close_ int fd = openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int store_write_version(
@@ -185,7 +213,10 @@ int store_write_version(
 		r = store_copy_file(store, name, file_fds[i]);
 	}
 	store_version_name(name, version, ".new");
-	return r < 0 ? r : store_write_file(store, name, text, len);
+	if (r >= 0)
+		r = store_write_file(store, name, text, len);
+	snprintf(name, sizeof(name), "config/files-%08u", version);
+	return r < 0 ? r : store_sync_dir(store, name);
 }
 
 int store_publish_version(const struct store *store, uint32_t version)
@@ -196,7 +227,20 @@ int store_publish_version(const struct store *store, uint32_t version)
 	store_version_name(to, version, "");
 	if (renameat(store->dir_fd, from, store->dir_fd, to) < 0)
 		return -errno;
-	return fsync(store->dir_fd) < 0 ? -errno : 0;
+	return store_sync_dir(store, "config");
+}
+
+static void store_remove_files(const struct store *store, uint32_t version)
+{
+	char name[STORE_NAME_MAX];
+
+	for (size_t i = 0;; i++) {
+		store_version_file_name(name, version, i);
+		if (unlinkat(store->dir_fd, name, 0) < 0)
+			break;
+	}
+	snprintf(name, sizeof(name), "config/files-%08u", version);
+	unlinkat(store->dir_fd, name, AT_REMOVEDIR);
 }
 
 void store_discard_version(const struct store *store, uint32_t version)
@@ -205,13 +249,61 @@ void store_discard_version(const struct store *store, uint32_t version)
 
 	store_version_name(name, version, ".new");
 	unlinkat(store->dir_fd, name, 0);
-	for (size_t i = 0;; i++) {
-		store_version_file_name(name, version, i);
+	store_remove_files(store, version);
+}
+
+static void store_clean_one(const char *name, void *data)
+{
+	const struct store *store = data;
+	uint32_t candidate = store_version_of(name, ".new");
+	unsigned int version = 0;
+	char path[STORE_NAME_MAX];
+
+	if (candidate)
+		store_discard_version(store, candidate);
+	if (sscanf(name, "files-%8u", &version) != 1)
+		return;
+	store_version_name(path, version, "");
+	if (faccessat(store->dir_fd, path, F_OK, 0) < 0 && errno == ENOENT)
+		store_remove_files(store, version);
+}
+
+void store_clean(const struct store *store)
+{
+	store_each_config(store, store_clean_one, (void *)store);
+}
+
+struct store_oldest {
+	unsigned int n;
+	uint32_t version;
+};
+
+static void store_note_oldest(const char *name, void *data)
+{
+	struct store_oldest *oldest = data;
+	uint32_t version = store_version_of(name, "");
+
+	if (!version)
+		return;
+	oldest->n++;
+	if (!oldest->version || version < oldest->version)
+		oldest->version = version;
+}
+
+void store_prune_versions(const struct store *store, unsigned int keep)
+{
+	for (;;) {
+		struct store_oldest oldest = {0};
+		char name[STORE_NAME_MAX];
+
+		store_each_config(store, store_note_oldest, &oldest);
+		if (oldest.n <= keep)
+			return;
+		store_version_name(name, oldest.version, "");
 		if (unlinkat(store->dir_fd, name, 0) < 0)
-			break;
+			return;
+		store_remove_files(store, oldest.version);
 	}
-	snprintf(name, sizeof(name), "config/files-%08u", version);
-	unlinkat(store->dir_fd, name, AT_REMOVEDIR);
 }
 
 int store_open_version(const struct store *store, uint32_t version)
@@ -296,10 +388,13 @@ int store_write_certificate(const struct store *store, const char *name, const j
 		return text ? -EINVAL : -ENOMEM;
 	store_key_path(path, name);
 	r = store_copy_file(store, path, sealed_key_fd);
+	if (r >= 0)
+		r = store_sync_dir(store, "keys");
 	if (r < 0)
 		return r;
 	store_certificate_path(path, name);
-	return store_replace_file(store, path, text, strlen(text));
+	r = store_replace_file(store, path, text, strlen(text));
+	return r < 0 ? r : store_sync_dir(store, "certificates");
 }
 
 json_t *store_list_certificates(const struct store *store)

@@ -27,6 +27,10 @@ int store_write_version(
 	const struct store *store, uint32_t version, const char *text, size_t len, const int *file_fds, size_t n_files);
 int store_publish_version(const struct store *store, uint32_t version);
 void store_discard_version(const struct store *store, uint32_t version);
+/* removes what commits left that never came to their end; nobody else may be using the store */
+void store_clean(const struct store *store);
+/* removes all but the newest versions */
+void store_prune_versions(const struct store *store, unsigned int keep);
 int store_open_version(const struct store *store, uint32_t version);
 int store_open_version_file(const struct store *store, uint32_t version, size_t index);
 

@@ -120,6 +120,7 @@ void supervisor_stop(struct supervisor *supervisor)
 		return;
 	supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice", "stopping: the wire stays up without inspection");
 	supervisor->stopping = true;
+	commit_cancel(supervisor, "the supervisor is stopping");
 	supervisor->stop_deadline_ns = clock_now_ns() + STOP_NS;
 	generation_stop(supervisor);
 	loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_stop);
@@ -154,6 +155,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	if (supervisor->dataplane)
 		dataplane_close(&supervisor->dataplane);
 	event_ring_free(&supervisor->events);
+	stats_slots_clear(&supervisor->stats_slots);
 	stats_page_free(&supervisor->stats);
 	store_close(&supervisor->store);
 	loop_free(&supervisor->loop);
@@ -211,11 +213,15 @@ static int supervisor_open(struct supervisor *supervisor)
 	if (r >= 0)
 		r = supervisor_watch_signals(supervisor);
 	if (r >= 0)
-		r = store_open(&supervisor->store, &supervisor->instance, uid, gid);
-	if (r >= 0)
 		r = operator_open(supervisor);
 	if (r >= 0)
+		r = store_open(&supervisor->store, &supervisor->instance, uid, gid);
+	if (r >= 0)
+		store_clean(&supervisor->store);
+	if (r >= 0)
 		r = stats_page_create(&supervisor->stats);
+	if (r >= 0)
+		supervisor->stats_slots.page = supervisor->stats;
 	if (r >= 0)
 		r = event_ring_create(&supervisor->events);
 	if (r >= 0)
@@ -269,67 +275,79 @@ static void supervisor_boot_stored(struct supervisor *supervisor, uint32_t versi
 	json_decref(files);
 }
 
-struct boot_files { /* what a configuration file turned out to need */
-	json_t *missing;
+#define BOOT_FILES_MAX 64
+
+/* a configuration file given at the first start, and the rule files it turned out to need */
+struct boot_files {
+	json_t *names;
+	int fds[BOOT_FILES_MAX];
+	size_t n_fds;
 };
 
-static void boot_file_on_check(void *owner, json_t *answer)
+/* called before commit_begin() returns when files are missing, and then only; the commit itself may take long */
+static void boot_file_on_answer(void *owner, json_t *answer)
 {
-	struct boot_files *files = owner;
+	struct supervisor *supervisor = owner;
+	json_t *missing = json_object_get(answer, "need_files");
 
-	files->missing = json_incref(json_object_get(answer, "need_files"));
-	json_decref(answer);
+	if (missing) {
+		supervisor->boot_missing = json_incref(missing);
+		json_decref(answer);
+	} else {
+		supervisor_on_boot_commit(owner, answer);
+	}
 }
 
-/* a configuration file given at the first start: committed as an operator would */
+static void boot_files_commit(struct supervisor *supervisor, const struct boot_files *files)
+{
+	commit_begin(supervisor, &(struct commit_request){.files = files->names,
+					 .fds = files->fds,
+					 .n_fds = files->n_fds,
+					 .done = boot_file_on_answer,
+					 .owner = supervisor});
+}
+
+static int boot_files_open(struct boot_files *files, int dir_fd, const char *name)
+{
+	int fd = files->n_fds < BOOT_FILES_MAX ? openat(dir_fd, name, O_RDONLY | O_CLOEXEC) : -EMFILE;
+
+	if (fd < 0)
+		return log_err_r(fd == -1 ? -errno : fd, "cannot open %s", name);
+	files->fds[files->n_fds++] = fd;
+	json_array_append_new(files->names, json_string(name));
+	return 0;
+}
+
+static void boot_files_clear(struct boot_files *files)
+{
+	for (size_t i = 0; i < files->n_fds; i++)
+		close(files->fds[i]);
+	json_decref(files->names);
+}
+
+/* committed as an operator would */
 static int supervisor_boot_file(struct supervisor *supervisor, const char *path)
 {
-	struct boot_files needed = {0};
-	json_t *files = json_pack("[s]", path), *name;
-	char *copy = strdup(path);
-	int fds[64], r = 0;
-	size_t n_fds = 1, i;
+	_cleanup_(boot_files_clear) struct boot_files files = {.names = json_array()};
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int dir = open(copy ? dirname(copy) : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = boot_files_open(&files, AT_FDCWD, path);
+	json_t *name;
+	size_t i;
 
-	fds[0] = open(path, O_RDONLY | O_CLOEXEC);
-	if (fds[0] < 0 || !copy) {
-		r = log_err_r(-errno, "cannot open %s", path);
-		n_fds = 0;
-	}
-	if (r >= 0)
-		commit_begin(supervisor, &(struct commit_request){.files = files,
-						 .fds = fds,
-						 .n_fds = 1,
-						 .check_only = true,
-						 .done = boot_file_on_check,
-						 .owner = &needed});
-	if (supervisor->commit) /* nothing was missing: the check goes on by itself and says nothing */
-		commit_forget_owner(supervisor, &needed);
-	int dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	json_array_foreach(needed.missing, i, name)
+	if (r < 0)
+		return r;
+	boot_files_commit(supervisor, &files);
+	if (!supervisor->boot_missing)
+		return 0;
+	json_array_foreach(supervisor->boot_missing, i, name)
 	{
-		int fd = n_fds < ARRAY_SIZE(fds) ? openat(dir, json_string_value(name), O_RDONLY | O_CLOEXEC) : -1;
-
-		if (fd < 0) {
-			r = log_err_r(-errno, "%s: cannot open rule file %s", path, json_string_value(name));
-			break;
-		}
-		fds[n_fds++] = fd;
-		json_array_append(files, name);
+		if (r >= 0)
+			r = boot_files_open(&files, dir, json_string_value(name));
 	}
+	json_decref(TAKE_PTR(supervisor->boot_missing));
 	if (r >= 0)
-		commit_begin(supervisor, &(struct commit_request){.files = files,
-						 .fds = fds,
-						 .n_fds = n_fds,
-						 .done = supervisor_on_boot_commit,
-						 .owner = supervisor});
-	for (i = 0; i < n_fds; i++)
-		close(fds[i]);
-	if (dir >= 0)
-		close(dir);
-	free(copy);
-	json_decref(files);
-	json_decref(needed.missing);
+		boot_files_commit(supervisor, &files);
 	return r;
 }
 
@@ -352,7 +370,7 @@ int supervisor_main(const struct instance *instance, const char *bin_dir, const 
 	if (!supervisor)
 		return EXIT_FAILURE;
 	supervisor->instance = *instance;
-	supervisor->store.dir_fd = supervisor->control.fd = supervisor->signals.fd = -1;
+	supervisor->store.dir_fd = supervisor->control.fd = supervisor->signals.fd = supervisor->lock_fd = -1;
 	supervisor->started_us = clock_wall_us();
 	snprintf(supervisor->bin_dir, sizeof(supervisor->bin_dir), "%s", bin_dir);
 	r = supervisor_open(supervisor);

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "daemon/child.h"
+#include "daemon/stats_slots.h"
 #include "daemon/store.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/worker_cell.h"
@@ -30,7 +31,9 @@ struct policy {
 	size_t n_images; /* one per profile */
 	int *image_fds;
 	json_t *certificates; /* facts of those the configuration names */
-	json_t *filters;      /* {loaded, disabled, refused} over all profiles, for the operator */
+	json_t *stats_slots;  /* of its SSL servers */
+	unsigned int n_workers;
+	json_t *filters; /* {loaded, disabled, refused} over all profiles, for the operator */
 };
 void policy_free(struct policy **policy);
 
@@ -41,7 +44,7 @@ struct worker_slot {
 	struct session_table *table;
 	struct event_ring *events;
 	int keyring_fds[3]; /* ring, request eventfd, response eventfd */
-	bool wanted, listening;
+	bool wanted, listening, draining;
 	uint32_t policy_version; /* last acknowledged */
 	unsigned int failures;   /* ends within RESPAWN_QUICK of the start, in a row */
 	struct loop_timer respawn;
@@ -61,6 +64,7 @@ struct supervisor {
 	struct dataplane *dataplane;
 	struct store store;
 	struct stats_page *stats;
+	struct stats_slots stats_slots;
 	struct event_ring *events;
 	uint64_t started_us;
 	uint64_t boot_id;
@@ -69,6 +73,8 @@ struct supervisor {
 
 	struct policy *policy; /* in force; NULL before the first commit */
 	struct commit *commit; /* in progress; NULL */
+	uint32_t last_version; /* that workers were given, in force or not: their late answers must not fit another one
+				*/
 
 	unsigned int base; /* first slot of this generation */
 	unsigned int n_workers;
@@ -76,9 +82,12 @@ struct supervisor {
 	struct helper_process keeper, log;
 	json_t *key_states; /* certificate name -> "available" or an error */
 
+	int lock_fd; /* the run directory: one supervisor per instance */
+	unsigned int n_clients;
 	struct loop_source control, signals;
 	struct loop_timer tick;
 	unsigned int flows;
+	json_t *boot_missing; /* rule files that the configuration file of the first start needs; NULL: none */
 	bool stopping;
 	uint64_t stop_deadline_ns;
 };
@@ -111,6 +120,8 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request);
 json_t *report_counters(struct supervisor *supervisor, const json_t *request);
 json_t *report_servers(struct supervisor *supervisor, const json_t *request);
 json_t *report_segments(struct supervisor *supervisor, const json_t *request);
+/* sessions that match a `clear_sessions` request */
+unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request);
 json_t *report_sessions(struct supervisor *supervisor, const json_t *request);
 json_t *report_filters_refused(struct supervisor *supervisor, const json_t *request);
 json_t *report_certificates(struct supervisor *supervisor, const json_t *request);

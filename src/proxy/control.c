@@ -126,7 +126,6 @@ int worker_start(struct worker *worker, int control_fd)
 	if (r < 0)
 		return log_err_r(r, "no start message from the supervisor");
 	worker->slot = control_int(&message, "slot");
-	worker->n_workers = MAX(control_int(&message, "workers"), 1);
 	worker->boot_id = control_int(&message, "boot_id") & 0xffff;
 	listen_ip = json_string_value(json_object_get(message.json, "listen_ip"));
 	if (message.n_fds != START_FDS || worker->slot >= FLOW_WORKERS_MAX || !listen_ip)
@@ -160,18 +159,23 @@ static void control_close_keyring(int fds[WORKER_KEYRING_FDS])
 {
 	for (size_t i = 0; i < WORKER_KEYRING_FDS; i++)
 		if (fds[i] >= 0)
-			close(fds[i]);
+			close(TAKE_FD(fds[i]));
 }
 
-/* a new keeper's ring; operations of the old one fail */
+/* a new keeper's ring, or none while there is no keeper; operations of the old one fail */
 static void control_keyring(struct worker *worker, struct control_message *message)
 {
 	int *fds = message->fds;
 	int r;
 
-	if (message->n_fds != WORKER_KEYRING_FDS)
+	if (message->n_fds && message->n_fds != WORKER_KEYRING_FDS)
 		return;
 	loop_remove(worker->loop, &worker->key_responses);
+	if (!message->n_fds) {
+		tls_runtime_set_keyring(worker->tls, -1, -1, -1);
+		control_close_keyring(worker->keyring_fds);
+		return;
+	}
 	r = tls_runtime_set_keyring(worker->tls, fds[0], fds[1], fds[2]);
 	if (r >= 0)
 		r = loop_add(worker->loop, &worker->key_responses, fds[2], EPOLLIN, control_on_key_responses);
@@ -200,6 +204,9 @@ static void control_policy(struct worker *worker, struct control_message *messag
 	snapshot_unref(&worker->snapshots[WORKER_SNAPSHOTS - 1]);
 	memmove(&worker->snapshots[1], &worker->snapshots[0], sizeof(snapshot) * (WORKER_SNAPSHOTS - 1));
 	worker->snapshots[0] = snapshot;
+	r = worker_offer_listener(worker);
+	if (r < 0)
+		log_err_r(r, "cannot offer the listener");
 	control_reply(worker, json_pack("{s:s, s:I}", "message", "policy_ok", "version", (json_int_t)version));
 }
 

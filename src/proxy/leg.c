@@ -8,6 +8,9 @@
 #include "base/common.h"
 #include "proxy/session.h"
 
+/* reads of input that nobody wants before other sessions get their turn */
+#define LEG_DISCARD_BUDGET 16
+
 static bool leg_output(void *owner, const uint8_t *data, size_t len);
 static void leg_on_key_ready(void *owner);
 
@@ -78,14 +81,21 @@ bool leg_is_broken(const struct leg *leg)
 	return leg->error || leg->reset;
 }
 
+/* what a leg has gathered is of no use to its broken socket, and must not be taken for the next leg's */
+static void leg_forget_gathered(struct leg *leg)
+{
+	if (leg->io->gathering != leg)
+		return;
+	leg->io->gathering = NULL;
+	leg->io->out_len = 0;
+}
+
 void leg_close(struct leg *leg, bool reset)
 {
 	int fd = leg->source.fd;
 
-	if (leg->io && leg->io->gathering == leg) {
-		leg->io->gathering = NULL;
-		leg->io->out_len = 0;
-	}
+	if (leg->io)
+		leg_forget_gathered(leg);
 	tls_conn_free(&leg->tls);
 	free(leg->backlog);
 	leg->backlog = NULL;
@@ -147,12 +157,14 @@ int leg_park(struct leg *leg)
 	return leg->tls ? tls_conn_park(leg->tls) : 0;
 }
 
-void leg_discard_input(struct leg *leg)
+bool leg_discard_input(struct leg *leg)
 {
 	size_t n;
 
-	while (leg_receive(leg, leg->io->in, sizeof(leg->io->in), &n) == LEG_OK)
-		;
+	for (unsigned int turn = 0; turn < LEG_DISCARD_BUDGET; turn++)
+		if (leg_receive(leg, leg->io->in, sizeof(leg->io->in), &n) != LEG_OK)
+			return true;
+	return false;
 }
 
 static enum leg_status leg_send_backlog(struct leg *leg)
@@ -216,8 +228,10 @@ enum leg_status leg_flush(struct leg *leg)
 {
 	enum leg_status status;
 
-	if (leg->error)
+	if (leg->error) {
+		leg_forget_gathered(leg);
 		return LEG_RESET;
+	}
 	status = leg_send_backlog(leg);
 	return status == LEG_OK ? leg_send_gathered(leg) : status;
 }
@@ -227,10 +241,14 @@ static bool leg_output(void *owner, const uint8_t *data, size_t len)
 	struct leg *leg = owner;
 	struct leg_io *io = leg->io;
 
+	if (len > sizeof(io->out))
+		leg_fail(leg, EMSGSIZE); /* refused, it would come again for ever */
 	if (leg->error)
 		return true; /* nobody will read it: let the engine go on to its end */
 	if (io->gathering && (io->gathering != leg || io->out_len + len > sizeof(io->out)))
 		leg_flush(io->gathering);
+	if (leg->error)
+		return true;
 	if (leg->backlog)
 		return false;
 	io->gathering = leg;

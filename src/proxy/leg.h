@@ -66,7 +66,7 @@ enum leg_status leg_write(struct leg *leg, const uint8_t *data, size_t len, size
 enum leg_status leg_flush(struct leg *leg);
 /* keeps unread input so that the shared buffer can serve another leg; to be called when done with a leg */
 int leg_park(struct leg *leg);
-/* after close_notify: discards input until the FIN */
-void leg_discard_input(struct leg *leg);
+/* after close_notify: discards input until the FIN. false: there is more, in another turn */
+bool leg_discard_input(struct leg *leg);
 /* passes on close_notify and FIN; LEG_OK when both are with the kernel */
 enum leg_status leg_send_end(struct leg *leg, bool notify, bool fin);

@@ -146,8 +146,8 @@ static enum pump relay_end(struct session *session, enum inspect_dir dir, enum c
 		}
 		pipe->release = pipe->received;
 	}
-	if (source->notify_received && !source->fin_received)
-		leg_discard_input(source);
+	if (source->notify_received && !source->fin_received && !leg_discard_input(source))
+		session->again = true;
 	if (source->error) {
 		*reason = session_leg_reason(session, relay_source_side(dir), LEG_RESET);
 		return PUMP_FAILED;
@@ -218,7 +218,9 @@ static enum session_step relay_both(struct session *session)
 			return session_fail(session, reason, NULL);
 		if (leg_park(session_source(session, dir)) < 0)
 			return session_fail(session, CLOSE_INTERNAL, "out of memory");
+		/* the source too: reading may have made its engine answer (key update, renegotiation) */
 		leg_flush(session_sink(session, dir));
+		leg_flush(session_source(session, dir));
 		if (pumps[dir] == PUMP_AGAIN)
 			session->again = true;
 	}

@@ -145,6 +145,7 @@ void session_run(struct session *session)
 		return;
 	session->running = true;
 	session->again = false;
+	worker_beat(session->worker); /* many sessions' turns make one long round of the loop */
 	while ((next = steps[session->step].run(session)) != session->step) {
 		session_enter(session, next);
 		if (next == SESSION_CLOSED) {
@@ -493,8 +494,10 @@ static int session_find_policy(struct session *session)
 	session->virtual_segment = &config->virtual_segments[flow.virtual_segment_id];
 	session->profile = &config->profiles[flow.profile_id];
 	session->policy = config_find_ssl_policy(config, flow.ssl_policy_id, NULL);
-	session->server_cells = stats_server_cells(worker->stats, worker->slot, flow.ssl_server_id);
-	return session->policy && session->server_cells ? 0 : -ENOENT;
+	session->server_cells = stats_server_cells(worker->stats, worker->slot, session->server->stats_slot);
+	if (!session->server_cells)
+		session->server_cells = &worker->no_server;
+	return session->policy ? 0 : -ENOENT;
 }
 
 static int session_new(

@@ -2,6 +2,7 @@
 #include "proxy/snapshot.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -170,6 +171,11 @@ static int snapshot_fill(struct snapshot *snapshot, const json_t *message, const
 	for (size_t i = 0; r >= 0 && i < config->n_ssl_servers; i++)
 		r = snapshot_server_init(
 			&snapshot->servers[i], &config->ssl_servers[i], &certs, runtime, error, error_size);
+	for (size_t i = 0; i < config->n_ssl_servers; i++) {
+		const json_t *slot = json_array_get(json_object_get(message, "stats_slots"), i);
+
+		snapshot->servers[i].stats_slot = json_is_integer(slot) ? json_integer_value(slot) : UINT_MAX;
+	}
 	for (size_t i = 0; r >= 0 && i < config->n_profiles; i++) {
 		r = snapshot_load_engine(&snapshot->engines[i], fds[1 + i], scratch);
 		if (r < 0)
@@ -190,6 +196,7 @@ int snapshot_new(struct snapshot **out, const json_t *message, const int *fds, s
 	snprintf(error, error_size, "the policy message is malformed or memory is short");
 	snapshot->refs = 1;
 	snapshot->version = json_integer_value(json_object_get(message, "version"));
+	snapshot->n_workers = MAX(json_integer_value(json_object_get(message, "workers")), 1);
 	r = snapshot_fill(snapshot, message, fds, n_fds, runtime, scratch, error, error_size);
 	if (r < 0) {
 		snapshot_unref(&snapshot);

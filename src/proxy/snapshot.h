@@ -12,6 +12,8 @@
 
 struct snapshot_server {
 	const struct config_ssl_server *config;
+	unsigned int
+		stats_slot; /* the server's place in the stats page, the same in every version; none if out of range */
 	struct tls_acceptor *acceptor;
 	struct tls_connector *connector;
 };
@@ -19,6 +21,7 @@ struct snapshot_server {
 struct snapshot {
 	unsigned int refs;
 	uint32_t version;
+	unsigned int n_workers; /* that share the maximum of sessions */
 	struct config *config;
 	struct snapshot_server *servers; /* by config_ssl_server.id */
 	struct inspect_engine **engines; /* by config_profile.id */

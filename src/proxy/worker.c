@@ -2,12 +2,15 @@
 #include "proxy/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -18,19 +21,23 @@
 #define WORKER_CONTROL_FD 3
 #define WORKER_HEARTBEAT_NS (25 * NSEC_PER_MSEC)
 #define WORKER_ACCEPT_BATCH 64
+#define WORKER_LAST_CALL_NS NSEC_PER_SEC
+#define WORKER_DESCRIPTORS 300 /* of its own, and those of one policy message while it is read */
 /* without a supervisor a generation serves on for this long, then drains (design: generations) */
 #define WORKER_HEADLESS_SECONDS 600
 #define WORKER_HEADLESS_DRAIN_SECONDS 300
 
+/* no other version will do: the flow's ids are places in that version's lists */
 struct snapshot *worker_find_snapshot(struct worker *worker, uint32_t version)
 {
 	for (size_t i = 0; i < WORKER_SNAPSHOTS; i++)
 		if (worker->snapshots[i] && worker->snapshots[i]->version == version)
 			return snapshot_ref(worker->snapshots[i]);
-	return worker->snapshots[0] ? snapshot_ref(worker->snapshots[0]) : NULL;
+	return NULL;
 }
 
-/* unique over restarts and workers: 16 bits of the boot, 8 of the slot, 40 of a count */
+/* unique over restarts and workers: 16 bits of the boot, 8 of the slot, 40 of a count that worker_main() begins with
+ * the time, because a worker that is started again has the same boot and slot */
 uint64_t worker_next_session_id(struct worker *worker)
 {
 	return worker->boot_id << 48 | (uint64_t)(worker->slot & 0xff) << 40 |
@@ -39,12 +46,14 @@ uint64_t worker_next_session_id(struct worker *worker)
 
 unsigned int worker_max_sessions(const struct worker *worker, const struct snapshot *snapshot)
 {
-	return (snapshot->config->limits.max_sessions + worker->n_workers - 1) / worker->n_workers;
+	unsigned int share = (snapshot->config->limits.max_sessions + snapshot->n_workers - 1) / snapshot->n_workers;
+
+	return MIN(share, worker->descriptor_sessions);
 }
 
-static void worker_beat(struct worker *worker)
+void worker_beat(struct worker *worker)
 {
-	__atomic_store_n(&worker->cell->heartbeat_ns, loop_now_ns(worker->loop), __ATOMIC_RELAXED);
+	__atomic_store_n(&worker->cell->heartbeat_ns, clock_now_ns(), __ATOMIC_RELAXED);
 }
 
 static void worker_close_listener(struct worker *worker)
@@ -71,8 +80,19 @@ void worker_drain(struct worker *worker, unsigned int seconds)
 	if (worker->draining)
 		return;
 	worker->draining = true;
+	worker->listen_until_ns = loop_now_ns(worker->loop) + WORKER_LAST_CALL_NS;
 	worker->drain_until_ns = loop_now_ns(worker->loop) + seconds * NSEC_PER_SEC;
-	worker_close_listener(worker);
+}
+
+/* connections whose handshake had begun when the listener left the SOCKMAP are still taken: closing it resets them */
+static void worker_drain_on(struct worker *worker)
+{
+	uint64_t now = loop_now_ns(worker->loop);
+
+	if (now > worker->listen_until_ns)
+		worker_close_listener(worker);
+	if ((worker->listener.fd < 0 && !worker->n_sessions) || now > worker->drain_until_ns)
+		worker_stop(worker);
 }
 
 /* every WORKER_HEARTBEAT_NS: heartbeat, and whether this worker's time is over */
@@ -87,9 +107,9 @@ static void worker_on_heartbeat(struct loop_timer *timer)
 	else if (worker->control_fd < 0 &&
 		 loop_now_ns(worker->loop) - worker->headless_since_ns > WORKER_HEADLESS_SECONDS * NSEC_PER_SEC)
 		worker_drain(worker, WORKER_HEADLESS_DRAIN_SECONDS);
-	if (worker->draining && (!worker->n_sessions || loop_now_ns(worker->loop) > worker->drain_until_ns))
-		worker_stop(worker);
-	else
+	if (worker->draining)
+		worker_drain_on(worker);
+	if (!worker->stopping)
 		loop_timer_arm(worker->loop, timer, WORKER_HEARTBEAT_NS, worker_on_heartbeat);
 }
 
@@ -124,6 +144,25 @@ static void worker_on_idle(void *data)
 	event_ring_flush(worker->events);
 }
 
+/* Out of descriptors: a connection that stays in the queue would wake the loop for ever. The spare descriptor lets it
+ * be taken and reset. False: nothing was taken */
+static bool worker_refuse_one(struct worker *worker)
+{
+	int fd;
+
+	if (worker->spare_fd < 0)
+		return false;
+	close(worker->spare_fd);
+	fd = accept4(worker->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		close(fd); /* SO_LINGER {1, 0} from the listener: a reset */
+		worker->cells->closed[CLOSE_LIMIT]++;
+		stats_add(worker->cells, COUNTER_SESSIONS_REFUSED_LIMIT, 1);
+	}
+	worker->spare_fd = fcntl(worker->flow_map_fd, F_DUPFD_CLOEXEC, 0);
+	return fd >= 0;
+}
+
 static void worker_on_accept(struct loop_source *source, uint32_t events)
 {
 	struct worker *worker = container_of(source, struct worker, listener);
@@ -133,9 +172,12 @@ static void worker_on_accept(struct loop_source *source, uint32_t events)
 		socklen_t len = sizeof(client);
 		int fd = accept4(source->fd, (struct sockaddr *)&client, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd >= 0)
+			session_accept(worker, fd, &client);
+		else if (errno != EMFILE && errno != ENFILE)
 			return;
-		session_accept(worker, fd, &client);
+		else if (!worker_refuse_one(worker))
+			return;
 	}
 }
 
@@ -144,17 +186,39 @@ int worker_open_listener(struct worker *worker, uint32_t listen_ip, uint16_t lis
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_port = htons(listen_port), .sin_addr.s_addr = htonl(listen_ip)};
-	int r;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
 		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger)) < 0 ||
 		bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 65535) < 0)
 		return log_err_r(-errno, "cannot listen in the inspect namespace");
-	r = worker_send_listener(worker, fd);
+	worker->closed_listener_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int worker_offer_listener(struct worker *worker)
+{
+	int fd = worker->closed_listener_fd, r;
+
+	if (fd < 0)
+		return 0;
+	r = loop_add(worker->loop, &worker->listener, fd, EPOLLIN, worker_on_accept);
 	if (r < 0)
 		return r;
-	return loop_add(worker->loop, &worker->listener, TAKE_FD(fd), EPOLLIN, worker_on_accept);
+	worker->closed_listener_fd = -1;
+	return worker_send_listener(worker, fd);
+}
+
+/* two descriptors a session; what the worker itself holds is left free */
+static void worker_count_descriptors(struct worker *worker)
+{
+	struct rlimit limit;
+
+	worker->descriptor_sessions = UINT_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		worker->descriptor_sessions = limit.rlim_cur > 2 * WORKER_DESCRIPTORS
+						      ? (limit.rlim_cur - WORKER_DESCRIPTORS) / 2
+						      : WORKER_DESCRIPTORS / 2;
 }
 
 static void worker_free(struct worker *worker)
@@ -192,6 +256,10 @@ int worker_main(void)
 		return EXIT_FAILURE;
 	LIST_INIT(&worker->sessions);
 	worker->listener.fd = worker->key_responses.fd = worker->control.fd = -1;
+	worker->closed_listener_fd = worker->spare_fd = -1;
+	/* room for 65536 sessions a second since the last start; the seconds come again after 194 days */
+	worker->sessions_made = (clock_wall_us() / 1000000 & 0xffffff) << 16;
+	worker_count_descriptors(worker);
 	for (size_t i = 0; i < WORKER_KEYRING_FDS; i++)
 		worker->keyring_fds[i] = -1;
 	prctl(PR_SET_DUMPABLE, 0);
@@ -200,6 +268,8 @@ int worker_main(void)
 	worker->io.loop = worker->loop;
 	if (r >= 0)
 		r = worker_start(worker, WORKER_CONTROL_FD);
+	if (r >= 0)
+		worker->spare_fd = fcntl(worker->flow_map_fd, F_DUPFD_CLOEXEC, 0);
 	if (r >= 0)
 		r = worker_sandbox();
 	if (r >= 0)

@@ -23,15 +23,19 @@
 
 struct worker {
 	struct loop *loop;
-	unsigned int slot, n_workers;
+	unsigned int slot;
+	unsigned int descriptor_sessions; /* as many as RLIMIT_NOFILE allows */
 	uint64_t boot_id, sessions_made;
 	int control_fd; /* -1: headless */
 	struct loop_source control, listener, key_responses;
 	struct loop_timer heartbeat;
 	struct worker_cell *cell;
 	int flow_map_fd, keyring_fds[WORKER_KEYRING_FDS];
+	int closed_listener_fd; /* until the first policy is loaded, then -1 */
+	int spare_fd;           /* given up to take a connection when descriptors have run out */
 	struct stats_page *stats;
 	struct stats_cells *cells;
+	struct stats_cells no_server;       /* of SSL servers without figures of their own */
 	uint64_t counted_before[COUNTER_N]; /* the cells as this worker found them */
 	struct session_table *table;
 	struct event_ring *events;
@@ -42,13 +46,13 @@ struct worker {
 	unsigned int n_sessions;
 	uint64_t system_record_ns; /* when a System record was last written for a session */
 	bool draining, stopping;
-	uint64_t drain_until_ns, headless_since_ns;
+	uint64_t drain_until_ns, listen_until_ns, headless_since_ns;
 	uint8_t hello_scratch[CLIENT_HELLO_MAX];
 	uint8_t plain[WORKER_PLAIN_SIZE];
 	struct leg_io io;
 };
 
-/* the policy of that version, else of the newest; a reference of the caller's, NULL if there is none */
+/* the policy of that version; a reference of the caller's, NULL if there is none */
 struct snapshot *worker_find_snapshot(struct worker *worker, uint32_t version);
 uint64_t worker_next_session_id(struct worker *worker);
 unsigned int worker_max_sessions(const struct worker *worker, const struct snapshot *snapshot);
@@ -59,6 +63,10 @@ void worker_watch_control(struct worker *worker);
 int worker_send_listener(struct worker *worker, int listener_fd);
 /* worker.c */
 int worker_open_listener(struct worker *worker, uint32_t listen_ip, uint16_t listen_port);
+/* from the first policy on: before it every session would be refused */
+int worker_offer_listener(struct worker *worker);
+/* what the eBPF programs and the watchdog look at: this process gets on */
+void worker_beat(struct worker *worker);
 void worker_drain(struct worker *worker, unsigned int seconds);
 void worker_stop(struct worker *worker);
 /* sandbox.c: after the descriptors are in place, before the first connection */
