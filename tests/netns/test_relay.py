@@ -57,6 +57,42 @@ def test_bulk_64_in_parallel_300_mb_together(lab, direction):
 
 @pytest.mark.cable
 @pytest.mark.limit(120)
+def test_clients_that_reset_in_mid_transfer_disturb_nobody(lab):
+    """the legs of a worker share their buffers: what was meant for a client that is gone must reach nobody"""
+    digest = lab.nginx.put_file("steady.bin", 40 * MEGABYTE)
+    stop, results, resets = threading.Event(), [], []
+
+    def abort_again_and_again():
+        while not stop.is_set():
+            connection = tls_connect(lab.client, 443, lab.certificate)
+            connection.sendall(b"GET /files/steady.bin HTTP/1.1\r\nHost: www.example.test\r\n\r\n")
+            for _ in range(20):
+                connection.recv(65536)
+            reset_on_close(connection)
+            connection.close()
+            resets.append(1)
+
+    def download(number):
+        target = lab.topology.path("steady-%d.out" % number)
+        for _ in range(4):
+            reply = lab.curl("/files/steady.bin", "-o", target, timeout=60)
+            results.append(reply.ok and sha256_file(target))
+        os.unlink(target)
+    abusers = [threading.Thread(target=abort_again_and_again) for _ in range(6)]
+    for thread in abusers:
+        thread.start()
+    try:
+        _in_threads(4, download)
+    finally:
+        stop.set()
+        for thread in abusers:
+            thread.join()
+    assert results == [digest] * 16
+    assert len(resets) > 50
+
+
+@pytest.mark.cable
+@pytest.mark.limit(120)
 def test_1000_concurrent_sessions(lab):
     """all open at once, each says something, each is answered, twice"""
     with TlsServer(lab.topology, 9001, lab.certificate, echo):
