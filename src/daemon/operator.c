@@ -311,7 +311,7 @@ static int operator_listen(int fd, const char *path)
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	unlink(path);
-	before = umask(0077); /* root's alone from its first moment */
+	before = umask(0177); /* root's alone from its first moment */
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 16) < 0 ? -errno : 0;
 	umask(before);
 	return r < 0 ? log_err_r(r, "cannot listen on %s", path) : 0;
