@@ -21,6 +21,29 @@
 			},                                                            \
 	}
 
+#define IMPORT_DETAIL                                                                                              \
+	"FILE is the certificate with its chain in any order, PEM or DER, or PKCS#12 with the key in it. Without " \
+	"--key the private key is in FILE too. A password is read from --password-file, from standard input, or "  \
+	"asked for on the terminal; it never stands on the command line."
+#define IMPORT_PARAMETERS                                                                                           \
+	{                                                                                                           \
+		{.metavar = "NAME", .key = "name", .help = "name in the store, as the configuration refers to it"}, \
+		{.option = "--cert",                                                                                \
+			.metavar = "FILE",                                                                          \
+			.required = true,                                                                           \
+			.help = "certificate and chain, PEM or DER, or PKCS#12"},                                   \
+		{.option = "--key",                                                                                 \
+			.metavar = "KEYFILE",                                                                       \
+			.help = "private key, PEM or DER, where FILE does not hold it"},                            \
+		{.option = "--password-file",                                                                       \
+			.metavar = "PWFILE",                                                                        \
+			.help = "file that holds the password of the key or of PKCS#12"},                           \
+		{.option = "--password-stdin",                                                                      \
+			.metavar = "PWSTDIN",                                                                       \
+			.kind = CLI_FLAG,                                                                           \
+			.help = "read the password from standard input"},                                           \
+	}
+
 const struct cli_command cli_commands[] = {
 	{.words = "check",
 		.request = "check",
@@ -113,29 +136,8 @@ const struct cli_command cli_commands[] = {
 	{.words = "certificate import",
 		.request = "certificate_import",
 		.help = "bring a certificate and its private key into the store",
-		.detail =
-			"A password for the key is read from --password-file, from standard input, or asked for on the "
-			"terminal; it never stands on the command line. A certificate of the same name is replaced for "
-			"new "
-			"sessions.",
-		.parameters =
-			{
-				{.metavar = "NAME",
-					.key = "name",
-					.help = "name in the store, as the configuration refers to it"},
-				{.option = "--cert",
-					.metavar = "FILE",
-					.required = true,
-					.help = "certificate and chain, PEM"},
-				{.option = "--key", .metavar = "KEYFILE", .required = true, .help = "private key, PEM"},
-				{.option = "--password-file",
-					.metavar = "PWFILE",
-					.help = "file that holds the key's password"},
-				{.option = "--password-stdin",
-					.metavar = "PWSTDIN",
-					.kind = CLI_FLAG,
-					.help = "read the key's password from standard input"},
-			},
+		.detail = IMPORT_DETAIL,
+		.parameters = IMPORT_PARAMETERS,
 		.run = cli_run_import,
 		.render = cli_render_imported},
 	{.words = "certificate list",

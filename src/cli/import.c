@@ -4,6 +4,7 @@
 #include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -42,14 +43,41 @@ static int import_open(struct cli *cli, struct import *import, const char *path,
 	return CLI_OK;
 }
 
-/* PEM says so in clear: "BEGIN ENCRYPTED PRIVATE KEY" (RFC 7468 section 11) or "Proc-Type: 4,ENCRYPTED" (RFC 1421) */
+/* past a DER tag and its length; 0 when that is not what is there */
+static size_t import_der_header(const unsigned char *der, size_t len, unsigned char tag)
+{
+	size_t extra = len >= 2 && der[1] & 0x80 ? der[1] & 0x7f : 0;
+
+	return len < 2 + extra || der[0] != tag ? 0 : 2 + extra;
+}
+
+/* PEM says so in clear: "BEGIN ENCRYPTED PRIVATE KEY" (RFC 7468 section 11) or "Proc-Type: 4,ENCRYPTED" (RFC 1421).
+ * PKCS#12 begins with the number 3 (RFC 7292 section 4) and nearly always has a password; an encrypted PKCS#8 key
+ * begins with an algorithm (RFC 5958 section 3), an open one with a number. */
+static bool import_looks_encrypted(const unsigned char *data, size_t len)
+{
+	static const unsigned char pkcs12[] = {2, 1, 3};
+	size_t at = import_der_header(data, len, 0x30), inner;
+
+	if (memmem(data, len, "-----BEGIN ", 11))
+		return memmem(data, len, "ENCRYPTED", 9);
+	if (!at)
+		return false;
+	if (len - at >= sizeof(pkcs12) && !memcmp(data + at, pkcs12, sizeof(pkcs12)))
+		return true;
+	inner = import_der_header(data + at, len - at, 0x30);
+	return inner && at + inner < len && data[at + inner] == 6;
+}
+
 static bool import_is_encrypted(int fd)
 {
-	char text[4096];
-	ssize_t n = pread(fd, text, sizeof(text), 0);
-	bool found = n > 0 && memmem(text, n, "ENCRYPTED", strlen("ENCRYPTED"));
+	unsigned char *data = malloc(IMPORT_FILE_MAX);
+	ssize_t n = data ? pread(fd, data, IMPORT_FILE_MAX, 0) : -1;
+	bool found = n > 0 && import_looks_encrypted(data, n);
 
-	explicit_bzero(text, sizeof(text));
+	if (data)
+		explicit_bzero(data, IMPORT_FILE_MAX);
+	free(data);
 	return found;
 }
 
@@ -86,11 +114,16 @@ static ssize_t import_find_password(const struct cli_call *call, int key_fd, cha
 {
 	const char *path = cli_call_value(call, "PWFILE");
 	_cleanup_close_ int fd = -1;
+	ssize_t n;
 
 	if (cli_call_value(call, "PWSTDIN"))
 		return import_read_line(STDIN_FILENO, out, size);
-	if (!path)
-		return import_is_encrypted(key_fd) ? import_prompt(out, size) : -ENODATA;
+	if (!path && !import_is_encrypted(key_fd))
+		return -ENODATA;
+	if (!path) {
+		n = import_prompt(out, size);
+		return n ? n : -ENODATA; /* PKCS#12 without a password */
+	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? -errno : import_read_line(fd, out, size);
 }
@@ -98,7 +131,7 @@ static ssize_t import_find_password(const struct cli_call *call, int key_fd, cha
 static int import_add_password(struct cli *cli, const struct cli_call *call, struct import *import)
 {
 	char password[IMPORT_PASSWORD_MAX];
-	ssize_t n = import_find_password(call, import->fds[1], password, sizeof(password));
+	ssize_t n = import_find_password(call, import->fds[import->n - 1], password, sizeof(password));
 	int fd = -1, r = n > 0 ? shm_create_sealed("sluice-password", password, n, &fd) : (int)n;
 
 	explicit_bzero(password, sizeof(password));
@@ -120,25 +153,31 @@ static int import_add_password(struct cli *cli, const struct cli_call *call, str
 
 static json_t *import_request(const struct cli_call *call, bool password)
 {
-	return json_pack("{s:s, s:s, s:b}", "command", call->command->request, "name", cli_call_value(call, "NAME"),
-		"password_fd", password);
+	json_t *request = json_pack("{s:s, s:s, s:b}", "command", call->command->request, "name",
+		cli_call_value(call, "NAME"), "password_fd", password);
+
+	if (request && !cli_call_value(call, "KEYFILE"))
+		json_object_set_new(request, "key_fd", json_false());
+	return request;
 }
 
 int cli_run_import(struct cli *cli, const struct cli_call *call)
 {
 	_cleanup_(import_release) struct import import = {0};
 	json_auto_t *answer = NULL;
+	size_t files;
 	int status;
 
 	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
 		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
 	status = import_open(cli, &import, cli_call_value(call, "FILE"), "certificate");
-	if (status == CLI_OK)
+	if (status == CLI_OK && cli_call_value(call, "KEYFILE"))
 		status = import_open(cli, &import, cli_call_value(call, "KEYFILE"), "private key");
+	files = import.n;
 	if (status == CLI_OK)
 		status = import_add_password(cli, call, &import);
 	if (status == CLI_OK)
 		status = client_ask(
-			cli, import_request(call, import.n == 3), import.fds, import.n, CLIENT_PATIENCE_S, &answer);
+			cli, import_request(call, import.n > files), import.fds, import.n, CLIENT_PATIENCE_S, &answer);
 	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;
 }

@@ -256,6 +256,19 @@ void cli_render_committed(struct cli *cli, const json_t *answer)
 	render_filters(cli, json_object_get(answer, "filters"), "sluice show filters refused");
 }
 
+static void render_warnings(struct cli *cli, const json_t *warnings)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(warnings, i, text)
+	{
+		fputs("Warning: ", cli->out);
+		output_text(cli->out, json_string_value(text) ?: "");
+		fputc('\n', cli->out);
+	}
+}
+
 void cli_render_imported(struct cli *cli, const json_t *answer)
 {
 	const json_t *certificate = json_object_get(answer, "certificate");
@@ -270,7 +283,9 @@ void cli_render_imported(struct cli *cli, const json_t *answer)
 	if (json_is_integer(json_object_get(certificate, "key_bits")))
 		fprintf(cli->out, " %" JSON_INTEGER_FORMAT " bits",
 			json_integer_value(json_object_get(certificate, "key_bits")));
-	fputs("\nImported.\n", cli->out);
+	fputc('\n', cli->out);
+	render_warnings(cli, json_object_get(certificate, "warnings"));
+	fputs("Imported.\n", cli->out);
 }
 
 void cli_render_certificates(struct cli *cli, const json_t *answer)

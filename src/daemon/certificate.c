@@ -90,18 +90,29 @@ static void import_on_exit(struct child *child, const char *how)
 	free(import);
 }
 
-static const char *import_check(struct supervisor *supervisor, const char *name, size_t n_fds)
+/* what the descriptors of a request are; a key of its own unless the request says there is none */
+static bool import_with_key(const json_t *request)
 {
-	if (!name || n_fds < 2 || n_fds > IMPORT_FDS_MAX)
-		return "malformed request: a name, a certificate and a key";
+	return !json_is_false(json_object_get(request, "key_fd"));
+}
+
+static bool import_with_password(const json_t *request)
+{
+	return json_is_true(json_object_get(request, "password_fd"));
+}
+
+static const char *import_check(struct supervisor *supervisor, const char *name, const json_t *request, size_t n_fds)
+{
+	if (!name || n_fds != 1u + import_with_key(request) + import_with_password(request))
+		return "malformed request: a name and one descriptor per file";
 	if (!store_certificate_name_ok(name))
 		return "a certificate's name is 1 to 63 letters, digits, '-', '_' and '.', and does not begin with '.'";
 	if (store_has_certificate(&supervisor->store, name))
-		return "a certificate of this name is in the store already: choose another name";
+		return "a certificate of this name is in the store already: choose another name, or replace it";
 	return NULL;
 }
 
-static int import_start(struct import *import, const int *fds, size_t n_fds)
+static int import_start(struct import *import, const json_t *request, const int *fds, size_t n_fds)
 {
 	struct supervisor *supervisor = import->supervisor;
 	_cleanup_close_ int device_key = -1;
@@ -120,14 +131,16 @@ static int import_start(struct import *import, const int *fds, size_t n_fds)
 	all[0] = device_key;
 	memcpy(all + 1, fds, n_fds * sizeof(*fds));
 	return child_send(&import->child, "import",
-		json_pack("{s:s, s:b}", "name", import->name, "password_fd", n_fds == IMPORT_FDS_MAX), all, 1 + n_fds);
+		json_pack("{s:s, s:b, s:b}", "name", import->name, "key_fd", import_with_key(request), "password_fd",
+			import_with_password(request)),
+		all, 1 + n_fds);
 }
 
 void certificate_import(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
 	commit_done_fn *done, void *owner)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
-	const char *error = import_check(supervisor, name, n_fds);
+	const char *error = import_check(supervisor, name, request, n_fds);
 	struct import *import = error ? NULL : calloc(1, sizeof(*import));
 
 	if (!import) {
@@ -139,7 +152,7 @@ void certificate_import(struct supervisor *supervisor, const json_t *request, co
 	import->owner = owner;
 	snprintf(import->name, sizeof(import->name), "%s", name);
 	LIST_INSERT_HEAD(&imports, import, link);
-	if (import_start(import, fds, n_fds) >= 0 || child_running(&import->child))
+	if (import_start(import, request, fds, n_fds) >= 0 || child_running(&import->child))
 		return; /* answered by its message or its end */
 	import_answer_error(import, "the importer cannot be started");
 	LIST_REMOVE(import, link);

@@ -2,7 +2,9 @@
 #include "keys/import.h"
 
 #include <errno.h>
+#include <openssl/provider.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/shm.h"
@@ -13,11 +15,16 @@
 
 #define IMPORT_START_TIMEOUT_MS 30000
 
-enum import_fd { IMPORT_DEVICE_KEY, IMPORT_CERTIFICATE, IMPORT_KEY, IMPORT_PASSWORD, IMPORT_FDS };
+#define IMPORT_CPU_S 20 /* a file may ask for any number of rounds to get from its password to its key */
+
+/* after the device key and the certificate: the key unless it is in the certificate's file, the password if there is
+ * one */
+#define IMPORT_FDS_MAX 4
 
 struct import_request {
 	json_t *json;
-	int fds[IMPORT_FDS];
+	int fds[IMPORT_FDS_MAX];
+	bool with_key, with_password;
 	size_t n_fds;
 };
 
@@ -41,10 +48,18 @@ void import_clear(struct import *import)
 int import_files(
 	struct import *import, struct span certificate, struct span key, const struct secret *password, json_t **facts)
 {
-	int err = import_parse_certificates(import, certificate);
+	int err;
 
-	if (!err)
-		err = import_parse_key(import, key, password);
+	import->one_file = !key.len;
+	if (import_is_pkcs12(certificate)) {
+		err = import->one_file ? import_parse_pkcs12(import, certificate, password)
+				       : import_refuse(import, "the certificate file is PKCS#12, which holds the key "
+							       "itself: leave --key out");
+	} else {
+		err = import_parse_certificates(import, certificate);
+		if (!err)
+			err = import_parse_key(import, import->one_file ? certificate : key, password);
+	}
 	if (!err)
 		err = import_check_key(import);
 	if (!err)
@@ -81,16 +96,18 @@ static int read_password(struct import *import, int fd, struct secret *password)
 static int import_read(struct import *import, struct import_request *request, json_t **facts)
 {
 	_cleanup_secret_ struct secret certificate = {0}, key = {0}, password = {0};
-	bool with_password = request->n_fds > IMPORT_PASSWORD;
+	const int *fd = request->fds + 1;
 
-	if (secret_read(&certificate, request->fds[IMPORT_CERTIFICATE], IMPORT_FILE_MAX))
+	if (secret_read(&certificate, *fd++, IMPORT_FILE_MAX))
 		return import_refuse(import, "the certificate file cannot be read or is larger than 1 MiB");
-	if (secret_read(&key, request->fds[IMPORT_KEY], IMPORT_FILE_MAX))
+	if (request->with_key && secret_read(&key, *fd++, IMPORT_FILE_MAX))
 		return import_refuse(import, "the key file cannot be read or is larger than 1 MiB");
-	if (with_password && read_password(import, request->fds[IMPORT_PASSWORD], &password))
+	if (request->with_key && !key.len)
+		return import_refuse(import, "the key file is empty");
+	if (request->with_password && read_password(import, *fd++, &password))
 		return -EINVAL;
 	return import_files(import, SPAN(certificate.data, certificate.len), SPAN(key.data, key.len),
-		with_password ? &password : NULL, facts);
+		request->with_password ? &password : NULL, facts);
 }
 
 /* *out_fd: the sealed key */
@@ -113,16 +130,17 @@ static int import_seal_to_memfd(struct import *import, int device_key_fd, int *o
 static int import_handle(struct import *import, struct import_request *request, json_t **facts, int *sealed_fd)
 {
 	const char *message = json_string_value(json_object_get(request->json, "message"));
-	bool with_password = json_is_true(json_object_get(request->json, "password_fd"));
 	int err;
 
+	request->with_key = json_is_true(json_object_get(request->json, "key_fd"));
+	request->with_password = json_is_true(json_object_get(request->json, "password_fd"));
 	import->name = json_string_value(json_object_get(request->json, "name"));
 	import->warnings = json_array();
 	if (!message || strcmp(message, "import") || !import->name || !*import->name ||
-		request->n_fds != (with_password ? IMPORT_FDS : IMPORT_PASSWORD))
+		request->n_fds != 2u + request->with_key + request->with_password)
 		return import_refuse(import, "malformed import message");
 	err = import_read(import, request, facts);
-	return err ? err : import_seal_to_memfd(import, request->fds[IMPORT_DEVICE_KEY], sealed_fd);
+	return err ? err : import_seal_to_memfd(import, request->fds[0], sealed_fd);
 }
 
 static int import_answer(int control_fd, struct import *import, int err, json_t *facts, int sealed_fd)
@@ -140,15 +158,26 @@ static int import_answer(int control_fd, struct import *import, int err, json_t 
 	return sent;
 }
 
+/* While files can still be opened: the algorithms of old PKCS#12 files (RC2), where the library has them. */
+static void import_prepare(void)
+{
+	const struct rlimit cpu = {IMPORT_CPU_S, IMPORT_CPU_S};
+
+	OSSL_PROVIDER_try_load(NULL, "legacy", 1);
+	ERR_clear_error();
+	setrlimit(RLIMIT_CPU, &cpu);
+}
+
 int import_run(int control_fd)
 {
-	_cleanup_(import_request_clear) struct import_request request = {.n_fds = IMPORT_FDS};
+	_cleanup_(import_request_clear) struct import_request request = {.n_fds = IMPORT_FDS_MAX};
 	_cleanup_(import_clear) struct import import = {0};
 	_cleanup_close_ int sealed_fd = -1;
 	json_t *facts = NULL;
 	int err, sent;
 
 	keys_lock_memory();
+	import_prepare();
 	err = keys_sandbox_importer();
 	if (err)
 		return log_err_r(err, "cannot enter the sandbox"), 1;

@@ -7,7 +7,7 @@
 #include "keys/libcrypto.h"
 #include "keys/secret.h"
 
-#define IMPORT_CERTIFICATES_MAX 16
+#define IMPORT_CERTIFICATES_MAX 10 /* what a worker takes */
 #define IMPORT_FILE_MAX (1u << 20)
 #define IMPORT_PASSWORD_MAX 1024
 
@@ -18,6 +18,7 @@ struct import {
 	EVP_PKEY *key; /* owned */
 	uint64_t key_id;
 	json_t *warnings; /* owned; array of text */
+	bool one_file;    /* certificates and key come out of the same file */
 	char error[512];
 };
 
@@ -28,6 +29,11 @@ void import_warn(struct import *import, const char *fmt, ...) __attribute__((for
 
 /* Each: 0, or -EINVAL with import->error set. */
 int import_parse_certificates(struct import *import, struct span file);
+/* takes the certificate; one that is there twice counts once */
+int import_add_certificate(struct import *import, X509 *certificate);
+/* PKCS#12: everything in one file */
+bool import_is_pkcs12(struct span file);
+int import_parse_pkcs12(struct import *import, struct span file, const struct secret *password);
 /* password: NULL when none was given */
 int import_parse_key(struct import *import, struct span file, const struct secret *password);
 int import_check_key(struct import *import);
@@ -36,7 +42,7 @@ int import_order_chain(struct import *import);
 json_t *import_name(const X509_NAME *name);
 /* the facts of docs/architecture.md (certificates/NAME.json), and warnings: a list of text */
 int import_facts(struct import *import, json_t **facts);
-/* all of it */
+/* all of it; a key without data: it is in the certificate's file */
 int import_files(
 	struct import *import, struct span certificate, struct span key, const struct secret *password, json_t **facts);
 /* the key as PKCS#8, sealed */

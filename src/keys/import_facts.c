@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <openssl/bn.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,6 +141,39 @@ static json_t *certificate_base64(const X509 *certificate)
 	return json;
 }
 
+/* the subjects of the leaf's issuers, as the chain goes */
+static json_t *facts_chain_subjects(const struct import *import)
+{
+	json_t *subjects = json_array();
+
+	for (unsigned int i = 1; i < import->n; i++)
+		json_array_append_new(subjects, import_name(X509_get_subject_name(import->chain[i])));
+	return subjects;
+}
+
+static json_t *facts_serial(const X509 *leaf)
+{
+	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
+	char *hex = number ? BN_bn2hex(number) : NULL;
+	json_t *text = json_string(hex ? hex : "");
+
+	OPENSSL_free(hex);
+	BN_free(number);
+	return text;
+}
+
+static json_t *facts_fingerprint(const X509 *leaf)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	char text[2 * EVP_MAX_MD_SIZE + 1] = "";
+	unsigned int len = 0;
+
+	X509_digest(leaf, EVP_sha256(), digest, &len);
+	for (unsigned int i = 0; i < len; i++)
+		snprintf(text + 2 * i, 3, "%02x", digest[i]);
+	return json_string(text);
+}
+
 static json_t *facts_chain(const struct import *import)
 {
 	json_t *chain = json_array();
@@ -147,6 +181,37 @@ static json_t *facts_chain(const struct import *import)
 	for (unsigned int i = 0; i < import->n; i++)
 		json_array_append_new(chain, certificate_base64(import->chain[i]));
 	return chain;
+}
+
+/* hashes for which forged signatures have been made; a root is trusted for what it is, not for its signature */
+static bool signed_weakly(X509 *certificate)
+{
+	int digest;
+
+	if (X509_self_signed(certificate, 0) == 1 ||
+		X509_get_signature_info(certificate, &digest, NULL, NULL, NULL) != 1)
+		return false;
+	return digest == NID_sha1 || digest == NID_md5 || digest == NID_md5_sha1;
+}
+
+static void facts_warn_of_issuers(struct import *import)
+{
+	for (unsigned int i = 1; i < import->n; i++) {
+		json_t *name;
+
+		if (X509_cmp_current_time(X509_get0_notAfter(import->chain[i])) >= 0)
+			continue;
+		name = import_name(X509_get_subject_name(import->chain[i]));
+		import_warn(import, "the chain's certificate \"%.150s\" has expired", json_string_value(name));
+		json_decref(name);
+	}
+	for (unsigned int i = 0; i < import->n; i++) {
+		if (!signed_weakly(import->chain[i]))
+			continue;
+		import_warn(import, "%s is signed with MD5 or SHA-1: clients of today refuse it",
+			i ? "a certificate of the chain" : "the certificate");
+		break;
+	}
 }
 
 static void facts_warn_of_use(struct import *import, X509 *leaf)
@@ -174,8 +239,12 @@ int import_facts(struct import *import, json_t **out)
 	json_object_set_new(facts, "key_type", json_string(key_type(import->key)));
 	json_object_set_new(facts, "key_bits", json_integer(EVP_PKEY_get_bits(import->key)));
 	json_object_set_new(facts, "key_id", json_string(id));
+	json_object_set_new(facts, "serial", facts_serial(leaf));
+	json_object_set_new(facts, "sha256", facts_fingerprint(leaf));
+	json_object_set_new(facts, "chain_subjects", facts_chain_subjects(import));
 	json_object_set_new(facts, "chain", facts_chain(import));
 	facts_warn_of_use(import, leaf);
+	facts_warn_of_issuers(import);
 	json_object_set(facts, "warnings", import->warnings);
 	ERR_clear_error();
 	*out = facts;

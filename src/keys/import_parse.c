@@ -42,8 +42,7 @@ static bool chain_has(const struct import *import, const X509 *certificate)
 	return false;
 }
 
-/* takes the certificate; one that is there twice counts once */
-static int chain_add(struct import *import, X509 *certificate)
+int import_add_certificate(struct import *import, X509 *certificate)
 {
 	if (chain_has(import, certificate)) {
 		X509_free(certificate);
@@ -60,6 +59,28 @@ static int chain_add(struct import *import, X509 *certificate)
 	return 0;
 }
 
+/* what operators give by mistake for a certificate, and what to do then */
+static const char *pem_without_certificate(const struct import *import, struct span file)
+{
+	static const struct {
+		const char *label, *advice;
+	} others[] = {
+		{"CERTIFICATE REQUEST-----",
+			"it holds a certificate request: give what the certification authority answered to it"},
+		{"BEGIN PKCS7-----", "it holds PKCS#7: convert it with openssl pkcs7 -print_certs"},
+		{"BEGIN TRUSTED CERTIFICATE-----", "it holds a trusted certificate: convert it with openssl x509"},
+		{"PUBLIC KEY-----", "it holds a public key only"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (memmem(file.data, file.len, others[i].label, strlen(others[i].label)))
+			return others[i].advice;
+	if (memmem(file.data, file.len, "PRIVATE KEY-----", 16))
+		return import->one_file ? "it holds a private key only"
+					: "it holds a private key; were the two files swapped?";
+	return "give the server's certificate in PEM";
+}
+
 static int parse_pem_certificates(struct import *import, struct span file)
 {
 	_cleanup_crypto_(BIO) BIO *bio = BIO_new_mem_buf(file.data, (int)file.len);
@@ -71,7 +92,7 @@ static int parse_pem_certificates(struct import *import, struct span file)
 		return -ENOMEM;
 	while (!err && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
 		n++;
-		err = chain_add(import, certificate);
+		err = import_add_certificate(import, certificate);
 	}
 	if (err)
 		return err;
@@ -81,9 +102,7 @@ static int parse_pem_certificates(struct import *import, struct span file)
 	if (!n)
 		return import_refuse(import,
 			"the certificate file holds no certificate (no BEGIN CERTIFICATE line): %s",
-			memmem(file.data, file.len, "PRIVATE KEY-----", 16)
-				? "it holds a private key; were the two files swapped?"
-				: "give the server's certificate in PEM");
+			pem_without_certificate(import, file));
 	ERR_clear_error();
 	return 0;
 }
@@ -98,9 +117,9 @@ int import_parse_certificates(struct import *import, struct span file)
 	certificate = d2i_X509(NULL, &at, (long)file.len);
 	if (!certificate || at != file.data + file.len) {
 		X509_free(certificate);
-		return import_refuse(import, "the certificate file is neither PEM nor a DER certificate");
+		return import_refuse(import, "the certificate file is neither PEM nor a DER certificate nor PKCS#12");
 	}
-	return chain_add(import, certificate);
+	return import_add_certificate(import, certificate);
 }
 
 /* what the library asked for while it read the key */
@@ -143,6 +162,9 @@ static int refuse_key(struct import *import, struct span file, const struct pass
 		return import_refuse(import, "the private key does not decrypt: the password is wrong, or its "
 					     "encryption is too old (then convert it "
 					     "with: openssl pkcs8 -topk8 -v2 aes256)");
+	if (import->one_file && !(file_is_pem(file) && memmem(file.data, file.len, "PRIVATE KEY-----", 16)))
+		return import_refuse(
+			import, "the certificate file holds no private key: give the key's own file with --key");
 	if (file_is_pem(file) && !memmem(file.data, file.len, "PRIVATE KEY-----", 16))
 		return import_refuse(import, "the key file holds no private key (no BEGIN PRIVATE KEY line): %s",
 			memmem(file.data, file.len, "BEGIN CERTIFICATE-----", 22)

@@ -178,7 +178,7 @@ static void test_i1_usage_errors(void **state)
 		{"clear sessions client ::1", "\"::1\" is not an IPv4 address"},
 		{"stop --json=yes", "option --json takes no value"},
 		{"--instance a/b version", "\"a/b\" is not a name"},
-		{"certificate import web --cert x", "--key KEYFILE is missing"},
+		{"certificate import web --key x", "--cert FILE is missing"},
 		{"certificate import web --cert x --key y --password", "option --password is ambiguous"},
 		{"certificate import web --cert x --key y --password-f z --password-s", "exclude each other"},
 		{"check --", "FILE is missing"},
@@ -511,6 +511,7 @@ static void test_e2_certificate_import(void **state)
 		"{\"ok\": true, \"certificate\": {\"name\": \"web\", \"subject\": \"CN=web\", \"sans\": "
 		"[\"a.example\", \"b.example\"], \"key_type\": \"RSA\", \"key_bits\": 2048}}";
 	_cleanup_run_ struct run plain = {.fake.answers = {answer}}, password = {.fake.answers = {answer}}, none = {0};
+	_cleanup_run_ struct run one_file = {.fake.answers = {answer}};
 	char line[512];
 
 	write_file("c.pem", "CERT");
@@ -529,6 +530,11 @@ static void test_e2_certificate_import(void **state)
 	assert_string_equal(password.fake.requests[0],
 		"{\"command\":\"certificate_import\",\"name\":\"web\",\"password_fd\":true}");
 	assert_string_equal(password.fake.files[0], "CERT|KEY|se cret|");
+	snprintf(line, sizeof(line), "certificate import web --cert %s/c.pem", directory);
+	run_line(&one_file, line);
+	assert_string_equal(one_file.fake.requests[0],
+		"{\"command\":\"certificate_import\",\"key_fd\":false,\"name\":\"web\",\"password_fd\":false}");
+	assert_string_equal(one_file.fake.files[0], "CERT|");
 	snprintf(line, sizeof(line), "certificate import web --cert %s/c.pem --key %s/none.pem", directory, directory);
 	run_line(&none, line);
 	assert_contains(none.err, "cannot open the private key");

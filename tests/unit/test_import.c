@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <openssl/pkcs12.h>
 
 #include "keys/import.h"
 #include "keys/seal.h"
@@ -278,6 +279,135 @@ static void test_e2_a_der_certificate(void **state)
 	(void)state;
 }
 
+static BIO *pkcs12(X509 *leaf, EVP_PKEY *key, X509 *more, const char *password, int key_nid, int cert_nid)
+{
+	STACK_OF(X509) *others = sk_X509_new_null();
+	BIO *bio = fixture_bio();
+	PKCS12 *p12;
+
+	if (more)
+		sk_X509_push(others, more);
+	p12 = PKCS12_create(password, "web", key, leaf, others, key_nid, cert_nid, 0, 0, 0);
+	assert_non_null(p12);
+	i2d_PKCS12_bio(bio, p12);
+	PKCS12_free(p12);
+	sk_X509_free(others);
+	return bio;
+}
+
+static void test_e2_pkcs12(void **state)
+{
+	struct outcome o;
+
+	o = import_bios(pkcs12(pki.leaf, pki.key, pki.middle, "secret", 0, 0), fixture_bio(), "secret");
+	assert_non_null(o.facts);
+	assert_chain(o, (X509 *const[]){pki.leaf, pki.middle}, 2);
+	json_decref(o.facts);
+	/* what old systems write */
+	o = import_bios(pkcs12(pki.leaf, pki.key, pki.middle, "secret", NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
+				NID_pbe_WithSHA1And3_Key_TripleDES_CBC),
+		fixture_bio(), "secret");
+	assert_non_null(o.facts);
+	json_decref(o.facts);
+	/* no password: neither asked for nor refused */
+	o = import_bios(pkcs12(pki.leaf, pki.key, NULL, "", -1, -1), fixture_bio(), NULL);
+	assert_non_null(o.facts);
+	json_decref(o.facts);
+	(void)state;
+}
+
+static void test_e2_pkcs12_refusals(void **state)
+{
+	assert_refused(import_bios(pkcs12(pki.leaf, pki.key, NULL, "secret", 0, 0), fixture_bio(), NULL),
+		"is encrypted: give its password");
+	assert_refused(import_bios(pkcs12(pki.leaf, pki.key, NULL, "secret", 0, 0), fixture_bio(), "wrong"),
+		"the password is wrong");
+	assert_refused(import_bios(pkcs12(pki.leaf, NULL, pki.middle, "secret", 0, 0), fixture_bio(), "secret"),
+		"holds no private key");
+	assert_refused(import_bios(pkcs12(NULL, pki.key, NULL, "secret", 0, 0), fixture_bio(), "secret"),
+		"holds no certificate");
+	assert_refused(import_bios(pkcs12(NULL, pki.other_key, pki.leaf, "secret", 0, 0), fixture_bio(), "secret"),
+		"does not belong to the certificate");
+	assert_refused(import_bios(pkcs12(pki.leaf, pki.key, NULL, "secret", 0, 0), pem_key(pki.key, NULL), "secret"),
+		"leave --key out");
+	(void)state;
+}
+
+static void test_e2_pkcs12_damaged(void **state)
+{
+	BIO *bio = pkcs12(pki.leaf, pki.key, pki.middle, "secret", 0, 0);
+	struct span good = fixture_bytes(bio);
+	uint8_t *bad = malloc(good.len);
+
+	for (size_t at = 0; at < good.len; at += 37) {
+		struct outcome o;
+
+		memcpy(bad, good.data, good.len);
+		bad[at] ^= 0x55;
+		o = import_bytes(SPAN(bad, good.len), SPAN(NULL, 0), "secret");
+		assert_true(o.facts || *o.error);
+		json_decref(o.facts);
+		o = import_bytes(SPAN(good.data, at), SPAN(NULL, 0), "secret");
+		assert_null(o.facts);
+	}
+	free(bad);
+	BIO_free(bio);
+	(void)state;
+}
+
+static void test_e2_pem_with_everything_in_one_file(void **state)
+{
+	BIO *both = pem_of(pki.middle, pki.leaf, NULL);
+	struct outcome o;
+
+	PEM_write_bio_PKCS8PrivateKey(both, pki.key, EVP_aes_256_cbc(), "pw", 2, NULL, NULL);
+	assert_refused(import_bytes(fixture_bytes(both), SPAN(NULL, 0), NULL), "give its password");
+	o = import_bios(both, fixture_bio(), "pw");
+	assert_non_null(o.facts);
+	assert_chain(o, (X509 *const[]){pki.leaf, pki.middle}, 2);
+	json_decref(o.facts);
+	assert_refused(
+		import_bios(pem_of(pki.leaf, NULL, NULL), fixture_bio(), NULL), "give the key's own file with --key");
+	assert_refused(import_bios(pem_key(pki.key, NULL), fixture_bio(), NULL), "it holds a private key only");
+	(void)state;
+}
+
+static void test_e2_what_is_not_a_certificate_is_named(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", "request"},
+		{"-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n", "print_certs"},
+		{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "public key only"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		BIO *key = pem_key(pki.key, NULL);
+
+		assert_refused(import_bytes(SPAN(cases[i].text, strlen(cases[i].text)), fixture_bytes(key), NULL),
+			cases[i].words);
+		BIO_free(key);
+	}
+	(void)state;
+}
+
+static void test_e2_an_expired_issuer_is_a_warning(void **state)
+{
+	X509 *middle = fixture_certificate(&(struct fixture_certificate){
+		"Middle", pki.middle_key, pki.root, pki.root_key, .from_days = -9, .to_days = -1});
+	struct outcome o = import_bios(pem_of(pki.leaf, middle, NULL), pem_key(pki.key, NULL), NULL);
+
+	assert_true(warned(o, "\"CN=Middle\" has expired"));
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(o.facts, "chain_subjects"), 0)), "CN=Middle");
+	assert_int_equal(strlen(fact(o, "sha256")), 64);
+	assert_true(*fact(o, "serial"));
+	json_decref(o.facts);
+	X509_free(middle);
+	(void)state;
+}
+
 static void test_e2_damaged_and_swapped_files(void **state)
 {
 	BIO *good = pem_of(pki.leaf, NULL, NULL), *key = pem_key(pki.key, NULL);
@@ -392,6 +522,12 @@ int main(void)
 		cmocka_unit_test(test_e2_passwords),
 		cmocka_unit_test(test_e2_key_files_of_every_kind),
 		cmocka_unit_test(test_e2_a_der_certificate),
+		cmocka_unit_test(test_e2_pkcs12),
+		cmocka_unit_test(test_e2_pkcs12_refusals),
+		cmocka_unit_test(test_e2_pkcs12_damaged),
+		cmocka_unit_test(test_e2_pem_with_everything_in_one_file),
+		cmocka_unit_test(test_e2_what_is_not_a_certificate_is_named),
+		cmocka_unit_test(test_e2_an_expired_issuer_is_a_warning),
 		cmocka_unit_test(test_e2_damaged_and_swapped_files),
 		cmocka_unit_test(test_e2_e4_expired_is_a_warning),
 		cmocka_unit_test(test_e2_key_sizes_and_kinds),
