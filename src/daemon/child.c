@@ -21,8 +21,10 @@
 #define CHILD_SEND_MS 2000
 #define CHILD_FILES (1u << 20) /* the kernel's default fs.nr_open: two descriptors per session */
 
+#ifndef SLUICE_SANITIZED
 /* nothing of the environment that the supervisor was started in reaches a child */
 static char *const child_environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", NULL};
+#endif
 
 static void child_set_limits(enum role role)
 {
