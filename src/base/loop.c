@@ -97,36 +97,61 @@ void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
 	timer->deadline_ns = 0;
 }
 
-/* the class of a delay; past LOOP_DELAYS different ones, the next longer class (a timer never fires early) */
+static unsigned int loop_find_class(const struct loop *loop, uint64_t delay_ns)
+{
+	unsigned int i = 0;
+
+	while (i < loop->n_delays && loop->delays[i].delay_ns != delay_ns)
+		i++;
+	return i;
+}
+
+static unsigned int loop_find_unused_class(const struct loop *loop)
+{
+	unsigned int i = 0;
+
+	while (i < loop->n_delays && !TAILQ_EMPTY(&loop->delays[i].timers))
+		i++;
+	return i;
+}
+
+/* The class of a delay. Past LOOP_DELAYS different ones that are in use at once, some other's. */
 static unsigned int loop_delay_class(struct loop *loop, uint64_t delay_ns)
 {
-	unsigned int longer = LOOP_DELAYS;
+	unsigned int i = loop_find_class(loop, delay_ns);
 
-	for (unsigned int i = 0; i < loop->n_delays; i++) {
-		if (loop->delays[i].delay_ns == delay_ns)
-			return i;
-		if (loop->delays[i].delay_ns > delay_ns &&
-			(longer == LOOP_DELAYS || loop->delays[i].delay_ns < loop->delays[longer].delay_ns))
-			longer = i;
-	}
-	if (loop->n_delays < LOOP_DELAYS) {
-		loop->delays[loop->n_delays].delay_ns = delay_ns;
-		TAILQ_INIT(&loop->delays[loop->n_delays].timers);
-		return loop->n_delays++;
-	}
-	return longer < LOOP_DELAYS ? longer : 0;
+	if (i < loop->n_delays)
+		return i;
+	i = loop_find_unused_class(loop);
+	if (i == LOOP_DELAYS)
+		return LOOP_DELAYS - 1;
+	loop->delays[i].delay_ns = delay_ns;
+	TAILQ_INIT(&loop->delays[i].timers);
+	loop->n_delays = MAX(loop->n_delays, i + 1);
+	return i;
+}
+
+/* at the end, unless the class holds another delay's timers too */
+static void loop_insert_timer(struct timer_list *timers, struct loop_timer *timer)
+{
+	struct loop_timer *before;
+
+	TAILQ_FOREACH_REVERSE(before, timers, timer_list, link)
+	if (before->deadline_ns <= timer->deadline_ns)
+		break;
+	if (before)
+		TAILQ_INSERT_AFTER(timers, before, timer, link);
+	else
+		TAILQ_INSERT_HEAD(timers, timer, link);
 }
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns, loop_timer_fn *fn)
 {
-	struct delay_class *class;
-
 	loop_timer_disarm(loop, timer);
 	timer->delay_class = loop_delay_class(loop, delay_ns);
-	class = &loop->delays[timer->delay_class];
 	timer->fn = fn;
-	timer->deadline_ns = loop->now_ns + MAX(class->delay_ns, delay_ns);
-	TAILQ_INSERT_TAIL(&class->timers, timer, link);
+	timer->deadline_ns = loop->now_ns + delay_ns;
+	loop_insert_timer(&loop->delays[timer->delay_class].timers, timer);
 }
 
 void loop_set_idle(struct loop *loop, void (*fn)(void *data), void *data)

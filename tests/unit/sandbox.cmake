@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 sluice_unit_test(test_sandbox base)
+sluice_unit_test(test_loop base)
