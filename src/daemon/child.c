@@ -22,8 +22,17 @@
 #define CHILD_FILES (1u << 20) /* the kernel's default fs.nr_open: two descriptors per session */
 
 #ifndef SLUICE_SANITIZED
-/* nothing of the environment that the supervisor was started in reaches a child */
-static char *const child_environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", NULL};
+/* nothing of the environment that the supervisor was started in reaches a child, but for the sanitizers' options */
+static char *const *child_environment(void)
+{
+	static char *const minimal[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", NULL};
+
+#ifdef SLUICE_SANITIZED
+	if (environ)
+		return environ;
+#endif
+	return minimal;
+}
 #endif
 
 static void child_set_limits(enum role role)
@@ -55,11 +64,6 @@ static void __attribute__((noreturn)) child_exec(enum role role, int control_fd,
 {
 	const struct role_info *info = &role_info[role];
 	char *argv[] = {(char *)info->program, (char *)info->argument, NULL};
-#ifdef SLUICE_SANITIZED
-	char *const *environment = environ; /* the sanitizers' options */
-#else
-	char *const *environment = child_environment;
-#endif
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -80,7 +84,7 @@ static void __attribute__((noreturn)) child_exec(enum role role, int control_fd,
 	if (role_enter(role) < 0)
 		_exit(123);
 	/* by descriptor: the role's user need not be able to walk the path */
-	syscall(SYS_execveat, CHILD_PROGRAM_FD, "", argv, environment, AT_EMPTY_PATH);
+	syscall(SYS_execveat, CHILD_PROGRAM_FD, "", argv, child_environment(), AT_EMPTY_PATH);
 	_exit(124);
 }
 

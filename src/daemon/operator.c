@@ -23,6 +23,7 @@
 
 /* The loop never waits for one: requests are taken as they come in, answers queue until they are read. */
 struct client {
+	LIST_ENTRY(client) link;
 	struct supervisor *supervisor;
 	struct loop_source source;
 	struct ipc_receiver receiver;
@@ -48,6 +49,7 @@ static void client_close(struct client *client)
 	loop_timer_disarm(client->supervisor->loop, &client->stall);
 	loop_remove(client->supervisor->loop, &client->source);
 	close(fd);
+	LIST_REMOVE(client, link);
 	client->supervisor->n_clients--;
 	ipc_receiver_clear(&client->receiver);
 	free(client->out);
@@ -278,6 +280,7 @@ static void operator_on_connection(struct loop_source *source, uint32_t events)
 		free(client);
 		return;
 	}
+	LIST_INSERT_HEAD(&supervisor->clients, client, link);
 	supervisor->n_clients++;
 }
 
@@ -339,6 +342,8 @@ void operator_close(struct supervisor *supervisor)
 
 	if (fd < 0)
 		return;
+	while (!LIST_EMPTY(&supervisor->clients))
+		client_close(LIST_FIRST(&supervisor->clients));
 	loop_remove(supervisor->loop, &supervisor->control);
 	close(fd);
 	unlink(supervisor->instance.control_path);

@@ -4,6 +4,7 @@
  * one generation, the configuration in force, and the control socket. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/instance.h"
 #include "base/loop.h"
@@ -84,6 +85,7 @@ struct supervisor {
 
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;
+	LIST_HEAD(client_list, client) clients;
 	struct loop_source control, signals;
 	struct loop_timer tick;
 	unsigned int flows;
