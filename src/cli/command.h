@@ -23,8 +23,9 @@ struct cli_parameter {
 	const char *metavar; /* "N" */
 	const char *key;     /* in the request; NULL: used by run() only */
 	enum cli_kind kind;
-	bool required;
+	bool required; /* an option that must be given */
 	const char *help;
+	bool optional; /* a value by position that may be left out */
 };
 
 struct cli_call;
@@ -33,6 +34,7 @@ struct cli_command {
 	const char *words;   /* "show sessions"; no command's words begin another's */
 	const char *request; /* the supervisor's command */
 	const char *fixed;   /* run()'s own constant; with request: a key that is true */
+	bool signs;          /* the request says from where, for the history and the Audit log */
 	const char *help;
 	const char *detail; /* further sentences for --help and the manual page; may be NULL */
 	struct cli_parameter parameters[CLI_PARAMETERS_MAX];
@@ -71,7 +73,15 @@ void cli_help(const struct cli_line *line, FILE *out);
 int cli_run_files(struct cli *cli, const struct cli_call *call);
 int cli_run_import(struct cli *cli, const struct cli_call *call);
 int cli_run_log(struct cli *cli, const struct cli_call *call);
+int cli_run_diff(struct cli *cli, const struct cli_call *call);
 int cli_run_version(struct cli *cli, const struct cli_call *call);
+
+/* the request of a call by itself: NULL when a word is not UTF-8 */
+json_t *cli_build_request(const struct cli_call *call);
+
+/* versions.c */
+void cli_render_history(struct cli *cli, const json_t *answer);
+void cli_render_configuration(struct cli *cli, const json_t *answer);
 
 /* render.c */
 void cli_render_status(struct cli *cli, const json_t *answer);

@@ -60,9 +60,66 @@ const struct cli_command cli_commands[] = {
 		.detail =
 			"Sessions that are open go on under the configuration they began with. On any error the one in "
 			"force stays as it is.",
-		.parameters = {{.metavar = "FILE", .help = "the configuration, YAML (docs/configuration.md)"}},
+		.signs = true,
+		.parameters =
+			{
+				{.metavar = "FILE", .help = "the configuration, YAML (docs/configuration.md)"},
+				{.option = "--comment",
+					.metavar = "TEXT",
+					.key = "comment",
+					.help = "why, for sluice history and the Audit log"},
+			},
 		.run = cli_run_files,
 		.render = cli_render_committed},
+	{.words = "rollback",
+		.request = "rollback",
+		.help = "put an earlier version of the configuration into force again",
+		.detail = "The earlier version, with the rule files it had, becomes a new version: nothing is lost, "
+			  "and a "
+			  "second rollback goes back to where the first began. It goes through the same checks as a "
+			  "commit, "
+			  "and open sessions go on.",
+		.signs = true,
+		.parameters =
+			{
+				{.metavar = "VERSION",
+					.key = "version",
+					.kind = CLI_NUMBER,
+					.optional = true,
+					.help = "as sluice history lists it (default: the one before the one in "
+						"force)"},
+				{.option = "--comment",
+					.metavar = "TEXT",
+					.key = "comment",
+					.help = "why, for sluice history and the Audit log"},
+			},
+		.render = cli_render_committed},
+	{.words = "history",
+		.request = "history",
+		.help = "versions of the configuration: who, when, from where, why",
+		.detail = "The user is the kernel's word for who asked; the place is what the asking program said of "
+			  "itself. The newest 20 versions are kept.",
+		.parameters = {{.option = "--limit",
+			.metavar = "N",
+			.key = "limit",
+			.kind = CLI_NUMBER,
+			.help = "the newest N versions (default 50)"}},
+		.render = cli_render_history},
+	{.words = "diff",
+		.help = "what changes between two configurations, as unified diff",
+		.detail = "Without A: from the version before to the one in force. With a version A alone: from A to "
+			  "the one "
+			  "in force. With a file A alone: what a commit of that file would change. Between versions, "
+			  "rule "
+			  "files with other contents are named.",
+		.parameters =
+			{
+				{.metavar = "A",
+					.optional = true,
+					.help = "a version as sluice history lists it, or a file"},
+				{.metavar = "B", .optional = true, .help = "a version or a file"},
+			},
+		.run = cli_run_diff},
 
 	{.words = "show status",
 		.request = "status",
@@ -91,6 +148,15 @@ const struct cli_command cli_commands[] = {
 		.help = "every counter, with its unit and meaning",
 		.parameters = {SERVER_OPTION},
 		.render = cli_render_counters},
+	{.words = "show configuration",
+		.request = "configuration",
+		.help = "the configuration in force, or an earlier version, as it was committed",
+		.parameters = {{.metavar = "VERSION",
+			.key = "version",
+			.kind = CLI_NUMBER,
+			.optional = true,
+			.help = "as sluice history lists it (default: the one in force)"}},
+		.render = cli_render_configuration},
 	{.words = "show servers",
 		.request = "servers",
 		.help = "SSL servers with key state and sessions",

@@ -118,16 +118,19 @@ static int files_add_needed(struct cli *cli, struct files *files, const char *co
 	return CLI_OK;
 }
 
-static int files_ask(struct cli *cli, const char *command, const struct files *files, json_t **answer)
+static int files_ask(struct cli *cli, const struct cli_call *call, const struct files *files, json_t **answer)
 {
-	json_t *request = json_pack("{s:s, s:O}", "command", command, "files", files->names);
+	json_t *request = cli_build_request(call);
+
+	if (request)
+		json_object_set(request, "files", files->names);
 
 	return client_ask(cli, request, files->fds, files->n, CLIENT_PATIENCE_COMMIT_S, answer);
 }
 
 int cli_run_files(struct cli *cli, const struct cli_call *call)
 {
-	const char *config = cli_call_value(call, "FILE"), *command = call->command->request;
+	const char *config = cli_call_value(call, "FILE");
 	_cleanup_(files_release) struct files files = {.names = json_array()};
 	int fd = files_open(config), status;
 
@@ -139,7 +142,7 @@ int cli_run_files(struct cli *cli, const struct cli_call *call)
 		json_auto_t *answer = NULL;
 		const json_t *needed;
 
-		status = files_ask(cli, command, &files, &answer);
+		status = files_ask(cli, call, &files, &answer);
 		if (status != CLI_OK)
 			return status;
 		needed = json_object_get(answer, "need_files");

@@ -39,7 +39,7 @@ static void help_synopsis(const struct cli_command *command, char *out, size_t s
 
 	for (unsigned int i = 0; i < CLI_PARAMETERS_MAX && command->parameters[i].metavar; i++) {
 		const struct cli_parameter *p = &command->parameters[i];
-		bool optional = p->option && !p->required;
+		bool optional = p->optional || (p->option && !p->required);
 
 		used += snprintf(out + used, size - used, " %s%s%s%s%s", optional ? "[" : "",
 			p->option ? p->option : "", p->option && p->kind != CLI_FLAG ? " " : "",

@@ -20,7 +20,20 @@ static json_t *cli_parameter_value(const struct cli_parameter *parameter, const 
 	}
 }
 
-static json_t *cli_build_request(const struct cli_call *call)
+/* what this process can say of its place: the history shows it beside the user, whom the kernel names */
+static void cli_sign(json_t *request)
+{
+	const char *ssh = getenv("SSH_CONNECTION"), *terminal = ttyname(STDIN_FILENO);
+	char place[128];
+
+	if (ssh && *ssh)
+		snprintf(place, sizeof(place), "ssh %.*s", (int)MIN(strcspn(ssh, " "), (size_t)100), ssh);
+	else
+		snprintf(place, sizeof(place), "%s", terminal ? terminal : "no terminal");
+	json_object_set_new(request, "from", json_string(place));
+}
+
+json_t *cli_build_request(const struct cli_call *call)
 {
 	const struct cli_command *command = call->command;
 	json_t *request = json_pack("{s:s}", "command", command->request);
@@ -32,6 +45,8 @@ static json_t *cli_build_request(const struct cli_call *call)
 		if (call->values[i] && command->parameters[i].key)
 			r |= json_object_set_new(request, command->parameters[i].key,
 				cli_parameter_value(&command->parameters[i], call->values[i]));
+	if (request && command->signs)
+		cli_sign(request);
 	if (r) { /* a value that is not UTF-8 */
 		json_decref(request);
 		return NULL;
@@ -46,7 +61,8 @@ static int cli_call_run(struct cli *cli, const struct cli_call *call)
 
 	if (call->command->run)
 		return call->command->run(cli, call);
-	status = client_ask(cli, cli_build_request(call), NULL, 0, CLIENT_PATIENCE_S, &answer);
+	status = client_ask(cli, cli_build_request(call), NULL, 0,
+		call->command->signs ? CLIENT_PATIENCE_COMMIT_S : CLIENT_PATIENCE_S, &answer);
 	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;
 }
 

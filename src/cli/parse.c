@@ -246,7 +246,7 @@ static int parse_complete(const struct parse *parse)
 	for (unsigned int i = 0; i < CLI_PARAMETERS_MAX; i++) {
 		const struct cli_parameter *p = &call->command->parameters[i];
 
-		if (!p->metavar || call->values[i] || (p->option && !p->required))
+		if (!p->metavar || call->values[i] || p->optional || (p->option && !p->required))
 			continue;
 		return client_fail(parse->cli, CLI_USAGE, "%s%s%s is missing: %s; see sluice %s --help",
 			p->option ? p->option : "", p->option ? " " : "", p->metavar, p->help, call->command->words);

@@ -12,6 +12,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "base/shm.h"
+#include "daemon/history.h"
 #include "ipc/message.h"
 
 #define COMMIT_DOCUMENT_MAX (4u << 20)
@@ -31,6 +32,7 @@ struct commit {
 	int *fds;
 	struct policy *policy;
 	json_t *problems;
+	json_t *facts; /* who asked and why (history.h) */
 	struct child compiler;
 	size_t compiling; /* index of the profile */
 	struct loop_timer timer;
@@ -70,6 +72,7 @@ static void commit_free(struct commit *commit)
 	free(commit->document);
 	policy_free(&commit->policy);
 	json_decref(commit->problems);
+	json_decref(commit->facts);
 	if (supervisor->commit == commit)
 		supervisor->commit = NULL;
 	free(commit);
@@ -124,6 +127,8 @@ static void commit_reject(struct commit *commit, const char *error)
 	if (!commit->check_only)
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
 			"configuration rejected: %s; the one in force is unchanged", error);
+	if (!commit->check_only && !commit->boot)
+		supervisor_audit(supervisor, "error", history_user(commit->facts), "configuration rejected: %s", error);
 	if (commit->sent)
 		commit_set_workers(supervisor, supervisor->policy ? supervisor->policy->n_workers : 0);
 	commit_finish(commit, json_pack("{s:b, s:s}", "ok", 0, "error", error));
@@ -204,7 +209,7 @@ static int commit_collect_file(
 
 	if (commit_find_name(commit, name) >= 0)
 		return 0;
-	if (request->boot)
+	if (request->boot || request->rollback)
 		fd = store_open_version_file(&commit->supervisor->store, request->version, commit->n_files);
 	for (size_t i = 1; fd < 0 && i < request->n_fds; i++) {
 		const char *given = json_string_value(json_array_get(request->files, i));
@@ -258,6 +263,27 @@ static bool commit_collect_certificates(struct commit *commit)
 /* --- applying ------------------------------------------------------------------------------------------------------
  */
 
+static void commit_record(const struct commit *commit, uint32_t version)
+{
+	const struct config *config = commit->policy->config;
+	const char *from = json_string_value(json_object_get(commit->facts, "from"));
+	const char *comment = json_string_value(json_object_get(commit->facts, "comment"));
+	uint32_t back_to = json_integer_value(json_object_get(commit->facts, "rollback_of"));
+	char origin[32] = "";
+
+	if (back_to)
+		snprintf(origin, sizeof(origin), ", a copy of version %u,", back_to);
+	if (commit->boot)
+		supervisor_record(commit->supervisor, EVENT_LOG_SYSTEM, "notice",
+			"configuration version %u is in force: %zu SSL servers, %zu profiles", version,
+			config->n_ssl_servers, config->n_profiles);
+	else
+		supervisor_audit(commit->supervisor, "notice", history_user(commit->facts),
+			"configuration version %u%s is in force: %zu SSL servers, %zu profiles%s%s%s%s", version,
+			origin, config->n_ssl_servers, config->n_profiles, from ? "; from " : "", from ? from : "",
+			comment ? "; comment: " : "", comment ? comment : "");
+}
+
 /* the last steps, which cannot wait: wire, store, in force */
 static void commit_apply(struct commit *commit)
 {
@@ -276,7 +302,11 @@ static void commit_apply(struct commit *commit)
 		commit_reject(commit, error);
 		return;
 	}
-	if (!commit->boot && (r = store_publish_version(&supervisor->store, version)) < 0) {
+	if (!commit->boot)
+		r = history_write(&supervisor->store, version, commit->facts, commit->names, commit->n_files);
+	if (r >= 0 && !commit->boot)
+		r = store_publish_version(&supervisor->store, version);
+	if (r < 0) {
 		if (before)
 			dataplane_apply(supervisor->dataplane, before->config, before->version);
 		commit_reject(commit, "the state directory cannot be written");
@@ -285,9 +315,7 @@ static void commit_apply(struct commit *commit)
 	supervisor->policy = policy;
 	commit_set_workers(supervisor, policy->n_workers);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
-	supervisor_record(supervisor, commit->boot ? EVENT_LOG_SYSTEM : EVENT_LOG_AUDIT, "notice",
-		"configuration version %u is in force: %zu SSL servers, %zu profiles", version,
-		policy->config->n_ssl_servers, policy->config->n_profiles);
+	commit_record(commit, version);
 	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)version);
 
 	if (answer && policy->filters)
@@ -511,6 +539,7 @@ static bool commit_validate(struct commit *commit, const struct commit_request *
 
 static void commit_refuse(const struct commit_request *request, const char *error)
 {
+	json_decref(request->facts);
 	request->done(request->owner, json_pack("{s:b, s:s}", "ok", 0, "error", error));
 }
 
@@ -542,6 +571,7 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 	commit->boot = request->boot;
 	commit->done = request->done;
 	commit->owner = request->owner;
+	commit->facts = request->facts ? request->facts : json_object();
 	commit->document = strdup(name);
 	commit->problems = json_array();
 	commit->policy = commit_new_policy(request->boot ? request->version : commit_next_version(supervisor));

@@ -17,7 +17,9 @@ struct commit_request {
 	size_t n_fds;
 	bool check_only;
 	bool boot;        /* the stored version: nothing is written, and the wire takes the policy first */
-	uint32_t version; /* for boot */
+	bool rollback;    /* the rule files, too, come from the stored version, and it is put in force as a new one */
+	uint32_t version; /* for boot and rollback */
+	json_t *facts;    /* who asks and why (history.h), or NULL; the reference is the commit's */
 	commit_done_fn *done;
 	void *owner;
 };

@@ -2,6 +2,7 @@
 /* The control socket for operators: one request, one answer, one table of commands (docs/architecture.md). */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "daemon/certificate.h"
 #include "daemon/commit.h"
+#include "daemon/history.h"
 #include "daemon/supervisor.h"
 #include "ipc/message.h"
 
@@ -27,8 +29,8 @@ struct client {
 	struct supervisor *supervisor;
 	struct loop_source source;
 	struct ipc_receiver receiver;
-	uid_t uid; /* who asks, for the Audit log */
-	char *out; /* answers not sent yet; NULL: none */
+	struct ucred peer; /* who asks, for the Audit log */
+	char *out;         /* answers not sent yet; NULL: none */
 	size_t out_len, out_sent;
 	struct loop_timer stall;
 };
@@ -125,6 +127,20 @@ static json_t *answer_error(const char *error)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", error);
 }
 
+static void operator_audit(const struct request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void operator_audit(const struct request *request, const char *fmt, ...)
+{
+	json_t *asker = history_asker(&request->client->peer, request->json);
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	supervisor_audit(request->client->supervisor, "notice", history_user(asker), "%s", text);
+	json_decref(asker);
+}
+
 /* --- commands: each answers now (returns the answer) or later (returns NULL) ----------------------------------------
  */
 
@@ -134,6 +150,7 @@ static json_t *operator_commit(struct request *request, bool check_only)
 		.fds = request->fds,
 		.n_fds = request->n_fds,
 		.check_only = check_only,
+		.facts = history_asker(&request->client->peer, request->json),
 		.done = client_answer,
 		.owner = request->client};
 
@@ -167,9 +184,37 @@ static json_t *command_clear_sessions(struct supervisor *supervisor, struct requ
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (child_running(&supervisor->workers[i].child))
 			child_send(&supervisor->workers[i].child, "clear", json_deep_copy(request->json), NULL, 0);
-	supervisor_record(
-		supervisor, EVENT_LOG_AUDIT, "notice", "%u sessions cleared by user %u", matched, request->client->uid);
+	operator_audit(request, "%u sessions cleared", matched);
 	return json_pack("{s:b, s:i}", "ok", 1, "cleared", (int)matched);
+}
+
+/* an older version becomes the newest: the way forward is the same, so it is as safe as any commit */
+static json_t *command_rollback(struct supervisor *supervisor, struct request *request)
+{
+	uint32_t version = history_target(supervisor, request->json);
+	_cleanup_close_ int fd = version ? store_open_version(&supervisor->store, version) : -1;
+	struct commit_request commit = {.fds = &fd,
+		.n_fds = 1,
+		.rollback = true,
+		.version = version,
+		.done = client_answer,
+		.owner = request->client};
+	char name[32];
+	json_t *files;
+
+	if (fd < 0)
+		return answer_error(
+			json_object_get(request->json, "version")
+				? "that version is not in the store: see \"sluice history\" for those that are"
+				: "there is no earlier version to go back to: see \"sluice history\"");
+	snprintf(name, sizeof(name), "version %u", version);
+	files = json_pack("[s]", name);
+	commit.files = files;
+	commit.facts = history_asker(&request->client->peer, request->json);
+	json_object_set_new(commit.facts, "rollback_of", json_integer(version));
+	commit_begin(supervisor, &commit);
+	json_decref(files);
+	return NULL;
 }
 
 static json_t *command_certificate_import(struct supervisor *supervisor, struct request *request)
@@ -180,6 +225,7 @@ static json_t *command_certificate_import(struct supervisor *supervisor, struct 
 
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
+	operator_audit(request, "stop requested");
 	supervisor_stop(supervisor);
 	return json_pack("{s:b}", "ok", 1);
 }
@@ -198,6 +244,8 @@ REPORT(segments)
 REPORT(sessions)
 REPORT(filters_refused)
 REPORT(certificates)
+REPORT(history)
+REPORT(configuration)
 
 static const struct {
 	const char *name;
@@ -212,6 +260,9 @@ static const struct {
 	{"filters_refused", command_filters_refused},
 	{"check", command_check},
 	{"commit", command_commit},
+	{"rollback", command_rollback},
+	{"history", command_history},
+	{"configuration", command_configuration},
 	{"certificate_import", command_certificate_import},
 	{"certificate_list", command_certificates},
 	{"stop", command_stop},
@@ -274,7 +325,7 @@ static void operator_on_connection(struct loop_source *source, uint32_t events)
 	}
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	client->supervisor = supervisor;
-	client->uid = peer.uid;
+	client->peer = peer;
 	if (loop_add(supervisor->loop, &client->source, fd, EPOLLIN, client_on_event) < 0) {
 		close(fd);
 		free(client);

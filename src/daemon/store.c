@@ -199,6 +199,38 @@ static int store_sync_dir(const struct store *store, const char *name)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
+static int store_compare_versions(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? 1 : *x > *y ? -1 : 0;
+}
+
+uint32_t *store_list_versions(const struct store *store, size_t *n)
+{
+	int fd = openat(store->dir_fd, "config", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	uint32_t *versions = NULL, *more, version;
+	struct dirent *entry;
+
+	*n = 0;
+	while (dir && (entry = readdir(dir))) {
+		version = store_version_of(entry->d_name, "");
+		if (!version)
+			continue;
+		more = reallocarray(versions, *n + 1, sizeof(*versions));
+		if (!more)
+			break;
+		versions = more;
+		versions[(*n)++] = version;
+	}
+	if (dir)
+		closedir(dir);
+	if (versions)
+		qsort(versions, *n, sizeof(*versions), store_compare_versions);
+	return versions;
+}
+
 int store_write_version(
 	const struct store *store, uint32_t version, const char *text, size_t len, const int *file_fds, size_t n_files)
 {
@@ -230,10 +262,17 @@ int store_publish_version(const struct store *store, uint32_t version)
 	return store_sync_dir(store, "config");
 }
 
+static void store_facts_name(char *name, uint32_t version)
+{
+	snprintf(name, STORE_NAME_MAX, "config/%08u.json", version);
+}
+
 static void store_remove_files(const struct store *store, uint32_t version)
 {
 	char name[STORE_NAME_MAX];
 
+	store_facts_name(name, version);
+	unlinkat(store->dir_fd, name, 0);
 	for (size_t i = 0;; i++) {
 		store_version_file_name(name, version, i);
 		if (unlinkat(store->dir_fd, name, 0) < 0)
@@ -241,6 +280,25 @@ static void store_remove_files(const struct store *store, uint32_t version)
 	}
 	snprintf(name, sizeof(name), "config/files-%08u", version);
 	unlinkat(store->dir_fd, name, AT_REMOVEDIR);
+}
+
+int store_write_version_facts(const struct store *store, uint32_t version, const json_t *facts)
+{
+	_cleanup_free_ char *text = json_dumps(facts, JSON_INDENT(2));
+	char name[STORE_NAME_MAX];
+
+	store_facts_name(name, version);
+	return text ? store_replace_file(store, name, text, strlen(text)) : -ENOMEM;
+}
+
+json_t *store_load_version_facts(const struct store *store, uint32_t version)
+{
+	char name[STORE_NAME_MAX];
+	_cleanup_close_ int fd = -1;
+
+	store_facts_name(name, version);
+	fd = store_open_file(store, name);
+	return fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 }
 
 void store_discard_version(const struct store *store, uint32_t version)

@@ -32,6 +32,11 @@ void store_clean(const struct store *store);
 /* removes all but the newest versions */
 void store_prune_versions(const struct store *store, unsigned int keep);
 int store_open_version(const struct store *store, uint32_t version);
+/* who made a version and why (history.h): an object; NULL when there is none */
+int store_write_version_facts(const struct store *store, uint32_t version, const json_t *facts);
+json_t *store_load_version_facts(const struct store *store, uint32_t version);
+/* all committed versions, newest first; the caller frees. NULL with *n 0 when there is none */
+uint32_t *store_list_versions(const struct store *store, size_t *n);
 int store_open_version_file(const struct store *store, uint32_t version, size_t index);
 
 bool store_certificate_name_ok(const char *name);

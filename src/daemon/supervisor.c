@@ -24,15 +24,11 @@
 /* the worker ends a silent session first (limits.idle_timeout_seconds); this is for what a dead worker left */
 #define FLOW_IDLE_SECONDS 7200
 
-void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
+static void supervisor_write_record(
+	struct supervisor *supervisor, enum event_log log, const char *severity, const char *user, const char *text)
 {
-	char text[1024];
 	struct event event;
-	va_list args;
 
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
 	log_info("%s", text);
 	if (!supervisor->events)
 		return;
@@ -40,11 +36,34 @@ void supervisor_record(struct supervisor *supervisor, enum event_log log, const 
 	event_str(&event, EVENT_SEVERITY, severity);
 	event_str(&event, EVENT_COMPONENT, "sluiced");
 	event_str(&event, EVENT_MESSAGE, text);
+	event_str(&event, EVENT_USER, user);
 	if (supervisor->policy)
 		event_u64(&event, EVENT_CONFIG_VERSION, supervisor->policy->version);
 	if (event_commit(supervisor->events, &event, SUPERVISOR_PRODUCER) < 0)
 		stats_add(stats_cells(supervisor->stats, STATS_WRITER_SUPERVISOR), COUNTER_EVENTS_LOST, 1);
 	event_ring_flush(supervisor->events);
+}
+
+void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	supervisor_write_record(supervisor, log, severity, NULL, text);
+}
+
+void supervisor_audit(struct supervisor *supervisor, const char *severity, const char *user, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	supervisor_write_record(supervisor, EVENT_LOG_AUDIT, severity, user, text);
 }
 
 /* --- every second

@@ -101,6 +101,10 @@ void supervisor_stop(struct supervisor *supervisor);
 void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* an Audit record: who did it */
+void supervisor_audit(struct supervisor *supervisor, const char *severity, const char *user, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* generation.c */
 int generation_start(struct supervisor *supervisor); /* log and keeper; picks the slots */
 /* starts or drains workers; the wire learns of them by dataplane_set_workers() once they are ready */

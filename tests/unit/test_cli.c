@@ -15,6 +15,7 @@
 #include "base/common.h"
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/diff.h"
 #include "cli/output.h"
 #include "ipc/message.h"
 
@@ -159,8 +160,10 @@ static void test_i1_usage_errors(void **state)
 	static const struct {
 		const char *line, *err;
 	} table[] = {
-		{"", "no command given: say one of check, commit, show, clear, certificate, stop, version"},
-		{"show", "the command is not complete: next comes one of status, sessions, counters, servers, "
+		{"", "no command given: say one of check, commit, rollback, history, diff, show, clear, certificate, "
+		     "stop, version"},
+		{"show", "the command is not complete: next comes one of status, sessions, counters, configuration, "
+			 "servers, "
 			 "segments, filters, log"},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
 		{"comit x", "\"comit\" is not known here: did you mean \"commit\"?"},
@@ -213,6 +216,9 @@ static void test_requests(void **state)
 		{"cl s s web", "{\"command\":\"clear_sessions\",\"server\":\"web\"}"},
 		{"clear sessions client 10.0.0.1", "{\"client\":\"10.0.0.1\",\"command\":\"clear_sessions\"}"},
 		{"clear sessions id -- -1f", "{\"command\":\"clear_sessions\",\"id\":\"-1f\"}"},
+		{"history --limit 3", "{\"command\":\"history\",\"limit\":3}"},
+		{"show configuration 7", "{\"command\":\"configuration\",\"version\":7}"},
+		{"show conf", "{\"command\":\"configuration\"}"},
 		{"cert list", "{\"command\":\"certificate_list\"}"},
 		{"stop", "{\"command\":\"stop\"}"},
 	};
@@ -226,6 +232,113 @@ static void test_requests(void **state)
 		assert_int_equal(run.status, CLI_OK);
 		assert_true(strlen(run.out) > 0); /* an empty answer is said to be empty */
 	}
+}
+
+static void write_file(const char *name, const char *text);
+
+/* --- versions ------------------------------------------------------------------------------------------------------
+ */
+
+static char *diff_of(const char *from, const char *to, int *hunks)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	*hunks = diff_print(out, "a", from, "b", to, false);
+	fclose(out);
+	return text;
+}
+
+static void test_f4_diff_is_unified(void **state)
+{
+	static const struct {
+		const char *from, *to, *diff;
+		int hunks;
+	} table[] = {
+		{"", "", "", 0},
+		{"a\nb\n", "a\nb\n", "", 0},
+		{"", "a\n", "--- a\n+++ b\n@@ -0,0 +1,1 @@\n+a\n", 1},
+		{"a\n", "", "--- a\n+++ b\n@@ -1,1 +0,0 @@\n-a\n", 1},
+		{"1\n2\n3\n4\n5\n6\n7\n", "1\n2\n3\nx\n5\n6\n7\n",
+			"--- a\n+++ b\n@@ -1,7 +1,7 @@\n 1\n 2\n 3\n-4\n+x\n 5\n 6\n 7\n", 1},
+		{"1\n2\n3\n4\n5\n6\n7\n8\n9\n", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",
+			"--- a\n+++ b\n@@ -1,3 +1,4 @@\n+0\n 1\n 2\n 3\n@@ -7,3 +8,4 @@\n 7\n 8\n 9\n+10\n", 2},
+		{"a\nb\nc\na\nb\nb\na\n", "c\nb\na\nb\na\nc\n",
+			"--- a\n+++ b\n@@ -1,7 +1,6 @@\n-a\n-b\n c\n+b\n a\n b\n-b\n a\n+c\n", 1},
+		{"\033[31m\n", "x\n", "--- a\n+++ b\n@@ -1,1 +1,1 @@\n-?[31m\n+x\n", 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		int hunks;
+		_cleanup_free_ char *text = diff_of(table[i].from, table[i].to, &hunks);
+
+		assert_string_equal(text, table[i].diff);
+		assert_int_equal(hunks, table[i].hunks);
+	}
+}
+
+/* more edits than are searched for: longer than need be, but still from the one to the other */
+static void test_f4_diff_of_texts_without_a_common_line(void **state)
+{
+	_cleanup_free_ char *from = NULL, *to = NULL;
+	size_t n;
+	FILE *a = open_memstream(&from, &n), *b = open_memstream(&to, &n);
+	int hunks, removed = 0, added = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		fprintf(a, "old %d\n", i);
+		fprintf(b, "new %d\n", i);
+	}
+	fclose(a);
+	fclose(b);
+	_cleanup_free_ char *text = diff_of(from, to, &hunks);
+
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		removed += line[0] == '-' && line[1] != '-';
+		added += line[0] == '+' && line[1] != '+';
+	}
+	assert_int_equal(hunks, 1);
+	assert_int_equal(removed, 3000);
+	assert_int_equal(added, 3000);
+}
+
+static void test_f4_diff_asks_for_versions(void **state)
+{
+	static const char before[] = "{\"ok\": true, \"version\": 3, \"text\": \"a\\n\", \"files\": "
+				     "[{\"name\": \"x.rules\", \"digest\": \"1\"}]}",
+			  now[] = "{\"ok\": true, \"version\": 4, \"text\": \"b\\n\", \"files\": "
+				  "[{\"name\": \"x.rules\", \"digest\": \"2\"}]}";
+	_cleanup_run_ struct run two = {.fake.answers = {before, now}},
+				 none = {.fake.answers =
+						 {"{\"ok\": true, \"versions\": [{\"version\": 4}, {\"version\": 3}]}",
+							 before, now}},
+				 file = {.fake.answers = {now}};
+	char line[128], expected[256];
+
+	run_line(&two, "diff 3 4");
+	assert_string_equal(two.fake.requests[0], "{\"command\":\"configuration\",\"version\":3}");
+	assert_string_equal(two.fake.requests[1], "{\"command\":\"configuration\",\"version\":4}");
+	assert_string_equal(two.out, "--- version 3\n+++ version 4\n@@ -1,1 +1,1 @@\n-a\n+b\n"
+				     "The contents of rule file x.rules differ.\n");
+	run_line(&none, "diff");
+	assert_string_equal(none.fake.requests[1], "{\"command\":\"configuration\",\"version\":3}");
+	assert_string_equal(none.fake.requests[2], "{\"command\":\"configuration\"}");
+	write_file("s.yaml", "b\nc\n");
+	snprintf(line, sizeof(line), "diff %s/s.yaml", directory);
+	run_line(&file, line);
+	snprintf(expected, sizeof(expected), "--- version 4\n+++ %s/s.yaml\n@@ -1,1 +1,2 @@\n b\n+c\n", directory);
+	assert_string_equal(file.out, expected);
+}
+
+static void test_f4_rollback_is_signed(void **state)
+{
+	_cleanup_run_ struct run run = {.fake.answers = {"{\"ok\": true, \"config_version\": 9}"}};
+
+	run_line(&run, "rollback 3 --comment because");
+	assert_contains(run.fake.requests[0], "{\"command\":\"rollback\",\"comment\":\"because\",\"from\":\"");
+	assert_contains(run.fake.requests[0], ",\"version\":3}");
+	assert_string_equal(run.out, "Configuration version 9 is in force.\n");
 }
 
 /* --- answers -------------------------------------------------------------------------------------------------------
@@ -574,6 +687,10 @@ int main(void)
 		cmocka_unit_test(test_i1_every_command_has_help),
 		cmocka_unit_test(test_i1_usage_errors),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_f4_diff_is_unified),
+		cmocka_unit_test(test_f4_diff_of_texts_without_a_common_line),
+		cmocka_unit_test(test_f4_diff_asks_for_versions),
+		cmocka_unit_test(test_f4_rollback_is_signed),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_h1_sessions),
 		cmocka_unit_test(test_g5_hostile_text_stays_text),
