@@ -60,7 +60,7 @@ def test_f4_commits_leak_no_descriptor_and_keep_20_versions(own_lab):
     newest = appliance.status()["config_version"]
     versions = [name for name in stored if name.endswith(".yaml")]
     assert len(versions) == 20 and versions[-1] == "%08d.yaml" % newest, stored
-    assert len(stored) == 40 and not [name for name in stored if name.endswith(".new")], stored
+    assert len(stored) == 60 and not [name for name in stored if name.endswith(".new")], stored
 
 
 @pytest.mark.limit(90)
