@@ -21,7 +21,6 @@
 #define CHILD_SEND_MS 2000
 #define CHILD_FILES (1u << 20) /* the kernel's default fs.nr_open: two descriptors per session */
 
-#ifndef SLUICE_SANITIZED
 /* nothing of the environment that the supervisor was started in reaches a child, but for the sanitizers' options */
 static char *const *child_environment(void)
 {
@@ -33,7 +32,6 @@ static char *const *child_environment(void)
 #endif
 	return minimal;
 }
-#endif
 
 static void child_set_limits(enum role role)
 {
