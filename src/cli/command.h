@@ -88,6 +88,7 @@ void cli_render_status(struct cli *cli, const json_t *answer);
 void cli_render_sessions(struct cli *cli, const json_t *answer);
 void cli_render_counters(struct cli *cli, const json_t *answer);
 void cli_render_servers(struct cli *cli, const json_t *answer);
+void cli_render_ciphers(struct cli *cli, const json_t *answer);
 void cli_render_segments(struct cli *cli, const json_t *answer);
 void cli_render_refused(struct cli *cli, const json_t *answer);
 void cli_render_cleared(struct cli *cli, const json_t *answer);

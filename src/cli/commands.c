@@ -161,6 +161,14 @@ const struct cli_command cli_commands[] = {
 		.request = "servers",
 		.help = "SSL servers with key state and sessions",
 		.render = cli_render_servers},
+	{.words = "show ciphers",
+		.request = "ciphers",
+		.help = "cipher suites: all that are known, or those of an SSL server",
+		.detail = "In the order of preference. With --server: what its options select (protocols, "
+			  "key_exchange, bulk, mac, cipher_suites_disabled) and what of it this version's TLS engine "
+			  "can do.",
+		.parameters = {SERVER_OPTION},
+		.render = cli_render_ciphers},
 	{.words = "show segments",
 		.request = "segments",
 		.help = "segments, their ports, and virtual segments",

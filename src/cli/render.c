@@ -169,6 +169,23 @@ void cli_render_servers(struct cli *cli, const json_t *answer)
 		"No SSL server is configured: nothing is decrypted. Add one under ssl_servers and commit.");
 }
 
+void cli_render_ciphers(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {
+		{"CIPHER SUITE", "name", OUTPUT_TEXT},
+		{"OPENSSL NAME", "openssl", OUTPUT_TEXT},
+		{"KEY EXCHANGE", "key_exchange", OUTPUT_TEXT},
+		{"CERTIFICATE", "authentication", OUTPUT_TEXT},
+		{"BULK", "bulk", OUTPUT_TEXT},
+		{"MAC", "mac", OUTPUT_TEXT},
+		{"PROTOCOLS", "protocols", OUTPUT_TEXT},
+		{"STATE", "state", OUTPUT_TEXT},
+		{"REASON", "reason", OUTPUT_TEXT},
+	};
+
+	TABLE(cli, json_object_get(answer, "ciphers"), columns, "No cipher suite is selected for this SSL server.");
+}
+
 void cli_render_segments(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column segments[] = {

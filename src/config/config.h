@@ -45,6 +45,16 @@ enum config_service { /* decrypted service (C3) */
 	CONFIG_SERVICE_ANY,
 	CONFIG_SERVICE_N
 };
+/* D3; an SSL server's selection is a set of bits 1 << value, 0 when the option is not given */
+enum config_key_exchange { CONFIG_KEY_EXCHANGE_ECDHE, CONFIG_KEY_EXCHANGE_RSA };
+enum config_bulk {
+	CONFIG_BULK_AES256,
+	CONFIG_BULK_AES128,
+	CONFIG_BULK_CHACHA20,
+	CONFIG_BULK_3DES,
+	CONFIG_BULK_DES, /* the engine lacks it (D2) */
+};
+enum config_mac { CONFIG_MAC_SHA1, CONFIG_MAC_SHA256, CONFIG_MAC_SHA384 };
 enum config_unavailable { CONFIG_UNAVAILABLE_BYPASS, CONFIG_UNAVAILABLE_BLOCK, CONFIG_UNAVAILABLE_N };
 enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N }; /* D9 */
 
@@ -65,8 +75,10 @@ struct config_ssl_server {
 	unsigned int rekey_interval_seconds; /* 0: blank (D7) */
 	bool logging;                        /* SSL Inspection log, off by default (E1, G2) */
 	bool allow_compression;
-	bool tcp_reset_to_server;            /* Send TCP reset to server for blocked sessions (B9) */
-	uint16_t protocol_min, protocol_max; /* 0x0301 to 0x0304 */
+	bool tcp_reset_to_server;             /* Send TCP reset to server for blocked sessions (B9) */
+	uint16_t protocol_min, protocol_max;  /* 0x0301 to 0x0304 */
+	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but single DES (policy/suite.h) */
+	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
 	enum config_unavailable when_unavailable; /* no live worker: bypass or block new sessions (A8) */
 	unsigned int line;

@@ -76,7 +76,7 @@ static void load_bad_value(
 
 	value_quote(node->text, quoted);
 	value_allowed(row, allowed);
-	for (const struct schema_word *w = row->words; w && w->name && row->type == SCHEMA_TYPE_WORD; w++)
+	for (const struct schema_word *w = row->words; w && w->name && row->type != SCHEMA_TYPE_PROTOCOLS; w++)
 		suggest_try(&suggest, w->name);
 	load_error(load, node, "%s %s: %s%s%s%s", quoted, complaint, allowed, suggest.best ? ": did you mean \"" : "",
 		suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
@@ -261,6 +261,25 @@ static void load_protocols(struct load *load, const struct schema_row *row, cons
 		load_protocol_range(load, node, chosen, field);
 }
 
+/* a set of words: the order says nothing */
+static void load_words(struct load *load, const struct schema_row *row, const struct tree_node *node, void *field)
+{
+	unsigned int *set = field;
+
+	if (!load_is(load, row, node, TREE_SEQUENCE) || !load_list_size(load, row, node))
+		return;
+	for (const struct tree_node *item = node->first; item; item = item->next) {
+		int word = load_is(load, NULL, item, TREE_SCALAR) ? value_word(row->words, item->text) : -1;
+
+		if (word >= 0 && *set & 1u << word)
+			load_problem(load, CONFIG_WARNING, item, "%s is given twice: remove one", item->text);
+		if (word >= 0)
+			*set |= 1u << word;
+		else if (item->kind == TREE_SCALAR && !tree_is_null(item))
+			load_bad_value(load, row, item, "is not known");
+	}
+}
+
 /* single values */
 
 static void load_scalar(struct load *load, const struct schema_row *row, const struct tree_node *node, void *field)
@@ -409,6 +428,9 @@ static void load_row(struct load *load, const struct schema_row *row, const stru
 		return;
 	case SCHEMA_TYPE_REFERENCE:
 		load_reference(load, row, node, field);
+		return;
+	case SCHEMA_TYPE_WORDS:
+		load_words(load, row, node, field);
 		return;
 	case SCHEMA_TYPE_PROTOCOLS:
 		load_protocols(load, row, node, field);

@@ -25,6 +25,25 @@ static const struct schema_word drift_words[] = {
 	{"ignore", CONFIG_DRIFT_IGNORE},
 	{NULL, 0},
 };
+const struct schema_word schema_key_exchange_words[] = {
+	{"ecdhe", CONFIG_KEY_EXCHANGE_ECDHE},
+	{"rsa", CONFIG_KEY_EXCHANGE_RSA},
+	{NULL, 0},
+};
+const struct schema_word schema_bulk_words[] = {
+	{"aes256", CONFIG_BULK_AES256},
+	{"aes128", CONFIG_BULK_AES128},
+	{"chacha20", CONFIG_BULK_CHACHA20},
+	{"3des", CONFIG_BULK_3DES},
+	{"des", CONFIG_BULK_DES},
+	{NULL, 0},
+};
+const struct schema_word schema_mac_words[] = {
+	{"sha1", CONFIG_MAC_SHA1},
+	{"sha256", CONFIG_MAC_SHA256},
+	{"sha384", CONFIG_MAC_SHA384},
+	{NULL, 0},
+};
 static const struct schema_word side_words[] = {
 	{"a_to_b", CONFIG_SIDE_A},
 	{"b_to_a", CONFIG_SIDE_B},
@@ -171,6 +190,20 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_SSL_SERVER, "protocols", SCHEMA_TYPE_PROTOCOLS, IN(config_ssl_server, protocol_min), .min = 1, .max = 5,
 		.words = schema_protocol_words, .default_text = "tls1.2, tls1.3", .example = "[tls1.2, tls1.3]",
 		.help = "a range without gaps; ssl3.0 is accepted and has no effect in this version"},
+	{SCHEMA_SSL_SERVER, "key_exchange", SCHEMA_TYPE_WORDS, IN(config_ssl_server, key_exchange), .min = 1, .max = 2,
+		.words = schema_key_exchange_words, .example = "[ecdhe, rsa]",
+		.help = "key exchange up to TLS 1.2; not given: all. Where two certificates are held, their keys "
+			"decide between RSA and ECDSA"},
+	{SCHEMA_SSL_SERVER, "bulk", SCHEMA_TYPE_WORDS, IN(config_ssl_server, bulk), .min = 1, .max = 5,
+		.words = schema_bulk_words, .example = "[aes256, aes128, chacha20]",
+		.help = "encryption algorithms; not given: all but des, which this version's TLS engine lacks"},
+	{SCHEMA_SSL_SERVER, "mac", SCHEMA_TYPE_WORDS, IN(config_ssl_server, mac), .min = 1, .max = 3,
+		.words = schema_mac_words, .example = "[sha1, sha256, sha384]",
+		.help = "hash in the suite's name: sha1 is that of CBC suites, sha256 and sha384 those of AEAD "
+			"suites; not given: all"},
+	{SCHEMA_SSL_SERVER, "cipher_suites_disabled", SCHEMA_TYPE_NAMES, IN(config_ssl_server, cipher_suites_disabled),
+		.max = 64, .example = "[AES128-SHA, TLS_RSA_WITH_3DES_EDE_CBC_SHA]",
+		.help = "single suites to leave out, by IANA or OpenSSL name; sluice show ciphers lists them"},
 	{SCHEMA_SSL_SERVER, "certificate_drift", SCHEMA_TYPE_WORD, IN(config_ssl_server, certificate_drift),
 		.words = drift_words, .default_text = "pin", .example = "pin",
 		.help = "pin: the server must present the certificate held here; ignore: any will do"},

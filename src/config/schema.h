@@ -30,6 +30,7 @@ enum schema_type {
 	SCHEMA_TYPE_VLANS,     /* struct config_ranges */
 	SCHEMA_TYPE_NAMES,     /* struct config_strings */
 	SCHEMA_TYPE_PATHS,     /* struct config_strings */
+	SCHEMA_TYPE_WORDS,     /* unsigned int: a set of bits 1 << value of words */
 	SCHEMA_TYPE_PROTOCOLS, /* two uint16_t: lowest, highest */
 	SCHEMA_TYPE_KEYS,      /* a mapping: keys of section target */
 	SCHEMA_TYPE_OBJECTS,   /* a list of objects of section target; pointer at offset, size_t at count_offset */
@@ -73,6 +74,7 @@ extern const struct schema_row schema_rows[];
 extern const size_t schema_n_rows;
 extern const struct schema_section_info schema_sections[SCHEMA_SECTION_N];
 extern const struct schema_word schema_service_words[], schema_protocol_words[];
+extern const struct schema_word schema_key_exchange_words[], schema_bulk_words[], schema_mac_words[];
 
 /* the word for a value; NULL when there is none */
 const char *schema_word_name(const struct schema_word *words, int value);

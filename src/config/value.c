@@ -214,6 +214,7 @@ const struct value_type value_types[SCHEMA_TYPE_N] = {
 	[SCHEMA_TYPE_PATHS] = {"list of files", sizeof(char *),
 		"allowed are paths of 1 to 1023 bytes, absolute or relative to the configuration file",
 		value_parse_path, value_string_covers},
+	[SCHEMA_TYPE_WORDS] = {"list of words", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_PROTOCOLS] = {"list of protocols", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_KEYS] = {"keys", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_OBJECTS] = {"list", 0, NULL, NULL, NULL},

@@ -18,7 +18,7 @@ struct value_type {
 	bool (*covers)(const void *wide, const void *narrow); /* list items: the second adds nothing to the first */
 };
 
-/* types SCHEMA_TYPE_REFERENCE, _PROTOCOLS, _KEYS and _OBJECTS have no parser here */
+/* types SCHEMA_TYPE_REFERENCE, _WORDS, _PROTOCOLS, _KEYS and _OBJECTS have no parser here */
 extern const struct value_type value_types[SCHEMA_TYPE_N];
 
 /* what a row accepts: "allowed are 1 to 300 seconds" */

@@ -14,6 +14,7 @@
 #include "base/shm.h"
 #include "daemon/history.h"
 #include "ipc/message.h"
+#include "policy/suite.h"
 
 #define COMMIT_DOCUMENT_MAX (4u << 20)
 #define COMMIT_COMPILE_NS (600 * NSEC_PER_SEC)
@@ -171,6 +172,35 @@ static int commit_parse(struct commit *commit, int fd)
 			problems.items[i].line, problems.items[i].column, problems.items[i].message);
 	config_problems_clear(&problems);
 	return r < 0 ? r : shm_create_sealed("sluice-config", text, len, &commit->policy->text_fd);
+}
+
+struct suite_owner {
+	struct commit *commit;
+	unsigned int line;
+	bool bad;
+};
+
+static void commit_on_suite_report(void *ctx, bool error, const char *text)
+{
+	struct suite_owner *owner = ctx;
+
+	commit_problem(owner->commit, error ? "error" : "warning", owner->line, 1, text);
+	owner->bad |= error;
+}
+
+/* D4: what each server selects and the engine cannot do; false: a server is left without a suite */
+static bool commit_check_suites(struct commit *commit)
+{
+	const struct config *config = commit->policy->config;
+	bool good = true;
+
+	for (size_t i = 0; i < config->n_ssl_servers; i++) {
+		struct suite_owner owner = {.commit = commit, .line = config->ssl_servers[i].line};
+
+		suite_check(&config->ssl_servers[i], commit_on_suite_report, &owner);
+		good &= !owner.bad;
+	}
+	return good;
 }
 
 static ssize_t commit_find_name(const struct commit *commit, const char *name)
@@ -522,7 +552,7 @@ static bool commit_validate(struct commit *commit, const struct commit_request *
 		return false;
 	}
 	json_decref(missing);
-	if (!commit_collect_certificates(commit)) {
+	if (!commit_check_suites(commit) || !commit_collect_certificates(commit)) {
 		commit_reject(commit, "the configuration has errors");
 		return false;
 	}

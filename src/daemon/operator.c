@@ -246,6 +246,7 @@ REPORT(filters_refused)
 REPORT(certificates)
 REPORT(history)
 REPORT(configuration)
+REPORT(ciphers)
 
 static const struct {
 	const char *name;
@@ -265,6 +266,7 @@ static const struct {
 	{"configuration", command_configuration},
 	{"certificate_import", command_certificate_import},
 	{"certificate_list", command_certificates},
+	{"ciphers", command_ciphers},
 	{"stop", command_stop},
 };
 

@@ -130,7 +130,7 @@ static bool report_find_server(
 	return !name || *server;
 }
 
-static json_t *report_no_server(void)
+json_t *report_no_server(void)
 {
 	return json_pack("{s:b, s:s}", "ok", 0, "error",
 		"there is no SSL server of that name in the configuration in force: see \"sluice show servers\"");

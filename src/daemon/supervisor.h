@@ -131,3 +131,6 @@ unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *
 json_t *report_sessions(struct supervisor *supervisor, const json_t *request);
 json_t *report_filters_refused(struct supervisor *supervisor, const json_t *request);
 json_t *report_certificates(struct supervisor *supervisor, const json_t *request);
+json_t *report_ciphers(struct supervisor *supervisor, const json_t *request);
+/* the answer to a request that names an SSL server there is not */
+json_t *report_no_server(void);

@@ -9,6 +9,7 @@
 #include "base/base64.h"
 #include "base/common.h"
 #include "base/shm.h"
+#include "policy/suite.h"
 
 #define SNAPSHOT_CHAIN_MAX 10
 
@@ -97,10 +98,12 @@ static int snapshot_server_init(struct snapshot_server *server, const struct con
 		.pin = config->certificate_drift == CONFIG_DRIFT_PIN,
 		.n_certificates = config->certificates.n,
 		.certificates = held};
-	int r;
+	_cleanup_free_ char *cipher_list = NULL;
+	int r = suite_list(config, &cipher_list);
 
-	if (!held)
+	if (!held || r < 0)
 		return -ENOMEM;
+	accept_options.cipher_list = connect_options.cipher_list = cipher_list;
 	server->config = config;
 	for (size_t i = 0; i < config->certificates.n; i++) {
 		const struct tls_certificate *cert = certificates_find(certs, config->certificates.items[i]);

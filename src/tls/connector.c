@@ -86,7 +86,8 @@ static int connector_init(
 	connector->n_certificates = options->n_certificates;
 	err = session_cache_new(&connector->sessions);
 	if (!err)
-		err = tls_ctx_new(&connector->ctx, runtime, options->protocol_min, options->protocol_max, NULL);
+		err = tls_ctx_new(
+			&connector->ctx, runtime, options->protocol_min, options->protocol_max, options->cipher_list);
 	if (err)
 		return err;
 	/* the engine takes a certificate's key in TLS 1.2 only if its curve was offered */

@@ -91,6 +91,7 @@ struct tls_connector_options {
 	bool pin; /* compare the server's leaf with the certificates (D9 pin) */
 	size_t n_certificates;
 	const struct tls_certificate *certificates;
+	const char *cipher_list; /* as the acceptor's */
 };
 int tls_connector_new(
 	struct tls_connector **out, struct tls_runtime *runtime, const struct tls_connector_options *options);

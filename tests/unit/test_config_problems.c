@@ -190,6 +190,14 @@ static const struct {
 	 DEVICE SEGMENT "ssl_servers:\n"
 	 "- {name: w, destinations: [10.0.0.1], detection_ports: [443], certificates: [c], decrypted_service: http, protocols: [tls1.4, tls1.3]}\n" PROFILE VIRTUAL,
 	 "4:119: error: ssl_servers[0].protocols: \"tls1.4\" is not a protocol: allowed are ssl3.0, tls1.0, tls1.1, tls1.2 and tls1.3\n"},
+	{"bulk_unknown",
+	 DEVICE SEGMENT "ssl_servers:\n"
+	 "- {name: w, destinations: [10.0.0.1], detection_ports: [443], certificates: [c], decrypted_service: http, bulk: [aes128, aes12]}\n" PROFILE VIRTUAL,
+	 "4:122: error: ssl_servers[0].bulk: \"aes12\" is not known: allowed are aes256, aes128, chacha20, 3des and des: did you mean \"aes128\"?\n"},
+	{"mac_twice",
+	 DEVICE SEGMENT "ssl_servers:\n"
+	 "- {name: w, destinations: [10.0.0.1], detection_ports: [443], certificates: [c], decrypted_service: http, mac: [sha1, sha1]}\n" PROFILE VIRTUAL,
+	 "4:119: warning: ssl_servers[0].mac: sha1 is given twice: remove one\n"},
 	{"protocols_ssl3",
 	 DEVICE SEGMENT "ssl_servers:\n"
 	 "- {name: w, destinations: [10.0.0.1], detection_ports: [443], certificates: [c], decrypted_service: http, protocols: [ssl3.0, tls1.0]}\n" PROFILE VIRTUAL,

@@ -315,3 +315,30 @@ def _read(path):
             return data.read()
     except FileNotFoundError:
         return ""
+
+
+class GnutlsServer:
+    """gnutls-serv, any protocol and suite it has; answers HTTP."""
+
+    def __init__(self, topology, port, certificates, priority=None):
+        self.namespace, self.port, self.certificates = topology.server, port, certificates
+        self.priority = priority or ("NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+RSA:+3DES-CBC:+AES-128-CBC:+AES-256-CBC:+SHA1:+SIGN-RSA-SHA1:"
+                                     "%VERIFY_ALLOW_SIGN_WITH_SHA1")
+
+    def __enter__(self):
+        files = [word for c in self.certificates for word in ("--x509certfile", c.certificate, "--x509keyfile", c.key)]
+        self.process = self.namespace.popen("gnutls-serv", "--http", "-p", "%d" % self.port, "--priority", self.priority, "-q", *files,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: is_listening(self.namespace, self.port), 5, "gnutls-serv to listen")
+        return self
+
+    def __exit__(self, *unused):
+        stop_process(self.process)
+
+
+def gnutls_client(namespace, port, priority, name, timeout=10):
+    """One HTTP request by gnutls-cli; its whole output."""
+    with namespace:
+        return subprocess.run(["gnutls-cli", "--insecure", "--sni-hostname", name, "--priority", priority, "-p", "%d" % port, SERVER_IP],
+                              input=b"GET / HTTP/1.0\r\n\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=timeout).stdout.decode(errors="replace")
