@@ -163,7 +163,7 @@ static void test_i1_usage_errors(void **state)
 		{"", "no command given: say one of check, commit, rollback, history, diff, show, clear, certificate, "
 		     "stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, counters, configuration, "
-			 "servers, "
+			 "servers, ciphers, "
 			 "segments, filters, log"},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
 		{"comit x", "\"comit\" is not known here: did you mean \"commit\"?"},
