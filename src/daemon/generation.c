@@ -260,6 +260,7 @@ static void worker_on_message(struct child *child, const char *name, json_t *mes
 
 	if (!strcmp(name, "listener") && n_fds == 1) {
 		worker->listening = dataplane_add_listener(supervisor->dataplane, worker->slot, TAKE_FD(fds[0])) >= 0;
+		worker->draining = false;
 	} else if (!strcmp(name, "policy_ok")) {
 		worker->policy_version = version;
 	} else if (!strcmp(name, "policy_error")) {
@@ -337,6 +338,16 @@ static void worker_send_start(struct worker_slot *worker)
 		fds, ARRAY_SIZE(fds));
 }
 
+static void worker_send_policies(struct worker_slot *worker)
+{
+	const struct supervisor *supervisor = worker->supervisor;
+
+	if (supervisor->policy)
+		worker_send_policy(worker, supervisor->policy);
+	if (commit_candidate(supervisor))
+		worker_send_policy(worker, commit_candidate(supervisor));
+}
+
 static void worker_spawn(struct worker_slot *worker)
 {
 	struct supervisor *supervisor = worker->supervisor;
@@ -359,10 +370,15 @@ static void worker_spawn(struct worker_slot *worker)
 	log_add_worker_ring(worker);
 	worker_send_start(worker);
 	keyring_connect(worker);
-	if (supervisor->policy)
-		worker_send_policy(worker, supervisor->policy);
-	if (commit_candidate(supervisor))
-		worker_send_policy(worker, commit_candidate(supervisor));
+	worker_send_policies(worker);
+}
+
+/* it was told to drain, and is wanted again before its last session closed */
+static void worker_recall(struct worker_slot *worker)
+{
+	worker->listening = false;
+	child_send(&worker->child, "serve", json_object(), NULL, 0);
+	worker_send_policies(worker);
 }
 
 void generation_send_policy(struct supervisor *supervisor, const struct policy *policy)
@@ -389,7 +405,7 @@ bool generation_ready(const struct supervisor *supervisor, uint32_t version)
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		const struct worker_slot *worker = &supervisor->workers[i];
 
-		if (worker->wanted && !worker->draining && (!worker->listening || worker->policy_version != version))
+		if (worker->wanted && (!worker->listening || worker->policy_version != version))
 			return false;
 	}
 	return true;
@@ -411,9 +427,9 @@ void generation_set_workers(struct supervisor *supervisor, unsigned int n)
 			worker->draining = true;
 			child_send(&worker->child, "drain", json_pack("{s:i}", "seconds", 300), NULL, 0);
 		}
-		if (!wanted)
-			continue;
-		if (!child_running(&worker->child))
+		if (wanted && child_running(&worker->child))
+			worker_recall(worker);
+		else if (wanted)
 			worker_spawn(worker);
 	}
 }

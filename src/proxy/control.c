@@ -136,7 +136,10 @@ int worker_start(struct worker *worker, int control_fd)
 	r = start_attach(worker, &message);
 	if (r < 0)
 		return log_err_r(r, "cannot take over what the supervisor sent");
-	return worker_open_listener(worker, ntohl(inet_addr(listen_ip)), control_int(&message, "listen_port"));
+	worker->listen_address = (struct sockaddr_in){.sin_family = AF_INET,
+		.sin_port = htons(control_int(&message, "listen_port")),
+		.sin_addr.s_addr = inet_addr(listen_ip)};
+	return worker_open_listener(worker);
 }
 
 int worker_send_listener(struct worker *worker, int listener_fd)
@@ -256,6 +259,11 @@ static void control_drain(struct worker *worker, struct control_message *message
 	worker_drain(worker, control_int(message, "seconds"));
 }
 
+static void control_serve(struct worker *worker, struct control_message *message)
+{
+	worker_serve(worker);
+}
+
 static void control_stop(struct worker *worker, struct control_message *message)
 {
 	worker_stop(worker);
@@ -270,6 +278,7 @@ static const struct {
 	{"policy_drop", control_policy_drop},
 	{"clear", control_clear},
 	{"drain", control_drain},
+	{"serve", control_serve},
 	{"stop", control_stop},
 };
 

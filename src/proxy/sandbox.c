@@ -17,6 +17,7 @@ static const struct sandbox_rule worker_rules[] = {
 	SANDBOX_ALLOW_IF2(socket, 0, AF_INET, 1, WORKER_SOCKET_TYPE),
 	SANDBOX_ALLOW(accept4),
 	SANDBOX_ALLOW(bind),
+	SANDBOX_ALLOW(listen), /* of a worker that was leaving and is wanted again */
 	SANDBOX_ALLOW(connect),
 	SANDBOX_ALLOW(getsockname),
 	SANDBOX_ALLOW(getsockopt),

@@ -181,16 +181,15 @@ static void worker_on_accept(struct loop_source *source, uint32_t events)
 	}
 }
 
-int worker_open_listener(struct worker *worker, uint32_t listen_ip, uint16_t listen_port)
+int worker_open_listener(struct worker *worker)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(listen_port), .sin_addr.s_addr = htonl(listen_ip)};
+	const struct sockaddr_in *address = &worker->listen_address;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
 		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger)) < 0 ||
-		bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 65535) < 0)
+		bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 || listen(fd, 65535) < 0)
 		return log_err_r(-errno, "cannot listen in the inspect namespace");
 	worker->closed_listener_fd = TAKE_FD(fd);
 	return 0;
@@ -207,6 +206,22 @@ int worker_offer_listener(struct worker *worker)
 		return r;
 	worker->closed_listener_fd = -1;
 	return worker_send_listener(worker, fd);
+}
+
+/* wanted again: sessions go on, and new ones come once the supervisor has the listener and a policy has come */
+void worker_serve(struct worker *worker)
+{
+	int r = 0;
+
+	if (!worker->draining || worker->stopping)
+		return;
+	worker->draining = false;
+	if (worker->listener.fd >= 0)
+		r = worker_send_listener(worker, worker->listener.fd);
+	else if (worker->closed_listener_fd < 0)
+		r = worker_open_listener(worker);
+	if (r < 0)
+		worker_stop(worker); /* another is started in its place */
 }
 
 /* two descriptors a session; what the worker itself holds is left free */

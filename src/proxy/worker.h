@@ -2,6 +2,7 @@
 #pragma once
 /* A worker: one process, one loop, one slot. It owns its sessions and the policy snapshots they refer to; everything
  * else it uses came in as descriptors from the supervisor. */
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -31,6 +32,7 @@ struct worker {
 	struct loop_timer heartbeat;
 	struct worker_cell *cell;
 	int flow_map_fd, keyring_fds[WORKER_KEYRING_FDS];
+	struct sockaddr_in listen_address;
 	int closed_listener_fd; /* until the first policy is loaded, then -1 */
 	int spare_fd;           /* given up to take a connection when descriptors have run out */
 	struct stats_page *stats;
@@ -62,12 +64,13 @@ int worker_start(struct worker *worker, int control_fd);
 void worker_watch_control(struct worker *worker);
 int worker_send_listener(struct worker *worker, int listener_fd);
 /* worker.c */
-int worker_open_listener(struct worker *worker, uint32_t listen_ip, uint16_t listen_port);
+int worker_open_listener(struct worker *worker);
 /* from the first policy on: before it every session would be refused */
 int worker_offer_listener(struct worker *worker);
 /* what the eBPF programs and the watchdog look at: this process gets on */
 void worker_beat(struct worker *worker);
 void worker_drain(struct worker *worker, unsigned int seconds);
+void worker_serve(struct worker *worker);
 void worker_stop(struct worker *worker);
 /* sandbox.c: after the descriptors are in place, before the first connection */
 int worker_sandbox(void);

@@ -168,15 +168,23 @@ def test_f4_rejected_commit_with_fewer_workers_keeps_them_all(own_lab):
     assert lab.curl(ATTACK, "--path-as-is").reset
 
 
-def test_f4_fewer_and_more_workers_cost_no_session(own_lab):
+@pytest.mark.parametrize("pause", [0, 1.3], ids=["at-once", "listener-closed"])
+def test_f4_fewer_and_more_workers_cost_no_session(own_lab, pause):
+    """a worker that is leaving, with sessions, is called back when it is wanted again"""
     lab = own_lab
-    with tls_connect(lab.client, certificate=lab.certificate) as one, tls_connect(lab.client, certificate=lab.certificate) as two:
-        for workers in 1, 3, 2:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(tls_connect(lab.client, certificate=lab.certificate)) for _ in range(8)]
+        before = lab.appliance.workers()
+        for workers in 1, 3, 1, 2:
             lab.appliance.commit(configuration(lab.topology, workers=workers))
-            for connection in one, two:
+            for number in range(6):
+                assert lab.curl(ATTACK + "&w%d-%d" % (workers, number), "--path-as-is").reset
+            time.sleep(pause)
+            for connection in held:
                 assert http_get(connection)[0] == 200
-            assert lab.curl(ATTACK + "&w%d" % workers, "--path-as-is").reset
-        assert len(lab.appliance.workers()) >= 2
+        assert lab.appliance.workers() == before
+    messages = lab.appliance.messages()
+    assert "is started again" not in messages, messages
 
 
 def test_f4_compiler_that_dies_rejects_the_commit(own_lab):
