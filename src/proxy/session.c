@@ -18,6 +18,9 @@
 /* a ClientHello in one-byte records takes six bytes a byte */
 #define SESSION_HELLO_MAX (128u << 10)
 #define SESSION_HELLO_FIRST 2048u
+/* bytes that a socket takes beyond what its peer has room for: a slow reader holds no megabytes of the kernel's memory
+ */
+#define SESSION_UNSENT_MAX (256 << 10)
 
 static enum session_step session_step_client_hello(struct session *session);
 static enum session_step session_step_server_connect(struct session *session);
@@ -450,6 +453,7 @@ static enum session_step session_step_client_handshake(struct session *session)
 static void session_prepare_socket(int fd)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){SESSION_UNSENT_MAX}, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
 }
 
