@@ -125,6 +125,7 @@ void cli_render_sessions(struct cli *cli, const json_t *answer)
 		{"TO CLIENT", "bytes_to_client", OUTPUT_BYTES},
 		{"INSPECTED", "inspected", OUTPUT_TEXT},
 		{"SNI", "sni", OUTPUT_TEXT},
+		{"JA4", "ja4", OUTPUT_TEXT},
 	};
 	const json_t *sessions = json_object_get(answer, "sessions");
 	json_int_t total = json_integer_value(json_object_get(answer, "total"));

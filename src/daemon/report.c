@@ -272,15 +272,16 @@ static json_t *session_json(const struct session_row *row)
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)row->id);
 	inet_ntop(AF_INET, &row->client, client, sizeof(client));
 	inet_ntop(AF_INET, &row->server, server, sizeof(server));
-	return json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, "
-			 "s:I, s:I, s:i}",
+	return json_pack(
+		"{s:s, s:I, s:s, s:i, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, "
+		"s:I, s:I, s:i}",
 		"id", id, "started", (json_int_t)row->started_us, "client_ip", client, "client_port",
 		(int)row->client_port, "server_ip", server, "server_port", (int)row->server_port, "vlan",
 		(int)row->vlan, "step", session_step_name(row->step), "ssl_server", row->ssl_server, "policy",
 		row->policy, "virtual_segment", row->virtual_segment, "sni", row->sni, "client_version",
 		version_name(row->version_client), "client_cipher", row->cipher_client, "server_version",
-		version_name(row->version_server), "server_cipher", row->cipher_server, "alpn", row->alpn, "inspected",
-		row->inspected, "bytes_to_server", (json_int_t)row->bytes[0], "bytes_to_client",
+		version_name(row->version_server), "server_cipher", row->cipher_server, "alpn", row->alpn, "ja4",
+		row->ja4, "inspected", row->inspected, "bytes_to_server", (json_int_t)row->bytes[0], "bytes_to_client",
 		(json_int_t)row->bytes[1], "worker", (int)row->worker);
 }
 

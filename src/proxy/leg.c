@@ -257,6 +257,11 @@ static bool leg_output(void *owner, const uint8_t *data, size_t len)
 	return true;
 }
 
+void leg_send_clear(struct leg *leg, const uint8_t *data, size_t len)
+{
+	leg_output(leg, data, len);
+}
+
 /* the engine's answer in the leg's terms, after an attempt to mend what it waits for. LEG_OK: call it again */
 static enum leg_status leg_advance(struct leg *leg, enum tls_status status)
 {

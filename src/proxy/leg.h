@@ -45,6 +45,7 @@ struct leg {
 	bool reset;   /* the socket has failed; what came before may still be read */
 	bool hang_up; /* a FIN waits behind the data that is left to read */
 	bool fin_received, fin_sent, notify_received, notify_sent;
+	bool alert_sent; /* the peer knows why: an orderly close follows */
 };
 
 extern const struct tls_callbacks leg_tls_callbacks; /* owner: the leg */
@@ -58,6 +59,8 @@ bool leg_is_broken(const struct leg *leg);
 
 /* raw bytes, before TLS: as leg_read() */
 enum leg_status leg_receive(struct leg *leg, uint8_t *buf, size_t size, size_t *n);
+/* bytes before there is TLS: an alert in the clear */
+void leg_send_clear(struct leg *leg, const uint8_t *data, size_t len);
 enum leg_status leg_handshake(struct leg *leg);
 enum leg_status leg_read(struct leg *leg, uint8_t *buf, size_t size, size_t *n);
 /* *n bytes taken; LEG_AGAIN when the leg is blocked */

@@ -90,9 +90,11 @@ void record_hit(void *owner, const struct inspect_hit *hit)
 
 static void record_leg(struct event *event, const struct session_facts *facts, enum session_leg leg)
 {
-	static const enum event_field fields[LEGS][4] = {
-		[LEG_CLIENT] = {EVENT_CLIENT_VERSION, EVENT_CLIENT_CIPHER, EVENT_CLIENT_GROUP, EVENT_CLIENT_RESUMED},
-		[LEG_SERVER] = {EVENT_SERVER_VERSION, EVENT_SERVER_CIPHER, EVENT_SERVER_GROUP, EVENT_SERVER_RESUMED}};
+	static const enum event_field fields[LEGS][6] = {
+		[LEG_CLIENT] = {EVENT_CLIENT_VERSION, EVENT_CLIENT_CIPHER, EVENT_CLIENT_GROUP, EVENT_CLIENT_RESUMED,
+			EVENT_CLIENT_SIGNATURE, EVENT_CLIENT_HANDSHAKE_MS},
+		[LEG_SERVER] = {EVENT_SERVER_VERSION, EVENT_SERVER_CIPHER, EVENT_SERVER_GROUP, EVENT_SERVER_RESUMED,
+			EVENT_SERVER_SIGNATURE, EVENT_SERVER_HANDSHAKE_MS}};
 
 	if (!facts->version[leg])
 		return;
@@ -100,6 +102,8 @@ static void record_leg(struct event *event, const struct session_facts *facts, e
 	event_str(event, fields[leg][1], facts->cipher[leg]);
 	event_str(event, fields[leg][2], facts->group[leg] && *facts->group[leg] ? facts->group[leg] : NULL);
 	event_u64(event, fields[leg][3], facts->resumed[leg]);
+	event_str(event, fields[leg][4], facts->signature[leg]);
+	event_u64(event, fields[leg][5], facts->handshake_ms[leg]);
 }
 
 /* the source MAC of each side's frames, as the flow map has learned them */
@@ -141,6 +145,8 @@ static void record_ssl_inspection(struct session *session)
 	record_session(&event, session);
 	record_macs(&event, session);
 	event_str(&event, EVENT_CERTIFICATE, facts->certificate);
+	event_str(&event, EVENT_JA3, *facts->client.ja3 ? facts->client.ja3 : NULL);
+	event_str(&event, EVENT_JA4, *facts->client.ja4 ? facts->client.ja4 : NULL);
 	event_str(&event, EVENT_ALPN, *facts->alpn ? facts->alpn : NULL);
 	record_leg(&event, facts, LEG_CLIENT);
 	record_leg(&event, facts, LEG_SERVER);
@@ -228,5 +234,6 @@ void record_row(const struct session *session)
 	snprintf(row.cipher_server, sizeof(row.cipher_server), "%s",
 		facts->cipher[LEG_SERVER] ? facts->cipher[LEG_SERVER] : "");
 	snprintf(row.alpn, sizeof(row.alpn), "%s", facts->alpn);
+	snprintf(row.ja4, sizeof(row.ja4), "%s", facts->client.ja4);
 	session_table_write(session->worker->table, session->table_slot, &row);
 }

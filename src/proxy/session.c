@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "proxy/alert.h"
 #include "proxy/flow_lookup.h"
 #include "proxy/record.h"
 #include "proxy/worker.h"
@@ -70,7 +71,8 @@ static void session_free(struct session *session)
 	loop_timer_disarm(worker->loop, &session->timer);
 	loop_timer_disarm(worker->loop, &session->turn);
 	for (enum session_leg leg = 0; leg < LEGS; leg++)
-		leg_close(&session->legs[leg], close_reason_info[session->reason].reset);
+		leg_close(&session->legs[leg],
+			close_reason_info[session->reason].reset && !session->legs[leg].alert_sent);
 	inspect_stream_free(&session->stream);
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
 		free(session->pipes[dir].held);
@@ -86,6 +88,7 @@ static void session_free(struct session *session)
 
 static void session_close(struct session *session)
 {
+	alert_mirror(session);
 	record_close(session);
 	session_count_end(session);
 	session_free(session);
@@ -257,6 +260,7 @@ static enum session_step session_step_client_hello(struct session *session)
 		session->hello_len += n;
 		switch (session_parse_hello(session, &hello)) {
 		case CLIENT_HELLO_COMPLETE:
+			fingerprint_client(&hello, &session->facts.client);
 			if (hello.sni.len && client_hello_sni_is_valid(hello.sni))
 				session->sni = strndup((const char *)hello.sni.data, hello.sni.len);
 			return SESSION_SERVER_CONNECT;
@@ -312,6 +316,8 @@ static enum session_step session_begin_server_handshake(struct session *session)
 	if (session->sni)
 		options.sni = SPAN(session->sni, strlen(session->sni));
 	options.alpn = session_offer_alpn(session, &hello);
+	options.staple = hello.status_request;
+	session->handshake_ns = loop_now_ns(session->worker->loop);
 	options.session_cache_key = session_cache_key(session);
 	if (tls_connect(&leg->tls, session->server->connector, &options, &leg_tls_callbacks, leg) < 0)
 		return session_fail(session, CLOSE_INTERNAL, "server leg");
@@ -342,6 +348,9 @@ static void session_note_facts(struct session *session, enum session_leg side)
 	facts->cipher[side] = tls.cipher;
 	facts->group[side] = tls.group;
 	facts->resumed[side] = tls.resumed;
+	facts->signature[side] = tls.signature;
+	facts->handshake_ms[side] = (loop_now_ns(session->worker->loop) - session->handshake_ns) / NSEC_PER_MSEC;
+	session->handshake_ns = loop_now_ns(session->worker->loop);
 	if (side == LEG_CLIENT)
 		facts->certificate = tls.certificate;
 	snprintf(facts->alpn, sizeof(facts->alpn), "%.*s", SPAN_FMT(tls.alpn));
@@ -355,6 +364,7 @@ static enum session_step session_begin_client_handshake(struct session *session)
 	session_note_facts(session, LEG_SERVER);
 	if (tls_accept(&leg->tls, session->server->acceptor, &leg_tls_callbacks, leg) < 0)
 		return session_fail(session, CLOSE_INTERNAL, "client leg");
+	tls_conn_pass_staple(leg->tls, session->legs[LEG_SERVER].tls);
 	tls_conn_select_alpn(leg->tls, SPAN(session->facts.alpn, strlen(session->facts.alpn)));
 	if (tls_conn_feed(leg->tls, session->hello, session->hello_len) < 0 || leg_park(leg) < 0)
 		return session_fail(session, CLOSE_INTERNAL, "out of memory");

@@ -13,6 +13,7 @@
 #include "stats/close_reason.h"
 #include "stats/session_step.h"
 #include "stats/stats.h"
+#include "tls/fingerprint.h"
 
 struct worker;
 
@@ -31,6 +32,9 @@ struct session_facts { /* strings for records and the sessions list; kept after 
 	uint16_t version[2], cipher_id[2];
 	const char *cipher[2], *group[2], *version_name[2]; /* static strings of the engine; index as legs[] */
 	bool resumed[2];
+	const char *signature[2];
+	uint32_t handshake_ms[2];
+	struct fingerprint client;
 	const char *certificate;
 	char alpn[16];
 };
@@ -63,6 +67,7 @@ struct session {
 	struct in_addr client_ip, server_ip;
 	uint16_t client_port, server_port; /* host order; the client's true port */
 	uint64_t id, started_us, started_ns, established_ns;
+	uint64_t handshake_ns; /* when the leg at hand began its handshake */
 	int table_slot;
 	char detail[128]; /* the engine's words for the record */
 };

@@ -21,7 +21,7 @@ struct session_row {
 	uint8_t inspected, resumed;              /* resumed: bit 0 client leg, bit 1 server leg */
 	uint16_t server_id;
 	char ssl_server[SESSION_TEXT_MAX], policy[SESSION_TEXT_MAX], virtual_segment[SESSION_TEXT_MAX];
-	char sni[SESSION_TEXT_MAX], cipher_client[40], cipher_server[40], alpn[16];
+	char sni[SESSION_TEXT_MAX], cipher_client[40], cipher_server[40], alpn[16], ja4[40];
 };
 
 struct session_table; /* a mapping */

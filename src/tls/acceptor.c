@@ -70,6 +70,9 @@ static void wish_set_suites(
 static bool conn_use_certificate(struct tls_conn *conn, const struct certificate *cert)
 {
 	conn->certificate = cert;
+	/* another certificate than the server's own: its status is not this one's */
+	if (conn->staple_leaf && !buffers_equal(conn->staple_leaf, cert->chain[0]))
+		SSL_set_ocsp_response(conn->ssl, NULL, 0);
 	return SSL_set_chain_and_key(conn->ssl, cert->chain, cert->n_chain, NULL, &tls_key_method) &&
 	       SSL_set_session_id_context(conn->ssl, cert->session_context, sizeof(cert->session_context));
 }
@@ -113,6 +116,23 @@ static int acceptor_select_alpn(
 		return SSL_TLSEXT_ERR_OK;
 	}
 	return SSL_TLSEXT_ERR_NOACK;
+}
+
+/* --- certificate status (D11) ------------------------------------------------------------------------------------ */
+
+void tls_conn_pass_staple(struct tls_conn *client, const struct tls_conn *server)
+{
+	const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(server->ssl);
+	const uint8_t *staple;
+	size_t len;
+
+	SSL_get0_ocsp_response(server->ssl, &staple, &len);
+	if (!len || !chain || !sk_CRYPTO_BUFFER_num(chain) || client->staple_leaf)
+		return;
+	if (!SSL_set_ocsp_response(client->ssl, staple, len))
+		return;
+	client->staple_leaf = sk_CRYPTO_BUFFER_value(chain, 0);
+	CRYPTO_BUFFER_up_ref(client->staple_leaf);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------- */

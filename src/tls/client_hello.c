@@ -16,6 +16,7 @@
 
 enum extension {
 	EXTENSION_SERVER_NAME = 0,
+	EXTENSION_STATUS_REQUEST = 5,
 	EXTENSION_SUPPORTED_GROUPS = 10,
 	EXTENSION_SIGNATURE_ALGORITHMS = 13,
 	EXTENSION_ALPN = 16,
@@ -214,6 +215,9 @@ static bool parse_extension(uint32_t type, struct span body, struct client_hello
 		return parse_supported_versions(body, out);
 	case EXTENSION_KEY_SHARE:
 		return parse_key_share(body, out);
+	case EXTENSION_STATUS_REQUEST: /* RFC 6066 section 8: status_type ocsp */
+		out->status_request = body.len && body.data[0] == 1;
+		return true;
 	case EXTENSION_SESSION_TICKET:
 		out->has_ticket |= body.len > 0;
 		return true;

@@ -19,7 +19,7 @@ struct client_hello {
 	struct span sni;        /* host_name, empty when absent; not yet checked for characters */
 	struct span alpn;       /* ProtocolNameList's content, wire format, empty when absent */
 	struct span groups, signature_algorithms, key_shares;
-	bool early_data, has_ticket;
+	bool early_data, has_ticket, status_request;
 };
 
 enum client_hello_result {

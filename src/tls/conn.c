@@ -177,6 +177,7 @@ void tls_conn_free(struct tls_conn **conn)
 	keyring_client_cancel(c->runtime->keys, &c->key);
 	SSL_free(c->ssl);
 	conn_drop_input(c);
+	CRYPTO_BUFFER_free(c->staple_leaf);
 	free(c->alpn);
 	tls_acceptor_unref(&c->acceptor);
 	tls_connector_unref(&c->connector);

@@ -12,12 +12,6 @@
 
 /* --- callbacks of the engine ------------------------------------------------------------------------------------ */
 
-static bool buffers_equal(const CRYPTO_BUFFER *a, const CRYPTO_BUFFER *b)
-{
-	return span_equal(
-		SPAN(CRYPTO_BUFFER_data(a), CRYPTO_BUFFER_len(a)), SPAN(CRYPTO_BUFFER_data(b), CRYPTO_BUFFER_len(b)));
-}
-
 static bool connector_holds(const struct tls_connector *connector, const CRYPTO_BUFFER *leaf)
 {
 	for (size_t i = 0; i < connector->n_certificates; i++)
@@ -206,6 +200,8 @@ static int conn_configure(struct tls_conn *conn, const struct tls_connect_option
 		err = conn_set_alpn(conn, options->alpn);
 	if (err)
 		return err;
+	if (options->staple)
+		SSL_enable_ocsp_stapling(conn->ssl);
 	conn->session_key = session_key_for(options);
 	conn_offer_session(conn);
 	return 0;

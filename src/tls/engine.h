@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What the files of this folder share behind tls.h: the only place where BoringSSL's types have names. */
+#include <string.h>
+
 #include <openssl/base.h>
 #ifndef OPENSSL_IS_BORINGSSL
 #error "this folder needs BoringSSL's headers; OpenSSL's were found"
@@ -84,7 +86,8 @@ struct tls_conn {
 	struct keyring_request key;
 	uint64_t session_key; /* 0: no resumption */
 	const struct certificate *certificate;
-	uint8_t *alpn; /* chosen by the caller; freed with the handshake */
+	CRYPTO_BUFFER *staple_leaf; /* the server's leaf that the staple is about; NULL: no staple */
+	uint8_t *alpn;              /* chosen by the caller; freed with the handshake */
 	const char *error_text;
 	uint16_t signature_algorithm, client_version;
 	int16_t alert;
@@ -107,6 +110,12 @@ BIO_METHOD *tls_bio_method_new(void);
 static inline struct tls_conn *tls_conn_of(const SSL *ssl)
 {
 	return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+static inline bool buffers_equal(const CRYPTO_BUFFER *a, const CRYPTO_BUFFER *b)
+{
+	return CRYPTO_BUFFER_len(a) == CRYPTO_BUFFER_len(b) &&
+	       !memcmp(CRYPTO_BUFFER_data(a), CRYPTO_BUFFER_data(b), CRYPTO_BUFFER_len(a));
 }
 
 /* handshake.c: the engine's word on a call that returned rc <= 0, as a status; fills error, alert and error_text */

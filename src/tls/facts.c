@@ -23,14 +23,16 @@ void tls_conn_facts(const struct tls_conn *conn, struct tls_facts *out)
 {
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(conn->ssl);
 
+	uint16_t signature = conn->acceptor ? conn->signature_algorithm : SSL_get_peer_signature_algorithm(conn->ssl);
+
 	*out = (struct tls_facts){
 		.version = SSL_version(conn->ssl),
 		.version_name = SSL_get_version(conn->ssl),
 		.cipher_id = cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0,
 		.cipher = cipher ? SSL_CIPHER_standard_name(cipher) : "",
 		.group = group_name(conn->ssl),
-		.signature_algorithm =
-			conn->acceptor ? conn->signature_algorithm : SSL_get_peer_signature_algorithm(conn->ssl),
+		.signature_algorithm = signature,
+		.signature = signature ? SSL_get_signature_algorithm_name(signature, 1) : NULL,
 		.alpn = conn_alpn(conn),
 		.resumed = SSL_session_reused(conn->ssl),
 		.certificate = conn->certificate ? conn->certificate->name : NULL,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* One TLS connection as a small engine-neutral interface; the only header of tls/ that others include besides
- * client_hello.h. No socket is touched here: the caller feeds received bytes and takes bytes to send.
+ * client_hello.h and fingerprint.h. No socket is touched here: the caller feeds received bytes and takes bytes to send.
  * An acceptor is the appliance towards the client (one per SSL server and policy snapshot), a connector the appliance
  * towards the real server. Both are immutable and shared by the connections made from them, which keep a reference.
  * The runtime outlives all of them. tls_conn_free() may be called from on_key_ready(), but not from output(). */
@@ -103,10 +103,15 @@ int tls_accept(
 /* The ALPN protocol the acceptor shall select: called before tls_handshake(); an empty span selects none. */
 void tls_conn_select_alpn(struct tls_conn *conn, struct span protocol);
 
+/* Gives the client the certificate status that the server sent (RFC 6066 section 8, D11), if the certificate that it
+ * will be shown is the server's own: called before tls_handshake(), after the server's handshake. */
+void tls_conn_pass_staple(struct tls_conn *client, const struct tls_conn *server);
+
 struct tls_connect_options {
 	struct span sni;                     /* empty: none sent */
 	struct span alpn;                    /* wire format (length-prefixed names), empty: none offered */
 	uint16_t protocol_min, protocol_max; /* 0: the connector's; else intersected with it (client's offer) */
+	bool staple;                         /* ask for a certificate status: the client does */
 	uint64_t session_cache_key;          /* 0: no resumption; else sessions are kept and offered under this key */
 };
 /* -EPROTONOSUPPORT when the two version ranges have nothing in common, -EINVAL for an SNI or ALPN that cannot be sent
@@ -146,6 +151,7 @@ struct tls_facts {                                 /* after the handshake; strin
 	uint16_t cipher_id;                        /* IANA */
 	const char *version_name, *cipher, *group; /* "TLSv1.3", IANA cipher name, "X25519"; group may be "" */
 	uint16_t signature_algorithm;              /* of the peer's or own signature, 0: none */
+	const char *signature;                     /* its name, "rsa_pss_rsae_sha256"; NULL: none */
 	struct span alpn;
 	bool resumed;
 	const char *certificate; /* acceptor: name of the certificate shown */

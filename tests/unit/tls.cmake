@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 sluice_unit_test(test_tls_client_hello tls)
+sluice_unit_test(test_tls_fingerprint tls)
 sluice_unit_test(test_tls_keyring tls)
 foreach(test test_tls_handshake test_tls_data test_tls_openssl)
   sluice_unit_test(${test} tls)
