@@ -17,6 +17,7 @@
 #define WIRE_EXCEPTIONS_MAX 16384                    /* of one configuration */
 #define WIRE_FLOWS_MAX 262144
 #define WIRE_ALIASES_MAX 65536
+#define WIRE_COUNTERS_MAX 64 /* size of the map, so that a later list of counters finds room in an adopted one */
 
 /* One cell, mapped by the supervisor: each field is read and written as one word. */
 struct wire_control {
@@ -119,9 +120,10 @@ static inline int flow_server_leg_over(__u8 flags)
 	return (flags & FLOW_RST_SERVER_LEG) || (flags & fins) == fins;
 }
 
+_Static_assert(WIRE_COUNTERS <= WIRE_COUNTERS_MAX, "counters");
 _Static_assert(sizeof(struct wire_control) == 128, "wire_control");
 _Static_assert(sizeof(struct wire_heartbeat) == 64, "wire_heartbeat");
 _Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
-_Static_assert(sizeof(struct wire_alias) == 24, "wire_alias is a map key");
+_Static_assert(sizeof(struct wire_alias) == 32, "wire_alias is a map key");
 _Static_assert(sizeof(struct wire_virtual_segment) == 300, "wire_virtual_segment");
 _Static_assert(sizeof(struct wire_server) == 192, "wire_server");

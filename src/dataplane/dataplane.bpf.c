@@ -4,8 +4,8 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
-#include "policy.bpf.h"
-#include "rewrite.bpf.h"
+#include "fragments.bpf.h"
+#include "tunnel.bpf.h"
 
 #define PACKET_HOST 0
 #define AF_INET 2
@@ -62,6 +62,7 @@ static __noinline int flow_deliver(
 {
 	struct wire_control *control = control_get();
 	__be16 internal = dir == FLOW_TO_SERVER ? frame->key.client_port : frame->key.server_port;
+	__u32 mss;
 
 	if (!control)
 		return TC_ACT_SHOT;
@@ -71,11 +72,16 @@ static __noinline int flow_deliver(
 	flow_track_port(flow, frame, dir);
 	__sync_fetch_and_add(&flow->packets[dir], skb->gso_segs ?: 1);
 	__sync_fetch_and_add(&flow->bytes[dir], skb->len);
+	if (tunnel_strip(skb, frame)) {
+		count(COUNT_WIRE_ERRORS);
+		return TC_ACT_SHOT;
+	}
 	if (internal != flow->client_port)
 		rewrite_port(
 			skb, frame->l4, frame->l4 + TCP_CHECKSUM, dir == FLOW_TO_CLIENT, flow->client_port, internal);
-	if (frame_needs_mss(frame, control, port))
-		rewrite_mss(skb, frame, port->mtu);
+	mss = flow_mss(flow, frame, control, port);
+	if (mss)
+		rewrite_mss(skb, frame, mss);
 	count(COUNT_WIRE_TO_INSPECT);
 	return frame_to_inspect(skb, control);
 }
@@ -106,15 +112,20 @@ static __noinline int flow_create(
 		.client_port = frame->key.client_port,
 		.worker = verdict->worker,
 	};
-	struct flow_header *back = &flow.header[FLOW_TO_CLIENT];
+	struct flow_header *there = &flow.header[FLOW_TO_SERVER], *back = &flow.header[FLOW_TO_CLIENT];
 
 	flow.created_ns = flow.last_ns = bpf_ktime_get_ns();
-	header_learn(&flow.header[FLOW_TO_SERVER], frame);
+	header_learn(there, frame);
+	there->outer_source = frame->tunnel.source;
+	there->outer_destination = frame->tunnel.destination;
 	/* until the server has spoken: the way back of the SYN */
 	__builtin_memcpy(back->mac, frame->mac + 6, 6);
 	__builtin_memcpy(back->mac + 6, frame->mac, 6);
 	back->tci = frame->tci;
-	back->ttl = 64;
+	back->ttl = back->outer_ttl = 64;
+	back->outer_source = frame->tunnel.destination;
+	back->outer_destination = frame->tunnel.source;
+	back->outer_df = frame->tunnel.df;
 	return flow_insert(control, &frame->key, &flow);
 }
 
@@ -165,7 +176,7 @@ static __always_inline int tcp_ingress(
 	if (frame_is_syn(frame))
 		return syn_ingress(skb, control, frame, port);
 	flow_key_swap(&wire_key);
-	context.side = !port->side;
+	context = context_of(frame, port, FLOW_TO_CLIENT);
 	flow = flow_find(control, &wire_key, &context);
 	if (!flow)
 		return frame_forward(skb, control, port); /* bypassed at its SYN, or older than we are */
@@ -175,9 +186,13 @@ static __always_inline int tcp_ingress(
 }
 
 /* An error about a segment that a leg of ours sent: the leg's socket must see it (path MTU), and nobody else. */
-static __always_inline int icmp_deliver(struct __sk_buff *skb, struct wire_control *control, const struct frame *frame,
+static __always_inline int icmp_deliver(struct __sk_buff *skb, struct wire_control *control, struct frame *frame,
 	const struct flow_key *key, const struct flow *flow, enum flow_dir quoted)
 {
+	if (tunnel_strip(skb, frame)) {
+		count(COUNT_WIRE_ERRORS);
+		return TC_ACT_SHOT;
+	}
 	if (key->client_port != flow->client_port)
 		rewrite_port(skb, frame->l4, frame->icmp + __builtin_offsetof(struct icmp_head, checksum),
 			quoted == FLOW_TO_CLIENT, flow->client_port, key->client_port);
@@ -197,11 +212,32 @@ static __noinline int icmp_ingress(
 		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_SERVER);
 	key = frame->key;
 	flow_key_swap(&key);
-	context.side = port->side;
+	context = context_of(frame, port, FLOW_TO_SERVER);
 	flow = flow_find(control, &key, &context);
 	if (flow)
 		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_CLIENT);
 	return frame_forward(skb, control, port);
+}
+
+static __always_inline int fragment_ingress(
+	struct __sk_buff *skb, struct wire_control *control, const struct frame *frame, const struct wire_port *port)
+{
+	int reason = fragment_judge(skb, control, frame, port);
+
+	if (reason) {
+		count(reason);
+		return TC_ACT_SHOT;
+	}
+	count(COUNT_WIRE_FRAGMENTS);
+	return frame_forward(skb, control, port);
+}
+
+static __always_inline void frame_count_tunnel(const struct frame *frame, int kind)
+{
+	if (frame->tunnel.length || kind >= FRAME_TUNNEL || (frame->fragment && protocol_is_tunnel(frame->protocol)))
+		count(COUNT_WIRE_TUNNELLED);
+	if (frame->tunnel.fragment || (kind == FRAME_FRAGMENT && protocol_is_tunnel(frame->protocol)))
+		count(COUNT_WIRE_TUNNEL_FRAGMENTS);
 }
 
 static __always_inline void frame_count_kind(int kind)
@@ -211,12 +247,20 @@ static __always_inline void frame_count_kind(int kind)
 		return count(COUNT_WIRE_IPV6);
 	case FRAME_NON_IP:
 		return count(COUNT_WIRE_NON_IP);
-	case FRAME_TUNNELLED:
-		return count(COUNT_WIRE_TUNNELLED);
 	case FRAME_FRAGMENT:
 		return count(COUNT_WIRE_FRAGMENTS);
 	case FRAME_MALFORMED:
 		return count(COUNT_WIRE_MALFORMED);
+	case FRAME_TUNNEL_GRE_OPTIONS:
+		return count(COUNT_WIRE_TUNNEL_GRE_OPTIONS);
+	case FRAME_TUNNEL_IP_OPTIONS:
+		return count(COUNT_WIRE_TUNNEL_IP_OPTIONS);
+	case FRAME_TUNNEL_NESTED:
+		return count(COUNT_WIRE_TUNNEL_NESTED);
+	case FRAME_TUNNEL_NON_IPV4:
+		return count(COUNT_WIRE_TUNNEL_NON_IPV4);
+	case FRAME_TUNNEL_GTP:
+		return count(COUNT_WIRE_TUNNEL_GTP);
 	}
 }
 
@@ -232,8 +276,11 @@ int port_ingress(struct __sk_buff *skb)
 	if (!port || !control)
 		return TC_ACT_SHOT;
 	kind = frame_parse(skb, &frame);
+	frame_count_tunnel(&frame, kind);
 	if (kind == FRAME_TCP)
 		return tcp_ingress(skb, control, &frame, port);
+	if (kind == FRAME_TCP_FRAGMENT)
+		return fragment_ingress(skb, control, &frame, port);
 	if (kind == FRAME_ICMP_ERROR)
 		return icmp_ingress(skb, control, &frame, port);
 	frame_count_kind(kind);
@@ -258,7 +305,7 @@ static __noinline int flow_emit(struct __sk_buff *skb, struct frame *frame, stru
 	__be16 internal = dir == FLOW_TO_SERVER ? frame->key.client_port : frame->key.server_port;
 	struct flow_header *header = &flow->header[dir & 1];
 	struct wire_port *port;
-	__u32 ifindex = 0;
+	__u32 ifindex = 0, mss;
 
 	port = flow_egress(flow, dir, &ifindex);
 	if (!control || !port)
@@ -268,9 +315,11 @@ static __noinline int flow_emit(struct __sk_buff *skb, struct frame *frame, stru
 	if (internal != flow->client_port)
 		rewrite_port(
 			skb, frame->l4, frame->l4 + TCP_CHECKSUM, dir == FLOW_TO_CLIENT, internal, flow->client_port);
-	if (frame_needs_mss(frame, control, port))
-		rewrite_mss(skb, frame, port->mtu);
-	if (rewrite_ip(skb, header) || bpf_skb_store_bytes(skb, 0, header->mac, sizeof(header->mac), 0))
+	mss = flow_mss(flow, frame, control, port);
+	if (mss)
+		rewrite_mss(skb, frame, mss);
+	if (rewrite_ip(skb, header) || tunnel_wrap(skb, flow, header, frame->tos) ||
+		bpf_skb_store_bytes(skb, 0, header->mac, sizeof(header->mac), 0))
 		goto error;
 	if (flow->context.vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), header->tci))
 		goto error;
@@ -289,7 +338,7 @@ int ti0_ingress(struct __sk_buff *skb)
 	struct flow_key key;
 	struct flow *flow;
 
-	if (frame_parse(skb, &frame) != FRAME_TCP)
+	if (frame_parse(skb, &frame) != FRAME_TCP || frame.tunnel.length)
 		goto leftover;
 	key = frame.key;
 	flow = bpf_map_lookup_elem(&flows, &key);

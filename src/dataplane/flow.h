@@ -16,7 +16,8 @@ struct flow_key {
 	__be16 client_port, server_port;
 };
 
-/* Where a flow lives: two tenants may use one 4-tuple in two of these (A5). */
+/* Where a flow lives: two tenants may use one 4-tuple in two of these (A5). Tunnels without a key differ by their ends
+ * alone, so these belong to it. */
 struct flow_context {
 	__u16 vlan; /* FLOW_VLAN_PRESENT | VLAN id, 0 when untagged */
 	__u8 encap; /* enum flow_encap */
@@ -24,6 +25,8 @@ struct flow_context {
 	__be32 gre_key;
 	__u16 segment; /* the wire's own number of the pair of ports, kept over commits; its name: virtual_segment_id */
 	__u16 pad;
+	__be32 tunnel_client,
+		tunnel_server; /* outer addresses on the client's and the server's side; 0 without tunnel */
 };
 
 /* The header that leaves with this direction's frames: what the sender of that direction last used (A2). */
@@ -32,7 +35,7 @@ struct flow_header {
 	__u16 tci;
 	__u8 ttl, tos;             /* of the inner IP header */
 	__u8 outer_ttl, outer_tos; /* of the tunnel header */
-	__u16 pad;
+	__be16 outer_df;           /* its flags and offset field: "don't fragment" or 0 */
 	__be32 outer_source, outer_destination;
 };
 
@@ -61,6 +64,6 @@ struct flow {
 	__u32 next_seq[FLOW_DIRS];
 };
 _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
-_Static_assert(sizeof(struct flow_context) == 12, "flow_context is part of a map key");
+_Static_assert(sizeof(struct flow_context) == 20, "flow_context is part of a map key");
 _Static_assert(sizeof(struct flow_header) == 28, "flow_header");
-_Static_assert(sizeof(struct flow) == 144, "flow is a map value");
+_Static_assert(sizeof(struct flow) == 152, "flow is a map value");

@@ -13,7 +13,21 @@
 static __always_inline int context_equal(const struct flow_context *a, const struct flow_context *b)
 {
 	return a->vlan == b->vlan && a->encap == b->encap && a->side == b->side && a->gre_key == b->gre_key &&
-	       a->segment == b->segment;
+	       a->segment == b->segment && a->tunnel_client == b->tunnel_client && a->tunnel_server == b->tunnel_server;
+}
+
+/* bytes that the tunnel puts in front of a packet */
+static __always_inline __u32 flow_tunnel_length(__u8 encap)
+{
+	switch (encap) {
+	case FLOW_ENCAP_IPIP:
+		return 20;
+	case FLOW_ENCAP_GRE:
+		return 24;
+	case FLOW_ENCAP_GRE_KEY:
+		return 28;
+	}
+	return 0;
 }
 
 /* the context of a flow whose frames in that direction look like this one */
@@ -23,9 +37,12 @@ static __always_inline struct flow_context context_of(
 	struct flow_context context = {};
 
 	context.vlan = frame->vlan;
-	context.encap = FLOW_ENCAP_NONE;
+	context.encap = frame->tunnel.encap;
+	context.gre_key = frame->tunnel.gre_key;
 	context.side = dir == FLOW_TO_SERVER ? port->side : !port->side;
 	context.segment = port->segment;
+	context.tunnel_client = dir == FLOW_TO_SERVER ? frame->tunnel.source : frame->tunnel.destination;
+	context.tunnel_server = dir == FLOW_TO_SERVER ? frame->tunnel.destination : frame->tunnel.source;
 	return context;
 }
 

@@ -15,7 +15,10 @@
 #define TCP_ACK 0x10
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
 #define IP_FRAGMENT_OFFSET 0x1fff
+#define IP_DF 0x4000
 #define IP_DSCP 0xfc
+#define IP_ECN 0x03
+#define IP_ECN_CE 0x03
 
 /* RFC 792; <linux/icmp.h> needs libc's socket headers */
 struct icmp_head {
@@ -29,13 +32,19 @@ struct icmp_head {
 
 enum frame_kind {
 	FRAME_TCP,
-	FRAME_ICMP_ERROR, /* quotes a TCP header: frame.key is the quoted one, frame.l4 its place */
+	FRAME_TCP_FRAGMENT, /* of a TCP segment; frame.fragment says which part */
+	FRAME_ICMP_ERROR,   /* quotes a TCP header: frame.key is the quoted one, frame.l4 its place */
 	FRAME_OTHER,
 	FRAME_IPV6,
 	FRAME_NON_IP,
-	FRAME_TUNNELLED,
 	FRAME_FRAGMENT,
 	FRAME_MALFORMED,
+	FRAME_TUNNEL, /* a tunnel header that can be opened */
+	FRAME_TUNNEL_GRE_OPTIONS,
+	FRAME_TUNNEL_IP_OPTIONS,
+	FRAME_TUNNEL_NESTED,
+	FRAME_TUNNEL_NON_IPV4,
+	FRAME_TUNNEL_GTP,
 };
 
 struct tcp_head { /* RFC 9293 3.1, without checksum and urgent pointer */
@@ -45,12 +54,33 @@ struct tcp_head { /* RFC 9293 3.1, without checksum and urgent pointer */
 	__be16 window;
 };
 
+/* RFC 2784, RFC 2890: without options, or with a key alone */
+struct gre_head {
+	__be16 flags, protocol;
+	__be32 key;
+};
+#define GRE_KEY 0x2000
+#define GTP_USER_PORT 2152
+
+struct frame_tunnel {
+	__u8 encap; /* enum flow_encap */
+	__u8 ttl, tos, fragment;
+	__be16 df;
+	__u16 length; /* of the tunnel header, 0 without tunnel */
+	__be32 gre_key, source, destination;
+};
+
 struct frame {
 	struct flow_key key; /* source as the client */
-	__u32 l4;            /* offset of the TCP header */
-	__u32 icmp;          /* offset of the ICMP header (FRAME_ICMP_ERROR) */
+	struct frame_tunnel tunnel;
+	__u32 l3, end;  /* offset of the (inner) IP header; of what follows the packet around it */
+	__u32 l4;       /* offset of the TCP header */
+	__u32 l4_bytes; /* from there to the end of this packet or fragment */
+	__u32 icmp;     /* offset of the ICMP header (FRAME_ICMP_ERROR) */
 	__u32 seq, ack;
 	__u16 vlan, tci; /* as flow_context.vlan; the whole tag */
+	__u16 fragment;  /* IP_FRAGMENT bits */
+	__u8 protocol;
 	__u8 ttl, tos;
 	__u8 tcp_flags, tcp_words;
 	__u8 mac[12];
@@ -72,20 +102,25 @@ static __always_inline void flow_key_swap(struct flow_key *key)
 	key->server_port = port;
 }
 
-static __always_inline int frame_parse_tcp(struct __sk_buff *skb, struct frame *frame, __u32 l4_bytes)
+static __always_inline int frame_load_tcp(struct __sk_buff *skb, struct frame *frame)
 {
 	struct tcp_head tcp;
 
-	if (l4_bytes < 20 || bpf_skb_load_bytes(skb, frame->l4, &tcp, sizeof(tcp)))
-		return FRAME_MALFORMED;
+	if (frame->l4_bytes < 20 || bpf_skb_load_bytes(skb, frame->l4, &tcp, sizeof(tcp)))
+		return -1;
 	frame->tcp_words = tcp.words >> 4;
-	if (frame->tcp_words < 5 || frame->tcp_words * 4u > l4_bytes)
-		return FRAME_MALFORMED;
 	frame->key.client_port = tcp.source;
 	frame->key.server_port = tcp.destination;
 	frame->seq = bpf_ntohl(tcp.seq);
 	frame->ack = bpf_ntohl(tcp.ack);
 	frame->tcp_flags = tcp.flags;
+	return 0;
+}
+
+static __always_inline int frame_parse_tcp(struct __sk_buff *skb, struct frame *frame)
+{
+	if (frame_load_tcp(skb, frame) || frame->tcp_words < 5 || frame->tcp_words * 4u > frame->l4_bytes)
+		return FRAME_MALFORMED;
 	return FRAME_TCP;
 }
 
@@ -116,34 +151,138 @@ static __always_inline int frame_parse_icmp(struct __sk_buff *skb, struct frame 
 	return FRAME_ICMP_ERROR;
 }
 
-static __always_inline int frame_parse_ipv4(struct __sk_buff *skb, struct frame *frame)
+static __always_inline int frame_parse_udp(struct __sk_buff *skb, struct frame *frame)
 {
-	struct iphdr ip;
-	__u32 bytes;
+	__be16 ports[2];
 
-	if (bpf_skb_load_bytes(skb, FRAME_L3, &ip, sizeof(ip)))
+	if (frame->l4_bytes < 8 || bpf_skb_load_bytes(skb, frame->l4, ports, sizeof(ports)))
+		return FRAME_OTHER;
+	return ports[1] == bpf_htons(GTP_USER_PORT) ? FRAME_TUNNEL_GTP : FRAME_OTHER;
+}
+
+static __always_inline int protocol_is_tunnel(__u8 protocol)
+{
+	return protocol == IPPROTO_IPIP || protocol == IPPROTO_GRE || protocol == IPPROTO_IPV6;
+}
+
+/* Of a fragmented packet only a first fragment can be looked into; its TCP header may be missing in part. */
+static __always_inline int frame_parse_fragment(struct __sk_buff *skb, struct frame *frame)
+{
+	__u16 offset = frame->fragment & IP_FRAGMENT_OFFSET;
+
+	if (protocol_is_tunnel(frame->protocol) && !frame->tunnel.length)
+		return offset ? FRAME_FRAGMENT : FRAME_TUNNEL;
+	if (frame->protocol != IPPROTO_TCP)
+		return FRAME_FRAGMENT;
+	if (!offset)
+		frame_load_tcp(skb, frame);
+	return FRAME_TCP_FRAGMENT;
+}
+
+static __always_inline int frame_parse_l4(struct __sk_buff *skb, struct frame *frame)
+{
+	if (frame->fragment)
+		return frame_parse_fragment(skb, frame);
+	switch (frame->protocol) {
+	case IPPROTO_TCP:
+		return frame_parse_tcp(skb, frame);
+	case IPPROTO_ICMP:
+		return frame_parse_icmp(skb, frame);
+	case IPPROTO_UDP:
+		return frame_parse_udp(skb, frame);
+	}
+	return protocol_is_tunnel(frame->protocol) ? FRAME_TUNNEL : FRAME_OTHER;
+}
+
+/* The packet at frame.l3, which ends before frame.end. In the first fragment of a tunnel packet the inner one may go
+ * on beyond the end. */
+static __noinline int frame_parse_ipv4(struct __sk_buff *skb, struct frame *frame)
+{
+	__u32 bytes, room = frame->end - frame->l3, header;
+	struct iphdr ip;
+
+	if (bpf_skb_load_bytes(skb, frame->l3, &ip, sizeof(ip)))
 		return FRAME_MALFORMED;
 	bytes = bpf_ntohs(ip.tot_len);
-	if (ip.version != 4 || ip.ihl < 5 || bytes < ip.ihl * 4u || bytes > skb->len - FRAME_L3)
+	if (frame->fragment && bytes > room)
+		bytes = room;
+	header = ip.ihl * 4;
+	if (ip.version != 4 || header < sizeof(ip) || bytes < header || bytes > room)
 		return FRAME_MALFORMED;
-	if (ip.frag_off & bpf_htons(IP_FRAGMENT))
-		return FRAME_FRAGMENT;
-	frame->l4 = FRAME_L3 + ip.ihl * 4;
+	frame->end = frame->l3 + bytes;
+	frame->fragment |= bpf_ntohs(ip.frag_off) & IP_FRAGMENT;
+	frame->l4 = frame->l3 + header;
+	frame->l4_bytes = bytes - header;
+	frame->protocol = ip.protocol;
 	frame->key.client_ip = ip.saddr;
 	frame->key.server_ip = ip.daddr;
 	frame->ttl = ip.ttl;
 	frame->tos = ip.tos;
-	switch (ip.protocol) {
-	case IPPROTO_TCP:
-		return frame_parse_tcp(skb, frame, bytes - ip.ihl * 4);
-	case IPPROTO_ICMP:
-		return frame_parse_icmp(skb, frame);
-	case IPPROTO_IPIP:
-	case IPPROTO_IPV6:
-	case IPPROTO_GRE:
-		return FRAME_TUNNELLED;
+	return frame_parse_l4(skb, frame);
+}
+
+/* sets frame.tunnel.length and the rest of the inner protocol's way in */
+static __always_inline int frame_parse_gre(struct __sk_buff *skb, struct frame *frame)
+{
+	struct gre_head gre;
+
+	if (frame->l4_bytes < 4 || bpf_skb_load_bytes(skb, frame->l4, &gre, 4))
+		return FRAME_MALFORMED;
+	if (gre.flags != 0 && gre.flags != bpf_htons(GRE_KEY))
+		return FRAME_TUNNEL_GRE_OPTIONS;
+	if (gre.protocol != bpf_htons(ETH_P_IP))
+		return FRAME_TUNNEL_NON_IPV4;
+	frame->tunnel.encap = FLOW_ENCAP_GRE;
+	frame->tunnel.length = sizeof(struct iphdr) + 4;
+	if (!gre.flags)
+		return FRAME_TUNNEL;
+	if (frame->l4_bytes < 8 || bpf_skb_load_bytes(skb, frame->l4 + 4, &gre.key, 4))
+		return FRAME_MALFORMED;
+	frame->tunnel.encap = FLOW_ENCAP_GRE_KEY;
+	frame->tunnel.gre_key = gre.key;
+	frame->tunnel.length = sizeof(struct iphdr) + 8;
+	return FRAME_TUNNEL;
+}
+
+/* FRAME_TUNNEL with frame.tunnel filled and frame.l3 at the inner packet, or why that cannot be (A4) */
+static __noinline int frame_open_tunnel(struct __sk_buff *skb, struct frame *frame)
+{
+	int kind = FRAME_TUNNEL;
+	__be16 fragment;
+
+	if (frame->l4 != FRAME_L3 + sizeof(struct iphdr))
+		return FRAME_TUNNEL_IP_OPTIONS;
+	if (frame->protocol == IPPROTO_IPV6)
+		return FRAME_TUNNEL_NON_IPV4;
+	frame->tunnel.source = frame->key.client_ip;
+	frame->tunnel.destination = frame->key.server_ip;
+	frame->tunnel.ttl = frame->ttl;
+	frame->tunnel.tos = frame->tos;
+	frame->tunnel.fragment = frame->fragment != 0;
+	if (bpf_skb_load_bytes(skb, FRAME_L3 + __builtin_offsetof(struct iphdr, frag_off), &fragment, 2))
+		return FRAME_MALFORMED;
+	frame->tunnel.df = fragment & bpf_htons(IP_DF);
+	if (frame->protocol == IPPROTO_IPIP) {
+		frame->tunnel.encap = FLOW_ENCAP_IPIP;
+		frame->tunnel.length = sizeof(struct iphdr);
+	} else {
+		kind = frame_parse_gre(skb, frame);
 	}
-	return FRAME_OTHER;
+	frame->l3 += frame->tunnel.length;
+	return kind;
+}
+
+static __always_inline int frame_parse_packet(struct __sk_buff *skb, struct frame *frame)
+{
+	int kind = frame_parse_ipv4(skb, frame);
+
+	if (kind != FRAME_TUNNEL)
+		return kind;
+	kind = frame_open_tunnel(skb, frame);
+	if (kind != FRAME_TUNNEL)
+		return kind;
+	kind = frame_parse_ipv4(skb, frame);
+	return kind == FRAME_TUNNEL || kind == FRAME_TUNNEL_GTP ? FRAME_TUNNEL_NESTED : kind;
 }
 
 static __noinline int frame_parse(struct __sk_buff *skb, struct frame *frame)
@@ -164,5 +303,7 @@ static __noinline int frame_parse(struct __sk_buff *skb, struct frame *frame)
 		return FRAME_IPV6;
 	if (eth.h_proto != bpf_htons(ETH_P_IP))
 		return FRAME_NON_IP;
-	return frame_parse_ipv4(skb, frame);
+	frame->l3 = FRAME_L3;
+	frame->end = skb->len;
+	return frame_parse_packet(skb, frame);
 }

@@ -88,25 +88,30 @@ static long mss_consider(__u32 i, void *data)
 	return 1;
 }
 
-/* A port with a smaller MTU than the veth pair: neither side may be told more than the port carries (A9). */
-static __noinline int rewrite_mss(struct __sk_buff *skb, const struct frame *frame, __u32 mtu)
+/* Neither side may be told more than the port carries (A9) with the tunnel header in front (A4). */
+static __noinline int rewrite_mss(struct __sk_buff *skb, const struct frame *frame, __u32 max)
 {
 	struct mss_walk walk = {
 		.skb = skb,
 		.tcp = frame->l4,
 		.at = frame->l4 + 20,
 		.end = frame->l4 + frame->tcp_words * 4,
-		.max = mtu - 40,
+		.max = max,
 	};
 
 	bpf_loop(40, mss_consider, &walk, 0);
 	return 0;
 }
 
-static __always_inline int frame_needs_mss(
-	const struct frame *frame, const struct wire_control *control, const struct wire_port *port)
+/* the largest segment of that flow on that port, 0 where the MTU of the veth pair already sees to it */
+static __always_inline __u32 flow_mss(const struct flow *flow, const struct frame *frame,
+	const struct wire_control *control, const struct wire_port *port)
 {
-	return (frame->tcp_flags & TCP_SYN) && port->mtu > 40 && port->mtu < control->mtu;
+	__u32 headers = 40 + flow_tunnel_length(flow->context.encap);
+
+	if (!(frame->tcp_flags & TCP_SYN) || port->mtu <= headers || (headers == 40 && port->mtu >= control->mtu))
+		return 0;
+	return port->mtu - headers;
 }
 
 /* what the sender of this direction last used; compared first, so that the cache line stays shared */
@@ -120,4 +125,11 @@ static __always_inline void header_learn(struct flow_header *header, const struc
 		header->ttl = frame->ttl;
 	if (header->tos != frame->tos)
 		header->tos = frame->tos;
+	/* the ends of a tunnel belong to the context: they are the same in each frame */
+	if (header->outer_ttl != frame->tunnel.ttl)
+		header->outer_ttl = frame->tunnel.ttl;
+	if (header->outer_tos != frame->tunnel.tos)
+		header->outer_tos = frame->tunnel.tos;
+	if (header->outer_df != frame->tunnel.df)
+		header->outer_df = frame->tunnel.df;
 }

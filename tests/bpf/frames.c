@@ -100,3 +100,35 @@ bool frame_checksums_ok(const uint8_t *data, size_t length)
 
 	return fold(sum(data + IP, 20, 0)) == 0xffff && fold(sum(data + L4, length - L4, start)) == 0xffff;
 }
+
+size_t frame_tunnel_length(const struct tunnel_frame *tunnel)
+{
+	size_t gre = tunnel->gre_flags & 0x2000 ? 8 : 4;
+
+	return 20 + tunnel->n_options + (tunnel->protocol == IPPROTO_GRE ? gre : 0);
+}
+
+size_t frame_wrap(uint8_t data[FRAME_MAX], size_t length, const struct tunnel_frame *tunnel)
+{
+	const struct tcp_frame outer = {.source = tunnel->source ?: TUNNEL_CLIENT_IP,
+		.destination = tunnel->destination ?: TUNNEL_SERVER_IP,
+		.ttl = tunnel->ttl,
+		.tos = tunnel->tos,
+		.fragment = tunnel->fragment};
+	size_t added = frame_tunnel_length(tunnel);
+	uint8_t *at = data + L4 + tunnel->n_options;
+
+	memmove(data + IP + added, data + IP, length - IP);
+	put_ip(data, &outer, tunnel->protocol, length - IP + added - 20);
+	memset(data + L4, 1, tunnel->n_options);
+	data[IP] += tunnel->n_options / 4;
+	put16(data + IP + 10, 0);
+	put16(data + IP + 10, ~fold(sum(data + IP, 20 + tunnel->n_options, 0)));
+	if (tunnel->protocol == IPPROTO_GRE) {
+		put16(at, tunnel->gre_flags);
+		put16(at + 2, tunnel->gre_protocol ?: 0x0800);
+		if (tunnel->gre_flags & 0x2000)
+			put32(at + 4, tunnel->key);
+	}
+	return length + added;
+}

@@ -27,6 +27,22 @@ struct tcp_frame {                    /* zero means a usual value, for addresses
 size_t frame_tcp(uint8_t data[FRAME_MAX], const struct tcp_frame *tcp);
 /* an ICMP error of that type and code that quotes the first 28 bytes of tcp's packet */
 size_t frame_icmp(uint8_t data[FRAME_MAX], uint8_t type, uint8_t code, const struct tcp_frame *tcp);
+struct tunnel_frame {
+	uint32_t source, destination; /* zero: of the default tunnel */
+	uint8_t protocol, ttl, tos;   /* IPPROTO_IPIP or IPPROTO_GRE */
+	uint16_t fragment;            /* flags and offset */
+	uint16_t gre_flags, gre_protocol;
+	uint32_t key;
+	size_t n_options; /* bytes of options that say "no operation" */
+};
+
+#define TUNNEL_CLIENT_IP 0xc0a80001u
+#define TUNNEL_SERVER_IP 0xc0a80002u
+
+/* length of the tunnel header */
+size_t frame_tunnel_length(const struct tunnel_frame *tunnel);
+/* puts it around the packet in data, returns the new length of the frame */
+size_t frame_wrap(uint8_t data[FRAME_MAX], size_t length, const struct tunnel_frame *tunnel);
 /* fixes the checksum of the IP header after a change of it */
 void frame_fix_ip(uint8_t *data);
 /* the IP header's, and that of TCP or ICMP */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "programs_fixture.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/pkt_cls.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -216,4 +218,20 @@ int fixture_inspect_tcp(void **state, const struct tcp_frame *tcp)
 	uint8_t data[FRAME_MAX];
 
 	return fixture_run_program(bpf->progs.ti0_ingress, data, frame_tcp(data, tcp), port_index[D]);
+}
+
+bool fixture_find_flow(struct flow *flow, uint16_t client_port)
+{
+	const struct flow_key key = {htonl(CLIENT_IP), htonl(SERVER_IP), htons(client_port), htons(SERVER_PORT)};
+
+	return bpf_map_lookup_elem(wire.map.flows, &key, flow) == 0;
+}
+
+void fixture_expect_taken(void **state, int port, const struct tcp_frame *tcp, bool taken)
+{
+	uint64_t before = fixture_counter(COUNT_WIRE_TO_INSPECT), forwarded = fixture_counter(COUNT_WIRE_FORWARDED);
+
+	assert_int_equal(fixture_port_tcp(state, port, tcp), TC_ACT_REDIRECT);
+	assert_int_equal(fixture_counter(COUNT_WIRE_TO_INSPECT) - before, taken);
+	assert_int_equal(fixture_counter(COUNT_WIRE_FORWARDED) - forwarded, !taken);
 }

@@ -38,3 +38,12 @@ int fixture_run_program(const struct bpf_program *program, const uint8_t *data, 
 int fixture_run_port(void **state, int port, const uint8_t *data, size_t length);
 int fixture_port_tcp(void **state, int port, const struct tcp_frame *tcp);
 int fixture_inspect_tcp(void **state, const struct tcp_frame *tcp);
+
+/* the flow of the default connection from that client port */
+bool fixture_find_flow(struct flow *flow, uint16_t client_port);
+/* the frame was taken for inspection, or not: exactly one of the two counters moved */
+void fixture_expect_taken(void **state, int port, const struct tcp_frame *tcp, bool taken);
+
+#define TCP(...) (&(const struct tcp_frame){__VA_ARGS__})
+/* the server's side of the default connection */
+#define BACK .source = SERVER_IP, .destination = CLIENT_IP, .source_port = SERVER_PORT, .destination_port = CLIENT_PORT

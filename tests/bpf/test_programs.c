@@ -13,27 +13,6 @@
 #include "dataplane/flows.h"
 #include "dataplane/publish.h"
 
-static bool find_flow(struct flow *flow, uint16_t client_port)
-{
-	const struct flow_key key = {htonl(CLIENT_IP), htonl(SERVER_IP), htons(client_port), htons(SERVER_PORT)};
-
-	return bpf_map_lookup_elem(wire.map.flows, &key, flow) == 0;
-}
-
-/* the frame was taken for inspection, or not: exactly one of the two counters moved */
-static void expect_taken(void **state, int port, const struct tcp_frame *tcp, bool taken)
-{
-	uint64_t before = fixture_counter(COUNT_WIRE_TO_INSPECT), forwarded = fixture_counter(COUNT_WIRE_FORWARDED);
-
-	assert_int_equal(fixture_port_tcp(state, port, tcp), TC_ACT_REDIRECT);
-	assert_int_equal(fixture_counter(COUNT_WIRE_TO_INSPECT) - before, taken);
-	assert_int_equal(fixture_counter(COUNT_WIRE_FORWARDED) - forwarded, !taken);
-}
-
-#define TCP(...) (&(const struct tcp_frame){__VA_ARGS__})
-/* the server's side of the default connection */
-#define BACK .source = SERVER_IP, .destination = CLIENT_IP, .source_port = SERVER_PORT, .destination_port = CLIENT_PORT
-
 static void test_a3_other_frames_are_forwarded_and_counted(void **state)
 {
 	static const struct {
@@ -47,7 +26,7 @@ static void test_a3_other_frames_are_forwarded_and_counted(void **state)
 		{IPPROTO_IPIP, 0x0800, 0, COUNT_WIRE_TUNNELLED},
 		{IPPROTO_GRE, 0x0800, 0, COUNT_WIRE_TUNNELLED},
 		{IPPROTO_IPV6, 0x0800, 0, COUNT_WIRE_TUNNELLED},
-		{0, 0x0800, 0x2000, COUNT_WIRE_FRAGMENTS},
+		{IPPROTO_UDP, 0x0800, 0x2000, COUNT_WIRE_FRAGMENTS},
 		{0, 0x0800, 0x0003, COUNT_WIRE_FRAGMENTS},
 		{IPPROTO_UDP, 0x0800, 0, COUNT_WIRE_FORWARDED},
 		{IPPROTO_SCTP, 0x0800, 0, COUNT_WIRE_FORWARDED},
@@ -95,8 +74,8 @@ static void test_f3_syn_of_an_ssl_server_becomes_a_flow(void **state)
 {
 	struct flow flow;
 
-	expect_taken(state, A, TCP(.flags = SYN, .ttl = 61, .tos = 0x28), true);
-	assert_true(find_flow(&flow, CLIENT_PORT));
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .ttl = 61, .tos = 0x28), true);
+	assert_true(fixture_find_flow(&flow, CLIENT_PORT));
 	assert_int_equal(flow.config_version, 77);
 	assert_int_equal(flow.profile_id, 1);
 	assert_int_equal(flow.ssl_server_id, 0);
@@ -112,11 +91,11 @@ static void test_f3_syn_of_an_ssl_server_becomes_a_flow(void **state)
 	assert_int_equal(flow.bytes[FLOW_TO_SERVER], 54);
 	assert_int_equal(wire.control->flows, 1);
 	/* both directions now, and nothing of the reverse sides */
-	expect_taken(state, A, TCP(.flags = ACK), true);
-	expect_taken(state, B, TCP(BACK, .flags = SYN | ACK), true);
-	expect_taken(state, B, TCP(.flags = ACK), false);
-	expect_taken(state, A, TCP(BACK, .flags = ACK), false);
-	expect_taken(state, C, TCP(.flags = ACK), false);
+	fixture_expect_taken(state, A, TCP(.flags = ACK), true);
+	fixture_expect_taken(state, B, TCP(BACK, .flags = SYN | ACK), true);
+	fixture_expect_taken(state, B, TCP(.flags = ACK), false);
+	fixture_expect_taken(state, A, TCP(BACK, .flags = ACK), false);
+	fixture_expect_taken(state, C, TCP(.flags = ACK), false);
 }
 
 static void test_e1_f3_which_syns_are_taken(void **state)
@@ -148,7 +127,7 @@ static void test_e1_f3_which_syns_are_taken(void **state)
 
 		tcp.flags = SYN;
 		tcp.source_port = 2000 + i;
-		expect_taken(state, cases[i].port, &tcp, cases[i].taken);
+		fixture_expect_taken(state, cases[i].port, &tcp, cases[i].taken);
 	}
 	assert_int_equal(fixture_counter(COUNT_WIRE_EXCEPTED), 1);
 }
@@ -158,17 +137,17 @@ static void test_f4_only_the_epoch_in_force_counts(void **state)
 	struct flow flow;
 
 	fixture_publish(fixture_config, 2, 78);
-	expect_taken(state, A, TCP(.flags = SYN), true);
-	assert_true(find_flow(&flow, CLIENT_PORT) && flow.config_version == 77);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), true);
+	assert_true(fixture_find_flow(&flow, CLIENT_PORT) && flow.config_version == 77);
 	wire.control->epoch = 2;
-	expect_taken(state, A, TCP(.flags = SYN, .source_port = 2), true);
-	assert_true(find_flow(&flow, 2) && flow.config_version == 78);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .source_port = 2), true);
+	assert_true(fixture_find_flow(&flow, 2) && flow.config_version == 78);
 	assert_int_equal(publish_purge(&wire, 1), 0);
-	expect_taken(state, A, TCP(.flags = SYN, .source_port = 3), false);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .source_port = 3), false);
 	wire.control->epoch = 1;
-	expect_taken(state, A, TCP(.flags = SYN, .source_port = 4), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .source_port = 4), true);
 	wire.control->epoch = 0;
-	expect_taken(state, A, TCP(.flags = SYN, .source_port = 5), false);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .source_port = 5), false);
 }
 
 static void test_f5_inspection_off_takes_no_flow(void **state)
@@ -178,7 +157,7 @@ static void test_f5_inspection_off_takes_no_flow(void **state)
 	snprintf(text, sizeof(text), "device: {name: test, ssl_inspection: off}\n%s", strchr(fixture_config, '\n') + 1);
 	fixture_publish(text, 2, 1);
 	wire.control->epoch = 2;
-	expect_taken(state, A, TCP(.flags = SYN), false);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), false);
 	publish_purge(&wire, 1);
 }
 
@@ -187,19 +166,19 @@ static void test_a8_no_live_worker(void **state)
 	const __u32 slot = 3;
 
 	fixture_set_heartbeat(3, clock_now_ns() - 2 * NSEC_PER_SEC);
-	expect_taken(state, A, TCP(.flags = SYN), false);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), false);
 	assert_int_equal(fixture_port_tcp(state, A, TCP(.flags = SYN, .destination_port = 995)), TC_ACT_SHOT);
 	fixture_set_heartbeat(3, clock_now_ns());
-	expect_taken(state, A, TCP(.flags = SYN), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), true);
 	assert_int_equal(bpf_map_delete_elem(wire.map.listeners, &slot), 0);
 	/* the SYN of the dead worker's flow is decided afresh, its other frames still clear both legs */
-	expect_taken(state, A, TCP(.flags = ACK), true);
-	expect_taken(state, A, TCP(.flags = SYN), false);
-	expect_taken(state, A, TCP(.flags = ACK), false);
+	fixture_expect_taken(state, A, TCP(.flags = ACK), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), false);
+	fixture_expect_taken(state, A, TCP(.flags = ACK), false);
 	assert_int_equal(wire.control->flows, 0);
 	fixture_set_listener(0); /* lives, but is not among the workers in charge */
 	fixture_set_heartbeat(0, clock_now_ns());
-	expect_taken(state, A, TCP(.flags = SYN), false);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), false);
 	assert_int_equal(fixture_counter(COUNT_WIRE_BYPASSED_NO_WORKER), 3);
 	assert_int_equal(fixture_counter(COUNT_WIRE_BLOCKED_NO_WORKER), 1);
 }
@@ -216,7 +195,7 @@ static void test_a8_flows_spread_over_live_workers(void **state)
 	}
 	for (uint16_t port = 1000; port < 1900; port++) {
 		fixture_port_tcp(state, A, TCP(.flags = SYN, .source_port = port));
-		assert_true(find_flow(&flow, port));
+		assert_true(fixture_find_flow(&flow, port));
 		share[flow.worker]++;
 	}
 	assert_int_equal(share[1], 0);
@@ -227,8 +206,8 @@ static void test_a8_flows_spread_over_live_workers(void **state)
 static void test_b12_full_table(void **state)
 {
 	wire.control->max_flows = 1;
-	expect_taken(state, A, TCP(.flags = SYN), true);
-	expect_taken(state, A, TCP(.flags = SYN, .source_port = 2), false);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .source_port = 2), false);
 	assert_int_equal(fixture_port_tcp(state, A, TCP(.flags = SYN, .destination_port = 995)), TC_ACT_SHOT);
 	assert_int_equal(fixture_counter(COUNT_WIRE_BYPASSED_FLOW_TABLE), 1);
 	assert_int_equal(fixture_counter(COUNT_WIRE_BLOCKED_FLOW_TABLE), 1);
@@ -246,7 +225,7 @@ static uint8_t flags_of(uint16_t client_port)
 {
 	struct flow flow;
 
-	assert_true(find_flow(&flow, client_port));
+	assert_true(fixture_find_flow(&flow, client_port));
 	return flow.flags;
 }
 
@@ -289,7 +268,7 @@ static void test_fins_of_both_legs_and_port_reuse(void **state)
 	fixture_port_tcp(state, A, TCP(.flags = SYN));
 	assert_int_equal(fixture_counter(COUNT_WIRE_NEW_FLOWS), 2);
 	assert_int_equal(wire.control->flows, 1);
-	assert_true(find_flow(&flow, CLIENT_PORT));
+	assert_true(fixture_find_flow(&flow, CLIENT_PORT));
 	assert_int_equal(flow.flags, 0);
 	assert_int_equal(flow.packets[FLOW_TO_SERVER], 1);
 }
@@ -332,18 +311,18 @@ static void test_a5_overlapping_tenants_in_two_segments(void **state)
 	uint8_t data[FRAME_MAX];
 	uint16_t internal;
 
-	expect_taken(state, A, TCP(.flags = SYN), true);
-	expect_taken(state, C, TCP(.flags = SYN), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), true);
+	fixture_expect_taken(state, C, TCP(.flags = SYN), true);
 	internal = out[34] << 8 | out[35];
 	assert_int_not_equal(internal, CLIENT_PORT);
 	assert_true(frame_checksums_ok(out, out_length));
 	assert_int_equal(fixture_counter(COUNT_WIRE_OVERLAPS), 1);
-	expect_taken(state, C, TCP(.flags = ACK), true);
+	fixture_expect_taken(state, C, TCP(.flags = ACK), true);
 	assert_int_equal(out[34] << 8 | out[35], internal);
-	expect_taken(state, D, TCP(BACK, .flags = ACK), true);
+	fixture_expect_taken(state, D, TCP(BACK, .flags = ACK), true);
 	assert_int_equal(out[36] << 8 | out[37], internal);
 	assert_true(frame_checksums_ok(out, out_length));
-	expect_taken(state, A, TCP(.flags = ACK), true);
+	fixture_expect_taken(state, A, TCP(.flags = ACK), true);
 	assert_int_equal(out[34] << 8 | out[35], CLIENT_PORT);
 	/* out again under the true port */
 	fixture_inspect_tcp(state, TCP(.flags = SYN, .source_port = internal));
@@ -356,7 +335,7 @@ static void test_a5_overlapping_tenants_in_two_segments(void **state)
 	assert_true(frame_checksums_ok(out, out_length));
 	/* its end takes the alias with it */
 	fixture_set_heartbeat(3, 1);
-	expect_taken(state, C, TCP(.flags = SYN), false);
+	fixture_expect_taken(state, C, TCP(.flags = SYN), false);
 	assert_int_equal(wire.control->aliases, 0);
 	assert_int_equal(wire.control->flows, 1);
 }
@@ -397,15 +376,15 @@ static void test_a9_mss_fits_the_smaller_port(void **state)
 	const unsigned int clamped = SMALL_MTU - 40;
 
 	fixture_add_port(A, SMALL_MTU);
-	expect_taken(state, A, TCP(.flags = SYN, .options = even, .n_options = sizeof(even)), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .options = even, .n_options = sizeof(even)), true);
 	assert_int_equal(out[56] << 8 | out[57], clamped);
 	assert_true(frame_checksums_ok(out, out_length));
-	expect_taken(state, A, TCP(.flags = SYN, .options = odd, .n_options = sizeof(odd)), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .options = odd, .n_options = sizeof(odd)), true);
 	assert_int_equal(out[57] << 8 | out[58], clamped);
 	assert_true(frame_checksums_ok(out, out_length));
-	expect_taken(state, A, TCP(.flags = SYN, .options = small, .n_options = sizeof(small)), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .options = small, .n_options = sizeof(small)), true);
 	assert_int_equal(out[56] << 8 | out[57], 0x200);
-	expect_taken(state, A, TCP(.flags = SYN, .options = broken, .n_options = sizeof(broken)), true);
+	fixture_expect_taken(state, A, TCP(.flags = SYN, .options = broken, .n_options = sizeof(broken)), true);
 	fixture_inspect_tcp(state, TCP(BACK, .flags = SYN | ACK, .options = even, .n_options = sizeof(even)));
 	assert_int_equal(out[56] << 8 | out[57], clamped);
 	assert_true(frame_checksums_ok(out, out_length));
@@ -429,7 +408,8 @@ static uint64_t fates(void)
 {
 	static const enum wire_counter counters[] = {COUNT_WIRE_FORWARDED, COUNT_WIRE_TO_INSPECT,
 		COUNT_WIRE_ICMP_TO_INSPECT, COUNT_WIRE_ERRORS, COUNT_WIRE_BLOCKED_NO_WORKER,
-		COUNT_WIRE_BLOCKED_FLOW_TABLE, COUNT_WIRE_BLOCKED_DOWN};
+		COUNT_WIRE_BLOCKED_FLOW_TABLE, COUNT_WIRE_BLOCKED_DOWN, COUNT_WIRE_FRAGMENTS_DROPPED_SYN,
+		COUNT_WIRE_FRAGMENTS_DROPPED_TINY, COUNT_WIRE_FRAGMENTS_DROPPED_FLOW};
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)

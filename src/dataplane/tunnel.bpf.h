@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+#pragma once
+/* One layer of IP-in-IP or GRE around a proxied flow (A4): taken off on the way to `inspect`, put on again on the way
+ * to a port. `inspect` sees the inner packets only. */
+#include "rewrite.bpf.h"
+
+/* RFC 6040 4.2: congestion that the tunnel met is told to the endpoint inside */
+static __always_inline void tunnel_carry_congestion(struct __sk_buff *skb, struct frame *frame)
+{
+	__u8 from[2], to[2];
+	__be16 a, b;
+
+	if ((frame->tunnel.tos & IP_ECN) != IP_ECN_CE || !(frame->tos & IP_ECN))
+		return;
+	if (bpf_skb_load_bytes(skb, FRAME_L3, from, sizeof(from)))
+		return;
+	to[0] = from[0];
+	to[1] = from[1] | IP_ECN_CE;
+	__builtin_memcpy(&a, from, sizeof(a));
+	__builtin_memcpy(&b, to, sizeof(b));
+	rewrite_ip_word(skb, 0, a, b);
+}
+
+/* takes the tunnel header off; the offsets in frame move with it */
+static __noinline int tunnel_strip(struct __sk_buff *skb, struct frame *frame)
+{
+	__u32 length = frame->tunnel.length;
+
+	if (!length)
+		return 0;
+	if (length > sizeof(struct iphdr) + sizeof(struct gre_head) ||
+		bpf_skb_adjust_room(skb, -(__s32)length, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return -1;
+	frame->l3 -= length;
+	frame->l4 -= length;
+	frame->icmp -= length;
+	tunnel_carry_congestion(skb, frame);
+	return 0;
+}
+
+struct tunnel_header {
+	struct iphdr ip;
+	struct gre_head gre;
+};
+
+static __always_inline __u16 ip_checksum(const struct iphdr *ip)
+{
+	__u32 sum = 0;
+	__u16 words[sizeof(*ip) / 2];
+
+	__builtin_memcpy(words, ip, sizeof(words));
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	return ~sum;
+}
+
+/* ECN of the tunnel header is that of the leg's own packet where this side's tunnel end copies it, else none: RFC 6040
+ * 4.1, normal and compatibility mode */
+static __always_inline struct tunnel_header tunnel_header_of(
+	const struct flow *flow, const struct flow_header *header, __u8 inner_tos, __u16 bytes)
+{
+	__u8 ecn = header->outer_tos & IP_ECN ? inner_tos & IP_ECN : 0;
+	struct tunnel_header out = {};
+
+	out.ip.version = 4;
+	out.ip.ihl = 5;
+	out.ip.tos = (header->outer_tos & IP_DSCP) | ecn;
+	out.ip.tot_len = bpf_htons(bytes);
+	out.ip.id = bpf_get_prandom_u32();
+	out.ip.frag_off = header->outer_df;
+	out.ip.ttl = header->outer_ttl;
+	out.ip.protocol = flow->context.encap == FLOW_ENCAP_IPIP ? IPPROTO_IPIP : IPPROTO_GRE;
+	out.ip.saddr = header->outer_source;
+	out.ip.daddr = header->outer_destination;
+	out.ip.check = ip_checksum(&out.ip);
+	out.gre.flags = flow->context.encap == FLOW_ENCAP_GRE_KEY ? bpf_htons(GRE_KEY) : 0;
+	out.gre.protocol = bpf_htons(ETH_P_IP);
+	out.gre.key = flow->context.gre_key;
+	return out;
+}
+
+static __always_inline int tunnel_push(struct __sk_buff *skb, __u32 length, __u64 flags)
+{
+	return bpf_skb_adjust_room(
+		skb, length, BPF_ADJ_ROOM_MAC, flags | BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);
+}
+
+static __noinline int tunnel_wrap(
+	struct __sk_buff *skb, const struct flow *flow, const struct flow_header *header, __u32 inner_tos)
+{
+	__u32 length = flow_tunnel_length(flow->context.encap), bytes = skb->len - FRAME_L3 + length;
+	struct tunnel_header out;
+
+	if (!length)
+		return 0;
+	if (bytes > 0xffff)
+		return -1;
+	out = tunnel_header_of(flow, header, inner_tos, bytes);
+	switch (flow->context.encap) {
+	case FLOW_ENCAP_IPIP:
+		return tunnel_push(skb, 20, 0) || bpf_skb_store_bytes(skb, FRAME_L3, &out, 20, 0);
+	case FLOW_ENCAP_GRE:
+		return tunnel_push(skb, 24, BPF_F_ADJ_ROOM_ENCAP_L4_GRE) ||
+		       bpf_skb_store_bytes(skb, FRAME_L3, &out, 24, 0);
+	}
+	return tunnel_push(skb, 28, BPF_F_ADJ_ROOM_ENCAP_L4_GRE) || bpf_skb_store_bytes(skb, FRAME_L3, &out, 28, 0);
+}
