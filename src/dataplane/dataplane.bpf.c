@@ -53,8 +53,12 @@ static __always_inline void flow_track_inspect(struct flow *flow, const struct f
 		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_SERVER_LEG : FLOW_RST_CLIENT_LEG));
 	if (frame->tcp_flags & TCP_ACK)
 		flow->next_seq[!dir] = frame->ack;
-	if (dir == FLOW_TO_CLIENT && (frame->tcp_flags & TCP_SYN))
+	if (!(frame->tcp_flags & TCP_SYN))
+		return;
+	if (dir == FLOW_TO_CLIENT)
 		flow->syn_ack_next = frame->seq + 1;
+	else
+		flow->syn_next = frame->seq + 1;
 }
 
 static __noinline int flow_deliver(
@@ -143,6 +147,10 @@ static __noinline int syn_ingress(
 		count(COUNT_WIRE_EXCEPTED);
 		return frame_forward(skb, control, port);
 	}
+	if (tunnel_is_odd(frame, port)) {
+		count(COUNT_WIRE_BYPASSED_TUNNEL);
+		return frame_forward(skb, control, port);
+	}
 	worker = worker_choose(control, flow_hash(&frame->key));
 	if (worker < 0)
 		return flow_refuse(
@@ -178,6 +186,10 @@ static __always_inline int tcp_ingress(
 	flow_key_swap(&wire_key);
 	context = context_of(frame, port, FLOW_TO_CLIENT);
 	flow = flow_find(control, &wire_key, &context);
+	if (!flow && frame_is_syn_ack(frame) && tunnel_note_odd(frame, &wire_key, port)) {
+		count(COUNT_WIRE_TUNNEL_KEYS_DIFFER);
+		return TC_ACT_SHOT;
+	}
 	if (!flow)
 		return frame_forward(skb, control, port); /* bypassed at its SYN, or older than we are */
 	flow_key_swap(&wire_key);
@@ -187,9 +199,9 @@ static __always_inline int tcp_ingress(
 
 /* An error about a segment that a leg of ours sent: the leg's socket must see it (path MTU), and nobody else. */
 static __always_inline int icmp_deliver(struct __sk_buff *skb, struct wire_control *control, struct frame *frame,
-	const struct flow_key *key, const struct flow *flow, enum flow_dir quoted)
+	const struct flow_key *key, const struct flow *flow, enum flow_dir quoted, int kind)
 {
-	if (tunnel_strip(skb, frame)) {
+	if (kind == FRAME_ICMP_TUNNEL ? tunnel_strip_quoted(skb, frame) : tunnel_strip(skb, frame)) {
 		count(COUNT_WIRE_ERRORS);
 		return TC_ACT_SHOT;
 	}
@@ -200,8 +212,8 @@ static __always_inline int icmp_deliver(struct __sk_buff *skb, struct wire_contr
 	return frame_to_inspect(skb, control);
 }
 
-static __noinline int icmp_ingress(
-	struct __sk_buff *skb, struct wire_control *control, struct frame *frame, const struct wire_port *port)
+static __noinline int icmp_ingress(struct __sk_buff *skb, struct wire_control *control, struct frame *frame,
+	const struct wire_port *port, int kind)
 {
 	/* it comes from the side that the quoted segment was sent to */
 	struct flow_context context = context_of(frame, port, FLOW_TO_CLIENT);
@@ -209,13 +221,13 @@ static __noinline int icmp_ingress(
 	struct flow *flow = flow_find(control, &key, &context);
 
 	if (flow)
-		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_SERVER);
+		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_SERVER, kind);
 	key = frame->key;
 	flow_key_swap(&key);
 	context = context_of(frame, port, FLOW_TO_SERVER);
 	flow = flow_find(control, &key, &context);
 	if (flow)
-		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_CLIENT);
+		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_CLIENT, kind);
 	return frame_forward(skb, control, port);
 }
 
@@ -234,6 +246,8 @@ static __always_inline int fragment_ingress(
 
 static __always_inline void frame_count_tunnel(const struct frame *frame, int kind)
 {
+	if (kind == FRAME_ICMP_TUNNEL)
+		return;
 	if (frame->tunnel.length || kind >= FRAME_TUNNEL || (frame->fragment && protocol_is_tunnel(frame->protocol)))
 		count(COUNT_WIRE_TUNNELLED);
 	if (frame->tunnel.fragment || (kind == FRAME_FRAGMENT && protocol_is_tunnel(frame->protocol)))
@@ -281,8 +295,8 @@ int port_ingress(struct __sk_buff *skb)
 		return tcp_ingress(skb, control, &frame, port);
 	if (kind == FRAME_TCP_FRAGMENT)
 		return fragment_ingress(skb, control, &frame, port);
-	if (kind == FRAME_ICMP_ERROR)
-		return icmp_ingress(skb, control, &frame, port);
+	if (kind == FRAME_ICMP_ERROR || kind == FRAME_ICMP_TUNNEL)
+		return icmp_ingress(skb, control, &frame, port, kind);
 	frame_count_kind(kind);
 	return frame_forward(skb, control, port);
 }

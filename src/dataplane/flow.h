@@ -62,8 +62,10 @@ struct flow {
 	/* the acknowledgement we last sent to this direction's sender: only a reset at that number counts (RFC
 	 * 5961 3.2) */
 	__u32 next_seq[FLOW_DIRS];
+	__u32 syn_next; /* what the server's answer to our SYN acknowledges */
+	__u32 pad;
 };
 _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
 _Static_assert(sizeof(struct flow_context) == 20, "flow_context is part of a map key");
 _Static_assert(sizeof(struct flow_header) == 28, "flow_header");
-_Static_assert(sizeof(struct flow) == 152, "flow is a map value");
+_Static_assert(sizeof(struct flow) == 160, "flow is a map value");

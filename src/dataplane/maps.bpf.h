@@ -30,6 +30,8 @@ MAP(servers, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, struct wire_server, 2 * 
 MAP(exceptions, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, __u32, 2 * WIRE_EXCEPTIONS_MAX, BPF_F_NO_PREALLOC);
 MAP(flows, BPF_MAP_TYPE_HASH, struct flow_key, struct flow, WIRE_FLOWS_MAX, BPF_F_NO_PREALLOC);
 MAP(aliases, BPF_MAP_TYPE_HASH, struct wire_alias, __be16, WIRE_ALIASES_MAX, BPF_F_NO_PREALLOC);
+/* contexts whose answers come back in another tunnel, and when that was last seen */
+MAP(odd_tunnels, BPF_MAP_TYPE_LRU_HASH, struct flow_context, __u64, WIRE_ODD_TUNNELS_MAX, 0);
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
 	__uint(max_entries, FLOW_WORKERS_MAX);

@@ -24,9 +24,10 @@
 struct icmp_head {
 	__u8 type, code;
 	__be16 checksum;
-	__be32 rest;
+	__be16 unused, mtu; /* RFC 1191 4 */
 };
 #define ICMP_DEST_UNREACH 3
+#define ICMP_FRAG_NEEDED 4
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
 
@@ -34,6 +35,7 @@ enum frame_kind {
 	FRAME_TCP,
 	FRAME_TCP_FRAGMENT, /* of a TCP segment; frame.fragment says which part */
 	FRAME_ICMP_ERROR,   /* quotes a TCP header: frame.key is the quoted one, frame.l4 its place */
+	FRAME_ICMP_TUNNEL,  /* too big a tunnel packet: as FRAME_ICMP_ERROR about the packet inside */
 	FRAME_OTHER,
 	FRAME_IPV6,
 	FRAME_NON_IP,
@@ -91,6 +93,11 @@ static __always_inline int frame_is_syn(const struct frame *frame)
 	return (frame->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+static __always_inline int frame_is_syn_ack(const struct frame *frame)
+{
+	return (frame->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+}
+
 static __always_inline void flow_key_swap(struct flow_key *key)
 {
 	__be32 ip = key->client_ip;
@@ -124,31 +131,86 @@ static __always_inline int frame_parse_tcp(struct __sk_buff *skb, struct frame *
 	return FRAME_TCP;
 }
 
+/* the header at frame.l4 (A4: without options, or with a key alone) */
+static __always_inline int frame_parse_gre(struct __sk_buff *skb, struct frame *frame)
+{
+	struct gre_head gre;
+
+	if (frame->l4_bytes < 4 || bpf_skb_load_bytes(skb, frame->l4, &gre, 4))
+		return FRAME_MALFORMED;
+	if (gre.flags != 0 && gre.flags != bpf_htons(GRE_KEY))
+		return FRAME_TUNNEL_GRE_OPTIONS;
+	if (gre.protocol != bpf_htons(ETH_P_IP))
+		return FRAME_TUNNEL_NON_IPV4;
+	frame->tunnel.encap = FLOW_ENCAP_GRE;
+	frame->tunnel.length = sizeof(struct iphdr) + 4;
+	if (!gre.flags)
+		return FRAME_TUNNEL;
+	if (frame->l4_bytes < 8 || bpf_skb_load_bytes(skb, frame->l4 + 4, &gre.key, 4))
+		return FRAME_MALFORMED;
+	frame->tunnel.encap = FLOW_ENCAP_GRE_KEY;
+	frame->tunnel.gre_key = gre.key;
+	frame->tunnel.length = sizeof(struct iphdr) + 8;
+	return FRAME_TUNNEL;
+}
+
+/* the TCP/IPv4 header at frame.l3 that an error quotes */
+static __always_inline int frame_parse_quoted(struct __sk_buff *skb, struct frame *frame)
+{
+	struct iphdr ip;
+	__be16 ports[2];
+
+	if (bpf_skb_load_bytes(skb, frame->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5 ||
+		ip.protocol != IPPROTO_TCP || (ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET)))
+		return -1;
+	frame->l4 = frame->l3 + ip.ihl * 4;
+	if (bpf_skb_load_bytes(skb, frame->l4, ports, sizeof(ports)))
+		return -1;
+	frame->key.client_ip = ip.saddr;
+	frame->key.server_ip = ip.daddr;
+	frame->key.client_port = ports[0];
+	frame->key.server_port = ports[1];
+	return 0;
+}
+
+/* A router between the tunnel ends wants smaller packets (RFC 1191). With the tunnel's direction turned round, as if
+ * the error had come through it. */
+static __always_inline int frame_parse_icmp_tunnel(
+	struct __sk_buff *skb, struct frame *frame, const struct icmp_head *icmp, const struct iphdr *ip)
+{
+	if (frame->tunnel.length || icmp->type != ICMP_DEST_UNREACH || icmp->code != ICMP_FRAG_NEEDED || ip->ihl != 5 ||
+		frame->icmp != FRAME_L3 + sizeof(*ip) || (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)))
+		return FRAME_OTHER;
+	frame->l4 = frame->icmp + sizeof(*icmp) + sizeof(*ip);
+	if (ip->protocol == IPPROTO_IPIP) {
+		frame->tunnel.encap = FLOW_ENCAP_IPIP;
+		frame->tunnel.length = sizeof(*ip);
+	} else if (frame_parse_gre(skb, frame) != FRAME_TUNNEL) {
+		return FRAME_OTHER;
+	}
+	frame->tunnel.source = ip->daddr;
+	frame->tunnel.destination = ip->saddr;
+	frame->l3 = frame->icmp + sizeof(*icmp) + frame->tunnel.length;
+	return frame_parse_quoted(skb, frame) ? FRAME_OTHER : FRAME_ICMP_TUNNEL;
+}
+
 /* Errors only (RFC 792): the quoted header is one that a leg of ours may have sent. */
-static __always_inline int frame_parse_icmp(struct __sk_buff *skb, struct frame *frame)
+static __noinline int frame_parse_icmp(struct __sk_buff *skb, struct frame *frame)
 {
 	struct {
 		struct icmp_head icmp;
 		struct iphdr ip;
 	} h;
-	__be16 ports[2];
 
 	if (bpf_skb_load_bytes(skb, frame->l4, &h, sizeof(h)))
 		return FRAME_OTHER;
 	if (h.icmp.type != ICMP_DEST_UNREACH && h.icmp.type != ICMP_TIME_EXCEEDED && h.icmp.type != ICMP_PARAMETERPROB)
 		return FRAME_OTHER;
-	if (h.ip.version != 4 || h.ip.ihl < 5 || h.ip.protocol != IPPROTO_TCP ||
-		(h.ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET)))
-		return FRAME_OTHER;
 	frame->icmp = frame->l4;
-	frame->l4 += sizeof(struct icmp_head) + h.ip.ihl * 4;
-	if (bpf_skb_load_bytes(skb, frame->l4, ports, sizeof(ports)))
-		return FRAME_OTHER;
-	frame->key.client_ip = h.ip.saddr;
-	frame->key.server_ip = h.ip.daddr;
-	frame->key.client_port = ports[0];
-	frame->key.server_port = ports[1];
-	return FRAME_ICMP_ERROR;
+	if (h.ip.version == 4 && (h.ip.protocol == IPPROTO_IPIP || h.ip.protocol == IPPROTO_GRE))
+		return frame_parse_icmp_tunnel(skb, frame, &h.icmp, &h.ip);
+	frame->l3 = frame->icmp + sizeof(h.icmp);
+	return frame_parse_quoted(skb, frame) ? FRAME_OTHER : FRAME_ICMP_ERROR;
 }
 
 static __always_inline int frame_parse_udp(struct __sk_buff *skb, struct frame *frame)
@@ -219,29 +281,6 @@ static __noinline int frame_parse_ipv4(struct __sk_buff *skb, struct frame *fram
 	frame->ttl = ip.ttl;
 	frame->tos = ip.tos;
 	return frame_parse_l4(skb, frame);
-}
-
-/* sets frame.tunnel.length and the rest of the inner protocol's way in */
-static __always_inline int frame_parse_gre(struct __sk_buff *skb, struct frame *frame)
-{
-	struct gre_head gre;
-
-	if (frame->l4_bytes < 4 || bpf_skb_load_bytes(skb, frame->l4, &gre, 4))
-		return FRAME_MALFORMED;
-	if (gre.flags != 0 && gre.flags != bpf_htons(GRE_KEY))
-		return FRAME_TUNNEL_GRE_OPTIONS;
-	if (gre.protocol != bpf_htons(ETH_P_IP))
-		return FRAME_TUNNEL_NON_IPV4;
-	frame->tunnel.encap = FLOW_ENCAP_GRE;
-	frame->tunnel.length = sizeof(struct iphdr) + 4;
-	if (!gre.flags)
-		return FRAME_TUNNEL;
-	if (frame->l4_bytes < 8 || bpf_skb_load_bytes(skb, frame->l4 + 4, &gre.key, 4))
-		return FRAME_MALFORMED;
-	frame->tunnel.encap = FLOW_ENCAP_GRE_KEY;
-	frame->tunnel.gre_key = gre.key;
-	frame->tunnel.length = sizeof(struct iphdr) + 8;
-	return FRAME_TUNNEL;
 }
 
 /* FRAME_TUNNEL with frame.tunnel filled and frame.l3 at the inner packet, or why that cannot be (A4) */

@@ -4,6 +4,28 @@
  * to a port. `inspect` sees the inner packets only. */
 #include "rewrite.bpf.h"
 
+struct tunnel_header {
+	struct iphdr ip;
+	struct gre_head gre;
+};
+
+static __always_inline __u16 checksum_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
+}
+
+static __always_inline __u16 ip_checksum(const struct iphdr *ip)
+{
+	__u32 sum = 0;
+	__u16 words[sizeof(*ip) / 2];
+
+	__builtin_memcpy(words, ip, sizeof(words));
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		sum += words[i];
+	return ~checksum_fold(sum);
+}
+
 /* RFC 6040 4.2: congestion that the tunnel met is told to the endpoint inside */
 static __always_inline void tunnel_carry_congestion(struct __sk_buff *skb, struct frame *frame)
 {
@@ -21,6 +43,38 @@ static __always_inline void tunnel_carry_congestion(struct __sk_buff *skb, struc
 	rewrite_ip_word(skb, 0, a, b);
 }
 
+/* The tunnel header leaves the middle of an ICMP error (frame_parse_icmp_tunnel), and the MTU that it reports becomes
+ * that of the packet inside. */
+static __noinline int tunnel_strip_quoted(struct __sk_buff *skb, struct frame *frame)
+{
+	struct {
+		struct iphdr ip;
+		struct icmp_head icmp;
+	} h;
+	struct tunnel_header gone = {};
+	__u32 length = frame->tunnel.length, quoted = FRAME_L3 + sizeof(h);
+	__u16 mtu;
+	__s64 sum;
+
+	if (bpf_skb_load_bytes(skb, FRAME_L3, &h, sizeof(h)) || bpf_skb_load_bytes(skb, quoted, &gone.ip, 20) ||
+		(length == 24 && bpf_skb_load_bytes(skb, quoted + 20, &gone.gre, 4)) ||
+		(length == 28 && bpf_skb_load_bytes(skb, quoted + 20, &gone.gre, 8)))
+		return -1;
+	sum = bpf_csum_diff((__be32 *)&gone, sizeof(gone), NULL, 0, (__u16)~h.icmp.checksum);
+	mtu = bpf_ntohs(h.icmp.mtu);
+	if (mtu > length)
+		sum += (__u16)~h.icmp.mtu + (__u32)(__u16)bpf_htons(mtu - length);
+	h.icmp.mtu = mtu > length ? bpf_htons(mtu - length) : 0;
+	h.icmp.checksum = ~checksum_fold(sum);
+	h.ip.tot_len = bpf_htons(bpf_ntohs(h.ip.tot_len) - length);
+	h.ip.check = 0;
+	h.ip.check = ip_checksum(&h.ip);
+	if (bpf_skb_adjust_room(skb, -(__s32)length, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return -1;
+	frame->l4 -= length;
+	return bpf_skb_store_bytes(skb, FRAME_L3, &h, sizeof(h), 0);
+}
+
 /* takes the tunnel header off; the offsets in frame move with it */
 static __noinline int tunnel_strip(struct __sk_buff *skb, struct frame *frame)
 {
@@ -36,24 +90,6 @@ static __noinline int tunnel_strip(struct __sk_buff *skb, struct frame *frame)
 	frame->icmp -= length;
 	tunnel_carry_congestion(skb, frame);
 	return 0;
-}
-
-struct tunnel_header {
-	struct iphdr ip;
-	struct gre_head gre;
-};
-
-static __always_inline __u16 ip_checksum(const struct iphdr *ip)
-{
-	__u32 sum = 0;
-	__u16 words[sizeof(*ip) / 2];
-
-	__builtin_memcpy(words, ip, sizeof(words));
-	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return ~sum;
 }
 
 /* ECN of the tunnel header is that of the leg's own packet where this side's tunnel end copies it, else none: RFC 6040
@@ -106,4 +142,35 @@ static __noinline int tunnel_wrap(
 		       bpf_skb_store_bytes(skb, FRAME_L3, &out, 24, 0);
 	}
 	return tunnel_push(skb, 28, BPF_F_ADJ_ROOM_ENCAP_L4_GRE) || bpf_skb_store_bytes(skb, FRAME_L3, &out, 28, 0);
+}
+
+/* Answers in another tunnel than the requests, by their GRE keys, ends, or for want of a tunnel, cannot be proxied
+ * (A4). The first session shows it and fails; later ones in that tunnel are passed. */
+#define ODD_TUNNEL_NS 600000000000ull
+
+static __noinline int tunnel_is_odd(const struct frame *frame, const struct wire_port *port)
+{
+	struct flow_context context = context_of(frame, port, FLOW_TO_SERVER);
+	__u64 *seen;
+
+	if (!frame->tunnel.length)
+		return 0;
+	seen = bpf_map_lookup_elem(&odd_tunnels, &context);
+	return seen && bpf_ktime_get_ns() - *seen < ODD_TUNNEL_NS;
+}
+
+/* the server's answer to a SYN of ours, outside the tunnel of its flow */
+static __noinline int tunnel_note_odd(
+	const struct frame *frame, const struct flow_key *key, const struct wire_port *port)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, key);
+	struct flow_context context;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!flow || flow->context.encap == FLOW_ENCAP_NONE || frame->ack != flow->syn_next ||
+		flow->context.segment != port->segment || flow->context.side == port->side)
+		return 0;
+	context = flow->context;
+	bpf_map_update_elem(&odd_tunnels, &context, &now, BPF_ANY);
+	return 1;
 }

@@ -79,19 +79,28 @@ size_t frame_tcp(uint8_t data[FRAME_MAX], const struct tcp_frame *tcp)
 	return L4 + length;
 }
 
-size_t frame_icmp(uint8_t data[FRAME_MAX], uint8_t type, uint8_t code, const struct tcp_frame *tcp)
+size_t frame_icmp_quote(
+	uint8_t data[FRAME_MAX], uint8_t type, uint8_t code, uint16_t mtu, const uint8_t *quoted, size_t length)
 {
-	const struct tcp_frame outer = {.source = 0x0a090063, .destination = tcp->source ?: CLIENT_IP};
-	uint8_t quoted[FRAME_MAX];
+	const struct tcp_frame outer = {.source = 0x0a090063,
+		.destination = (uint32_t)quoted[26] << 24 | quoted[27] << 16 | quoted[28] << 8 | quoted[29]};
 
-	frame_tcp(quoted, tcp);
-	put_ip(data, &outer, IPPROTO_ICMP, 8 + 28);
+	put_ip(data, &outer, IPPROTO_ICMP, 8 + length - IP);
 	memset(data + L4, 0, 8);
 	data[L4] = type;
 	data[L4 + 1] = code;
-	memcpy(data + L4 + 8, quoted + IP, 28);
-	put16(data + L4 + 2, ~fold(sum(data + L4, 36, 0)));
-	return L4 + 36;
+	put16(data + L4 + 6, mtu);
+	memcpy(data + L4 + 8, quoted + IP, length - IP);
+	put16(data + L4 + 2, ~fold(sum(data + L4, 8 + length - IP, 0)));
+	return L4 + 8 + length - IP;
+}
+
+size_t frame_icmp(uint8_t data[FRAME_MAX], uint8_t type, uint8_t code, const struct tcp_frame *tcp)
+{
+	uint8_t quoted[FRAME_MAX];
+
+	frame_tcp(quoted, tcp);
+	return frame_icmp_quote(data, type, code, 0, quoted, IP + 28);
 }
 
 bool frame_checksums_ok(const uint8_t *data, size_t length)
@@ -117,9 +126,12 @@ size_t frame_wrap(uint8_t data[FRAME_MAX], size_t length, const struct tunnel_fr
 		.fragment = tunnel->fragment};
 	size_t added = frame_tunnel_length(tunnel);
 	uint8_t *at = data + L4 + tunnel->n_options;
+	uint8_t macs[12];
 
+	memcpy(macs, data, sizeof(macs));
 	memmove(data + IP + added, data + IP, length - IP);
 	put_ip(data, &outer, tunnel->protocol, length - IP + added - 20);
+	memcpy(data, macs, sizeof(macs));
 	memset(data + L4, 1, tunnel->n_options);
 	data[IP] += tunnel->n_options / 4;
 	put16(data + IP + 10, 0);

@@ -27,6 +27,10 @@ struct tcp_frame {                    /* zero means a usual value, for addresses
 size_t frame_tcp(uint8_t data[FRAME_MAX], const struct tcp_frame *tcp);
 /* an ICMP error of that type and code that quotes the first 28 bytes of tcp's packet */
 size_t frame_icmp(uint8_t data[FRAME_MAX], uint8_t type, uint8_t code, const struct tcp_frame *tcp);
+/* an ICMP error with that MTU that quotes the packet in the frame `quoted` */
+size_t frame_icmp_quote(
+	uint8_t data[FRAME_MAX], uint8_t type, uint8_t code, uint16_t mtu, const uint8_t *quoted, size_t length);
+
 struct tunnel_frame {
 	uint32_t source, destination; /* zero: of the default tunnel */
 	uint8_t protocol, ttl, tos;   /* IPPROTO_IPIP or IPPROTO_GRE */

@@ -164,6 +164,7 @@ int fixture_setup(void **state)
 
 	empty_map(wire.map.flows);
 	empty_map(wire.map.aliases);
+	empty_map(bpf_map__fd(((const struct dataplane_bpf *)*state)->maps.odd_tunnels));
 	for (__u32 i = 0; i < WIRE_COUNTERS; i++)
 		bpf_map_update_elem(wire.map.counters, &i, zero, BPF_ANY);
 	*wire.control = (struct wire_control){.epoch = 1,

@@ -46,4 +46,6 @@ void fixture_expect_taken(void **state, int port, const struct tcp_frame *tcp, b
 
 #define TCP(...) (&(const struct tcp_frame){__VA_ARGS__})
 /* the server's side of the default connection */
-#define BACK .source = SERVER_IP, .destination = CLIENT_IP, .source_port = SERVER_PORT, .destination_port = CLIENT_PORT
+#define BACK_TO(port) \
+	.source = SERVER_IP, .destination = CLIENT_IP, .source_port = SERVER_PORT, .destination_port = (port)
+#define BACK BACK_TO(CLIENT_PORT)
