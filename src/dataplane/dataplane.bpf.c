@@ -49,7 +49,8 @@ static __always_inline void flow_track_inspect(struct flow *flow, const struct f
 {
 	if (frame->tcp_flags & TCP_FIN)
 		flow_set_flags(flow, FLOW_FIN_SENT_TO_SERVER << dir);
-	if (frame->tcp_flags & TCP_RST)
+	/* before the client's leg stands, a reset to the server answers a probe (tunnel_probe) */
+	if ((frame->tcp_flags & TCP_RST) && (dir == FLOW_TO_CLIENT || (flow->flags & FLOW_ESTABLISHED)))
 		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_SERVER_LEG : FLOW_RST_CLIENT_LEG));
 	if (frame->tcp_flags & TCP_ACK)
 		flow->next_seq[!dir] = frame->ack;
@@ -176,8 +177,10 @@ static __always_inline int tcp_ingress(
 	struct flow_key wire_key = frame->key;
 	struct flow *flow = flow_find(control, &frame->key, &context);
 
-	if (flow && !flow_is_reused(control, frame, flow))
+	if (flow && !flow_is_reused(control, frame, flow)) {
+		tunnel_probe(skb, frame, flow, port);
 		return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
+	}
 	if (flow)
 		flow_delete(control, &frame->key, flow);
 	frame->key = wire_key;
@@ -186,7 +189,7 @@ static __always_inline int tcp_ingress(
 	flow_key_swap(&wire_key);
 	context = context_of(frame, port, FLOW_TO_CLIENT);
 	flow = flow_find(control, &wire_key, &context);
-	if (!flow && frame_is_syn_ack(frame) && tunnel_note_odd(frame, &wire_key, port)) {
+	if (!flow && frame_is_syn_ack(frame) && tunnel_note_odd(control, frame, &wire_key, port)) {
 		count(COUNT_WIRE_TUNNEL_KEYS_DIFFER);
 		return TC_ACT_SHOT;
 	}

@@ -54,16 +54,19 @@ static __noinline int tunnel_strip_quoted(struct __sk_buff *skb, struct frame *f
 	struct tunnel_header gone = {};
 	__u32 length = frame->tunnel.length, quoted = FRAME_L3 + sizeof(h);
 	__u16 mtu;
-	__s64 sum;
+	__u32 sum;
 
 	if (bpf_skb_load_bytes(skb, FRAME_L3, &h, sizeof(h)) || bpf_skb_load_bytes(skb, quoted, &gone.ip, 20) ||
 		(length == 24 && bpf_skb_load_bytes(skb, quoted + 20, &gone.gre, 4)) ||
 		(length == 28 && bpf_skb_load_bytes(skb, quoted + 20, &gone.gre, 8)))
 		return -1;
-	sum = bpf_csum_diff((__be32 *)&gone, sizeof(gone), NULL, 0, (__u16)~h.icmp.checksum);
+	/* folded: kernels before 6.13 return 32 bits */
+	sum = checksum_fold(bpf_csum_diff((__be32 *)&gone, sizeof(gone), NULL, 0, (__u16)~h.icmp.checksum));
 	mtu = bpf_ntohs(h.icmp.mtu);
 	if (mtu > length)
 		sum += (__u16)~h.icmp.mtu + (__u32)(__u16)bpf_htons(mtu - length);
+	else
+		sum += (__u16)~h.icmp.mtu;
 	h.icmp.mtu = mtu > length ? bpf_htons(mtu - length) : 0;
 	h.icmp.checksum = ~checksum_fold(sum);
 	h.ip.tot_len = bpf_htons(bpf_ntohs(h.ip.tot_len) - length);
@@ -145,7 +148,9 @@ static __noinline int tunnel_wrap(
 }
 
 /* Answers in another tunnel than the requests, by their GRE keys, ends, or for want of a tunnel, cannot be proxied
- * (A4). The first session shows it and fails; later ones in that tunnel are passed. */
+ * (A4). A client whose answer gets lost in a wrong tunnel sends its SYN again: that one is shown to the server as well,
+ * whose own answer tells. From then on new flows in that tunnel are passed, this client's next SYN among them. In a
+ * sound tunnel that answer finds no socket in `inspect`, and the server hears a reset. */
 #define ODD_TUNNEL_NS 600000000000ull
 
 static __noinline int tunnel_is_odd(const struct frame *frame, const struct wire_port *port)
@@ -159,18 +164,30 @@ static __noinline int tunnel_is_odd(const struct frame *frame, const struct wire
 	return seen && bpf_ktime_get_ns() - *seen < ODD_TUNNEL_NS;
 }
 
-/* the server's answer to a SYN of ours, outside the tunnel of its flow */
-static __noinline int tunnel_note_odd(
-	const struct frame *frame, const struct flow_key *key, const struct wire_port *port)
+static __always_inline void tunnel_probe(
+	struct __sk_buff *skb, const struct frame *frame, struct flow *flow, const struct wire_port *port)
+{
+	if (!frame->tunnel.length || !frame_is_syn(frame) || (flow->flags & FLOW_ESTABLISHED) || flow->syn_next)
+		return;
+	flow->syn_next = frame->seq + 1;
+	count(COUNT_WIRE_TUNNEL_PROBES);
+	bpf_clone_redirect(skb, port->peer, 0);
+}
+
+/* is this the server's answer to a SYN, outside the tunnel of its flow? */
+static __noinline int tunnel_note_odd(struct wire_control *control, const struct frame *frame,
+	const struct flow_key *key, const struct wire_port *port)
 {
 	struct flow *flow = bpf_map_lookup_elem(&flows, key);
 	struct flow_context context;
 	__u64 now = bpf_ktime_get_ns();
 
-	if (!flow || flow->context.encap == FLOW_ENCAP_NONE || frame->ack != flow->syn_next ||
+	if (!flow || flow->context.encap == FLOW_ENCAP_NONE || !flow->syn_next || frame->ack != flow->syn_next ||
 		flow->context.segment != port->segment || flow->context.side == port->side)
 		return 0;
 	context = flow->context;
 	bpf_map_update_elem(&odd_tunnels, &context, &now, BPF_ANY);
+	if (!(flow->flags & FLOW_ESTABLISHED)) /* else its legs have to end in order */
+		flow_delete(control, key, flow);
 	return 1;
 }

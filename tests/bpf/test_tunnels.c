@@ -226,6 +226,7 @@ static void test_a4_answers_in_another_tunnel(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
 		struct tunnel_frame there = gre_key, back = reverse(&other[i]);
 		const uint16_t port = 100 + i;
+		struct flow flow;
 
 		there.source = 0xc0a80100 + i;
 		if (!other[i].source)
@@ -239,11 +240,24 @@ static void test_a4_answers_in_another_tunnel(void **state)
 		assert_int_equal(
 			run_tunnel(state, B, &back, TCP(BACK_TO(port), .flags = SYN | ACK, .ack = 1000)), TC_ACT_SHOT);
 		assert_int_equal(fixture_counter(COUNT_WIRE_TUNNEL_KEYS_DIFFER), i + 1);
+		assert_false(fixture_find_flow(&flow, port));
 		/* later ones in this tunnel pass, those in others do not */
 		expect_taken(state, A, &there, TCP(.flags = SYN, .source_port = 300 + i), false);
 		assert_int_equal(fixture_counter(COUNT_WIRE_BYPASSED_TUNNEL), i + 1);
 		expect_taken(state, A, &gre_key, TCP(.flags = SYN, .source_port = 400 + i), true);
 	}
+}
+
+static void test_a4_a_repeated_syn_is_shown_to_the_server_once(void **state)
+{
+	expect_taken(state, A, &gre_key, TCP(.flags = SYN, .seq = 999), true);
+	assert_int_equal(fixture_counter(COUNT_WIRE_TUNNEL_PROBES), 0);
+	expect_taken(state, A, &gre_key, TCP(.flags = SYN, .seq = 999), true);
+	expect_taken(state, A, &gre_key, TCP(.flags = SYN, .seq = 999), true);
+	assert_int_equal(fixture_counter(COUNT_WIRE_TUNNEL_PROBES), 1);
+	fixture_expect_taken(state, A, TCP(.flags = SYN), true); /* without a tunnel there is nothing to learn */
+	fixture_expect_taken(state, A, TCP(.flags = SYN), true);
+	assert_int_equal(fixture_counter(COUNT_WIRE_TUNNEL_PROBES), 1);
 }
 
 /* a router between the ends: what reaches the leg is an error about the packet inside */
@@ -369,6 +383,7 @@ int main(void)
 		T(test_f3_virtual_segments_match_the_inner_addresses),
 		T(test_a4_mss_leaves_room_for_the_tunnel_header),
 		T(test_a4_answers_in_another_tunnel),
+		T(test_a4_a_repeated_syn_is_shown_to_the_server_once),
 		T(test_a4_path_mtu_of_a_tunnel),
 		T(test_a4_icmp_inside_a_tunnel),
 		T(test_a4_ecn),

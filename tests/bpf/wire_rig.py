@@ -164,7 +164,7 @@ def echo(connection, _):
         connection.sendall(data)
 
 
-def connect(port=443, vlan=0, source_port=0, address=SERVER, ttl=None, tos=None):
+def connect(port=443, vlan=0, source_port=0, address=SERVER, ttl=None, tos=None, client=CLIENT):
     with inside(ns("c", vlan)):
         s = socket.socket()
     s.settimeout(5)
@@ -173,7 +173,7 @@ def connect(port=443, vlan=0, source_port=0, address=SERVER, ttl=None, tos=None)
         s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
     if tos is not None:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
-    s.bind((CLIENT, source_port))
+    s.bind((client, source_port))
     s.connect((address, port))
     return s
 
