@@ -275,13 +275,20 @@ static void test_a4_path_mtu_of_a_tunnel(void **state)
 		length = frame_icmp_quote(data, 3, 4, 1400, quoted, frame_wrap(quoted, length, kinds[i]));
 		assert_true(frame_checksums_ok(data, length));
 		assert_int_equal(fixture_run_port(state, B, data, length), TC_ACT_REDIRECT);
-		assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), i + 1);
+		assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), 3 * i + 1);
 		assert_int_equal(out_length, length - header);
 		assert_int_equal(out[16] << 8 | out[17], out_length - 14);
 		assert_true(frame_checksums_ok(out, out_length));
 		assert_int_equal(out[40] << 8 | out[41], 1400 - header);
 		frame_tcp(data, TCP(.flags = ACK, .source_port = port));
 		assert_memory_equal(out + 42, data + 14, 40);
+		/* a router that gives no MTU, or none that leaves room */
+		for (uint16_t mtu = 0; mtu <= header; mtu += header) {
+			length = frame_icmp_quote(data, 3, 4, mtu, quoted, 14 + header + 40);
+			fixture_run_port(state, B, data, length);
+			assert_true(frame_checksums_ok(out, out_length));
+			assert_int_equal(out[40] << 8 | out[41], 0);
+		}
 		/* from the wrong side, or of another kind: as it came */
 		length = frame_icmp_quote(data, 3, 4, 1400, quoted, 14 + header + 40);
 		assert_int_equal(fixture_run_port(state, A, data, length), TC_ACT_REDIRECT);
@@ -290,7 +297,7 @@ static void test_a4_path_mtu_of_a_tunnel(void **state)
 		assert_memory_equal(out, data, length);
 		length = frame_icmp_quote(data, 3, 4, 1400, quoted, 14 + 28); /* too short a quotation */
 		assert_int_equal(fixture_run_port(state, B, data, length), TC_ACT_REDIRECT);
-		assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), i + 1);
+		assert_int_equal(fixture_counter(COUNT_WIRE_ICMP_TO_INSPECT), 3 * i + 3);
 	}
 	assert_int_equal(fixture_counter(COUNT_WIRE_ERRORS), 0);
 }

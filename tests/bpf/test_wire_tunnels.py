@@ -12,7 +12,7 @@ import time
 import pytest
 from scapy.layers.inet import IP, TCP, fragment
 
-from wire_rig import (CLIENT, CLIENT_MAC, CONFIG, DRIVER, ETH_P_IP, HOME, SERVER, SERVER_MAC, Capture, Listener, checksum,
+from wire_rig import (CLIENT, CLIENT_MAC, CONFIG, DRIVER, ETH_P_IP, HOME, NAME, SERVER, SERVER_MAC, Capture, Listener, checksum,
                       connect, echo, exchange, inside, ns, receive, sh)
 
 END = os.environ.get("TUNNEL_END", "")
@@ -160,8 +160,25 @@ def test_a4_a_session_inside_a_tunnel(inner_wire, kind, vlan):
     assert "wire_errors" not in counters and "wire_fragments" not in counters
 
 
+@contextlib.contextmanager
+def receive_offload(on):
+    """of the ports in the wire: tunnel packets arrive as super-packets (veth does so only if its peer does not cut)"""
+    def switch(word):
+        for role, port in (("c", "pA"), ("s", "pB")):
+            sh("ip netns exec %s-%st ethtool -K trunk tso %s" % (NAME, role, "off" if word == "on" else "on"))
+            sh("ip netns exec %s-wire ethtool -K %s gro %s" % (NAME, port, word))
+            subprocess.run(["ip", "netns", "exec", NAME + "-wire", "sh", "-c", "echo %d > /sys/class/net/%s/gro_flush_timeout"
+                            % (100000 if word == "on" else 0, port)], check=True)
+    if on:
+        switch("on")
+    yield
+    if on:
+        switch("off")
+
+
+@pytest.mark.parametrize("offload", [False, True])
 @pytest.mark.parametrize("kind", TUNNELS)
-def test_a4_large_transfers_inside_a_tunnel(inner_wire, kind):
+def test_a4_large_transfers_inside_a_tunnel(inner_wire, kind, offload):
     """100 MB each way with equal checksums"""
     size, block = 100 << 20, os.urandom(1 << 20)
     expected = hashlib.sha256(block * (size >> 20)).digest()
@@ -178,13 +195,14 @@ def test_a4_large_transfers_inside_a_tunnel(inner_wire, kind):
         for _ in range(size >> 20):
             connection.sendall(block)
 
-    with tunnel(kind), Listener(serve, address=INNER_SERVER):
+    with tunnel(kind), Listener(serve, address=INNER_SERVER), receive_offload(offload):
         with connect(**INNER) as s:
             s.settimeout(60)
             for _ in range(size >> 20):
                 s.sendall(block)
             assert digest(s) == expected
     counters = inner_wire("counters")
+    assert (counters["wire_to_inspect"] < size // 1440) == offload
     assert counters["wire_new_flows"] == 1
     assert "wire_errors" not in counters and "wire_fragments" not in counters
 
