@@ -18,7 +18,7 @@
 #define WIRE_FLOWS_MAX 262144
 #define WIRE_ALIASES_MAX 65536
 #define WIRE_ODD_TUNNELS_MAX 4096 /* remembered, the least recently used goes first */
-#define WIRE_COUNTERS_MAX 64 /* size of the map, so that a later list of counters finds room in an adopted one */
+#define WIRE_COUNTERS_MAX 64      /* size of the map, so that a later list of counters finds room in an adopted one */
 
 /* One cell, mapped by the supervisor: each field is read and written as one word. */
 struct wire_control {
