@@ -69,10 +69,18 @@ int cli_parse(struct cli *cli, int argc, char **argv, struct cli_line *line);
 /* help.c */
 void cli_help(const struct cli_line *line, FILE *out);
 
+/* log.c: the newest records of a log, oldest first, a new reference; -errno, and 0 with an empty array when there is no
+ * file yet */
+int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **records);
+
+/* diagnose.c */
+void cli_render_diagnosis(struct cli *cli, const json_t *answer);
+
 /* files.c, import.c, log.c */
 int cli_run_files(struct cli *cli, const struct cli_call *call);
 int cli_run_import(struct cli *cli, const struct cli_call *call);
 int cli_run_log(struct cli *cli, const struct cli_call *call);
+int cli_run_diagnose(struct cli *cli, const struct cli_call *call);
 int cli_run_diff(struct cli *cli, const struct cli_call *call);
 int cli_run_version(struct cli *cli, const struct cli_call *call);
 

@@ -121,6 +121,38 @@ const struct cli_command cli_commands[] = {
 			},
 		.run = cli_run_diff},
 
+	{.words = "diagnose",
+		.request = "diagnose",
+		.help = "why a connection is inspected or not: the first thing wrong, and the mend",
+		.detail =
+			"Walks the live system in the order in which one looks for the fault: workers, SSL inspection "
+			"enabled, certificate and key, server address and port, virtual segment, profile, SSL policy, "
+			"source address exceptions, and what became of the last session between the two. What is not "
+			"said with an option is taken as it suits.",
+		.parameters =
+			{
+				{.metavar = "CLIENT",
+					.key = "client",
+					.kind = CLI_ADDRESS,
+					.help = "the client's IPv4 address"},
+				{.metavar = "SERVER[:PORT]",
+					.help = "the server's IPv4 address and port (default 443)"},
+				{.option = "--from",
+					.metavar = "SIDE",
+					.key = "from",
+					.help = "the segment's port, a or b, on which the client's frames arrive"},
+				{.option = "--vlan",
+					.metavar = "VLAN",
+					.key = "vlan",
+					.kind = CLI_NUMBER,
+					.help = "the VLAN of the client's frames"},
+				{.option = "--segment",
+					.metavar = "SEGMENT",
+					.key = "segment",
+					.help = "the segment that the connection crosses"},
+			},
+		.run = cli_run_diagnose},
+
 	{.words = "show status",
 		.request = "status",
 		.help = "processes, configuration version, segments at a glance",

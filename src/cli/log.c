@@ -73,25 +73,41 @@ static json_t *log_parse(const char *text, size_t len, size_t limit)
 	return records;
 }
 
-int cli_run_log(struct cli *cli, const struct cli_call *call)
+static void log_path(const struct cli *cli, const char *log, char path[160])
 {
-	const char *limit_text = cli_call_value(call, "N"), *log = call->command->fixed;
-	size_t limit = limit_text ? (size_t)atoi(limit_text) : LOG_LIMIT_DEFAULT, len = 0;
+	snprintf(path, 160, "%s/%s.json", cli->instance.log_dir, log);
+}
+
+int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **records)
+{
 	_cleanup_free_ char *text = NULL;
-	json_auto_t *records = NULL, *answer = NULL;
 	_cleanup_close_ int fd = -1;
 	char path[160];
+	size_t len = 0;
 	int r = 0;
 
-	snprintf(path, sizeof(path), "%s/%s.json", cli->instance.log_dir, log);
+	log_path(cli, log, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno != ENOENT)
-		return client_fail(cli, CLI_FAILED, "cannot open %s: %s", path, strerror(errno));
+		return -errno;
 	if (fd >= 0)
 		r = log_read_tail(fd, MIN(limit * LOG_RECORD_BYTES, (size_t)LOG_TAIL_MAX), &text, &len);
 	if (r < 0)
+		return r;
+	*records = log_parse(text ? text : "", len, limit);
+	return 0;
+}
+
+int cli_run_log(struct cli *cli, const struct cli_call *call)
+{
+	const char *limit_text = cli_call_value(call, "N"), *log = call->command->fixed;
+	json_auto_t *records = NULL, *answer = NULL;
+	char path[160];
+	int r = cli_log_read(cli, log, limit_text ? (size_t)atoi(limit_text) : LOG_LIMIT_DEFAULT, &records);
+
+	log_path(cli, log, path);
+	if (r < 0)
 		return client_fail(cli, CLI_FAILED, "cannot read %s: %s", path, strerror(-r));
-	records = log_parse(text ? text : "", len, limit);
 	if (!cli->json) {
 		cli_render_log(cli, log, records, path);
 		return CLI_OK;

@@ -245,6 +245,7 @@ REPORT(sessions)
 REPORT(filters_refused)
 REPORT(certificates)
 REPORT(history)
+REPORT(diagnose)
 REPORT(configuration)
 REPORT(ciphers)
 
@@ -263,6 +264,7 @@ static const struct {
 	{"commit", command_commit},
 	{"rollback", command_rollback},
 	{"history", command_history},
+	{"diagnose", command_diagnose},
 	{"configuration", command_configuration},
 	{"certificate_import", command_certificate_import},
 	{"certificate_list", command_certificates},

@@ -19,7 +19,7 @@ static json_t *json_new(const char *key, json_t *value)
 /* --- status ----------------------------------------------------------------------------------------------------------
  */
 
-static const char *worker_state(const struct supervisor *supervisor, const struct worker_slot *worker)
+const char *report_worker_state(const struct supervisor *supervisor, const struct worker_slot *worker)
 {
 	uint64_t beat = __atomic_load_n(&supervisor->cells[worker->slot].heartbeat_ns, __ATOMIC_RELAXED);
 
@@ -46,7 +46,7 @@ static json_t *status_workers(const struct supervisor *supervisor)
 			session_table_read(worker->table, NULL, 0, &sessions);
 		json_array_append_new(
 			workers, json_pack("{s:i, s:i, s:s, s:i, s:i}", "slot", (int)i, "pid", (int)worker->child.pid,
-					 "state", worker_state(supervisor, worker), "sessions", (int)sessions,
+					 "state", report_worker_state(supervisor, worker), "sessions", (int)sessions,
 					 "config_version", (int)worker->policy_version));
 	}
 	return workers;
@@ -62,7 +62,8 @@ static const char *status_inspection(const struct supervisor *supervisor)
 	if (!policy->config->ssl_inspection)
 		return "off";
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
-		if (supervisor->workers[i].wanted && !strcmp(worker_state(supervisor, &supervisor->workers[i]), "live"))
+		if (supervisor->workers[i].wanted &&
+			!strcmp(report_worker_state(supervisor, &supervisor->workers[i]), "live"))
 			return "on";
 	return policy->config->n_ssl_servers ? "fallback" : "on";
 }

@@ -123,6 +123,7 @@ int operator_open(struct supervisor *supervisor);
 void operator_close(struct supervisor *supervisor);
 /* report.c: answers to `status` and its like; new references */
 json_t *report_status(struct supervisor *supervisor, const json_t *request);
+const char *report_worker_state(const struct supervisor *supervisor, const struct worker_slot *worker);
 json_t *report_counters(struct supervisor *supervisor, const json_t *request);
 json_t *report_servers(struct supervisor *supervisor, const json_t *request);
 json_t *report_segments(struct supervisor *supervisor, const json_t *request);
@@ -134,3 +135,4 @@ json_t *report_certificates(struct supervisor *supervisor, const json_t *request
 json_t *report_ciphers(struct supervisor *supervisor, const json_t *request);
 /* the answer to a request that names an SSL server there is not */
 json_t *report_no_server(void);
+json_t *report_diagnose(struct supervisor *supervisor, const json_t *request); /* diagnose.c */

@@ -2,6 +2,7 @@
 sluice_unit_test(test_suggest base)
 sluice_unit_test(test_config config)
 sluice_unit_test(test_config_problems config)
+sluice_unit_test(test_decide config)
 
 # docs/configuration.md is written from the schema; the test fails when it was not written again after a change
 add_executable(sluice-config-doc ${CMAKE_SOURCE_DIR}/tests/check/config_doc.c)

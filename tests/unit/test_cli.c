@@ -160,7 +160,8 @@ static void test_i1_usage_errors(void **state)
 	static const struct {
 		const char *line, *err;
 	} table[] = {
-		{"", "no command given: say one of check, commit, rollback, history, diff, show, clear, certificate, "
+		{"", "no command given: say one of check, commit, rollback, history, diff, diagnose, show, clear, "
+		     "certificate, "
 		     "stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, counters, configuration, "
 			 "servers, ciphers, "
