@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 
 #define CLI_PARAMETERS_MAX 6
-#define CLI_WORDS_MAX 4
+#define CLI_WORDS_MAX 5
 #define CLI_WORD_MAX 32
 
 enum cli_kind {
@@ -73,6 +73,9 @@ void cli_help(const struct cli_line *line, FILE *out);
  * file yet */
 int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **records);
 
+/* np.c */
+void cli_render_tse(struct cli *cli, const json_t *answer);
+
 /* diagnose.c */
 void cli_render_diagnosis(struct cli *cli, const json_t *answer);
 
@@ -80,6 +83,7 @@ void cli_render_diagnosis(struct cli *cli, const json_t *answer);
 int cli_run_files(struct cli *cli, const struct cli_call *call);
 int cli_run_import(struct cli *cli, const struct cli_call *call);
 int cli_run_log(struct cli *cli, const struct cli_call *call);
+int cli_run_np(struct cli *cli, const struct cli_call *call);
 int cli_run_diagnose(struct cli *cli, const struct cli_call *call);
 int cli_run_diff(struct cli *cli, const struct cli_call *call);
 int cli_run_version(struct cli *cli, const struct cli_call *call);

@@ -85,8 +85,8 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 	const char *device = policy && policy->config->device_name ? policy->config->device_name : "";
 
 	return json_pack(
-		"{s:b, s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:o, s:{s:i, s:s, s:O}, s:{s:i, s:s}, s:i, s:I, s:o}", "ok",
-		1, "version", SLUICE_VERSION, "instance", supervisor->instance.name, "device", device, "started",
+		"{s:b, s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:o, s:{s:i, s:s, s:O}, s:{s:i, s:s}, s:i, s:I, s:o, s:I}",
+		"ok", 1, "version", SLUICE_VERSION, "instance", supervisor->instance.name, "device", device, "started",
 		(json_int_t)supervisor->started_us, "pid", (int)getpid(), "config_version",
 		policy ? (int)policy->version : 0, "inspection", status_inspection(supervisor), "workers",
 		status_workers(supervisor), "keeper", "pid", (int)supervisor->keeper.child.pid, "state",
@@ -94,7 +94,8 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 		"pid", (int)supervisor->log.child.pid, "state",
 		child_running(&supervisor->log.child) ? "live" : "restarting", "flows", (int)supervisor->flows,
 		"sessions", (json_int_t)stats_sum(supervisor->stats, COUNTER_GAUGE_SESSIONS_ACTIVE), "segments",
-		status_segments(supervisor));
+		status_segments(supervisor), "max_sessions",
+		policy ? (json_int_t)policy->config->limits.max_sessions : 0);
 }
 
 /* --- counters --------------------------------------------------------------------------------------------------------

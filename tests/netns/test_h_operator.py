@@ -94,3 +94,20 @@ def test_i1_every_answer_has_a_text_form_too(lab):
 def test_i1_wrong_words_are_refused_with_help(lab):
     result = lab.appliance.command("show", "sesions", check=False)
     assert result.returncode != 0 and "sessions" in result.stdout + result.stderr
+
+
+def test_i1_the_models_commands_show_our_counters(lab):
+    assert lab.curl("/counted-for-np").ok
+    counters = lab.appliance.wait_counter("wire_new_flows", 1) and lab.appliance.counters()
+    for words in (["debug", "np", "stats", "show", name] for name in ("npSslInspStats", "npSslInspProtocolStats", "npTcpProxyStats")):
+        answer = lab.appliance.ask(*words)
+        assert all(name in counters for figure in answer["figures"] for name in figure["counters"]), answer
+        assert sum(figure["value"] for figure in answer["figures"]) > 0 and not any("All zero" in hint for hint in answer["hints"])
+    refused = lab.appliance.show("connections", "refused")
+    assert all(name in counters for figure in refused["figures"] for name in figure["counters"])
+    assert lab.appliance.show("tse", "ssl-inspection")["max_sessions"] > 0
+    assert "SSL inspection           on\n" in lab.appliance.command("show", "tse", "ssl-inspection").stdout
+    with tls_connect(lab.client, certificate=lab.certificate) as connection:
+        http_get(connection)
+        assert lab.appliance.ask("debug", "np", "ssl-clear")["cleared"] >= 1
+        assert outcome_of(lambda: http_get(connection))[0] in ("reset", "closed")

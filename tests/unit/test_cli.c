@@ -160,12 +160,13 @@ static void test_i1_usage_errors(void **state)
 	static const struct {
 		const char *line, *err;
 	} table[] = {
-		{"", "no command given: say one of check, commit, rollback, history, diff, diagnose, show, clear, "
+		{"", "no command given: say one of check, commit, rollback, history, diff, diagnose, show, debug, "
+		     "clear, "
 		     "certificate, "
 		     "stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, counters, configuration, "
 			 "servers, ciphers, "
-			 "segments, filters, log"},
+			 "segments, filters, log, tse, connections"},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
 		{"comit x", "\"comit\" is not known here: did you mean \"commit\"?"},
 		{"zebra", "\"zebra\" is not known here: known are check"},
@@ -376,6 +377,31 @@ static const char sessions_answer[] =
 	" \"client_version\": 772, \"server_version\": \"TLS 1.2\", \"client_cipher\": \"AES\","
 	" \"bytes_to_server\": 1023, \"bytes_to_client\": 1572864, \"inspected\": true,"
 	" \"sni\": \"a\\u001b[31mb\\u009b\\u202ec\\u00e4\\nx\"}]}";
+
+static const char counters_answer[] =
+	"{\"ok\": true, \"counters\": [{\"name\": \"wire_new_flows\", \"value\": 0, \"unit\": \"flows\"},"
+	"{\"name\": \"closed_server_refused\", \"value\": 3, \"unit\": \"sessions\"},"
+	"{\"name\": \"closed_server_unreachable\", \"value\": 4, \"unit\": \"sessions\"}]}";
+
+static void test_i1_figures_say_what_they_mean(void **state)
+{
+	_cleanup_run_ struct run proxy = {.fake.answers = {counters_answer}},
+				 protocol = {.fake.answers = {counters_answer}},
+				 json = {.fake.answers = {counters_answer}};
+
+	run_line(&proxy, "debug np stats show npTcpProxyStats");
+	assert_string_equal(proxy.fake.requests[0], "{\"command\":\"counters\"}");
+	assert_contains(proxy.out, "All zero: no matching traffic.");
+	assert_null(strstr(proxy.out, "bypassed:"));
+	run_line(&protocol, "debug np stats show npSslInspP");
+	assert_contains(protocol.out, "serverConnectionFailures          7  sessions");
+	assert_contains(protocol.out, "serverConnectionFailures: servers refused");
+	assert_null(strstr(protocol.out, "All zero"));
+	assert_null(strstr(protocol.out, "clientCipherOther:"));
+	run_line(&json, "show connections refused --json");
+	assert_contains(json.out,
+		"{\"name\":\"byServer\",\"value\":3,\"unit\":\"sessions\",\"counters\":[\"closed_server_refused\"]}");
+}
 
 static void test_h1_sessions(void **state)
 {
@@ -693,6 +719,7 @@ int main(void)
 		cmocka_unit_test(test_f4_diff_asks_for_versions),
 		cmocka_unit_test(test_f4_rollback_is_signed),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_i1_figures_say_what_they_mean),
 		cmocka_unit_test(test_h1_sessions),
 		cmocka_unit_test(test_g5_hostile_text_stays_text),
 		cmocka_unit_test(test_columns_align_with_wide_text),
