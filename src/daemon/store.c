@@ -405,24 +405,31 @@ static void store_key_path(char *path, const char *name)
 	snprintf(path, STORE_NAME_MAX, "keys/%.63s.key", name);
 }
 
-bool store_has_certificate(const struct store *store, const char *name)
-{
-	char path[STORE_NAME_MAX];
-
-	store_certificate_path(path, name);
-	return store_certificate_name_ok(name) && !faccessat(store->dir_fd, path, F_OK, 0);
-}
-
 json_t *store_load_certificate(const struct store *store, const char *name)
 {
 	char path[STORE_NAME_MAX];
 	_cleanup_close_ int fd = -1;
+	json_t *facts;
 
 	if (!store_certificate_name_ok(name))
 		return NULL;
 	store_certificate_path(path, name);
 	fd = store_open_file(store, path);
-	return fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+	facts = fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_string(json_object_get(facts, "key_id")))
+		return facts;
+	json_decref(facts);
+	return NULL;
+}
+
+/* one that is damaged may be imported again */
+bool store_has_certificate(const struct store *store, const char *name)
+{
+	json_t *facts = store_load_certificate(store, name);
+	bool has = facts != NULL;
+
+	json_decref(facts);
+	return has;
 }
 
 int store_open_key(const struct store *store, const char *name)

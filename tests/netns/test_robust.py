@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import struct
@@ -256,6 +257,63 @@ def test_kill_during_a_commit_leaves_the_version_in_force(own_lab):
     assert appliance.status()["config_version"] == version
     _nothing_unfinished(appliance)
     assert own_lab.curl(ATTACK, "--path-as-is").reset
+
+
+def test_f4_full_state_directory_rejects_the_commit(own_lab):
+    """inspection goes on as it was, and the next commit works once there is room"""
+    lab, appliance = own_lab, own_lab.appliance
+    version = appliance.status()["config_version"]
+    folder = appliance.state_dir + "/config"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
+    try:
+        path = appliance.write_configuration(configuration(lab.topology), FILTERS + "# comment\n" * 20000)
+        result = appliance.command("commit", path, check=False)
+        assert result.returncode != 0 and "state directory" in result.stdout + result.stderr
+        assert not os.listdir(folder)
+        assert appliance.status()["config_version"] == version and lab.curl(ATTACK, "--path-as-is").reset
+    finally:
+        subprocess.run(["umount", folder], check=True)
+    assert appliance.commit(configuration(lab.topology))["config_version"] > version
+
+
+@pytest.mark.parametrize("damage", ["document", "rule file", "certificate"])
+def test_a8_damaged_store_leaves_the_wire_up_and_says_so(own_lab, damage):
+    """the appliance starts: traffic passes as the servers' own choice says, and a new commit mends it"""
+    lab, appliance = own_lab, own_lab.appliance
+    appliance.stop()
+    newest = max(name for name in os.listdir(appliance.state_dir + "/config") if name.endswith(".yaml"))
+    path = {"document": "config/" + newest, "rule file": "config/files-%s/000" % newest[:8],
+            "certificate": "certificates/web-rsa.json"}[damage]
+    path = os.path.join(appliance.state_dir, path)
+    with open(path, "rb") as file:
+        good = file.read()
+    if damage == "rule file":
+        os.unlink(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(good[:len(good) // 2])
+    appliance.start()
+    wait_until(lambda: "cannot be put in force" in appliance.messages(), 10, "the error")
+    wait_until(lambda: lab.curl("/passes").ok, 10, "traffic")
+    if damage == "certificate":
+        appliance.import_certificate(lab.certificate)
+    assert appliance.commit(configuration(lab.topology))["ok"]
+    appliance.wait_inspecting()
+    assert lab.curl(ATTACK, "--path-as-is").reset
+
+
+@pytest.mark.parametrize("packages", [("local.rules",), ()], ids=["with-filters", "without"])
+def test_configuration_file_of_the_first_start_is_committed(own_lab, packages):
+    lab, appliance = own_lab, own_lab.appliance
+    path = appliance.write_configuration(configuration(lab.topology, packages=packages))
+    appliance.stop()
+    for name in os.listdir(appliance.state_dir + "/config"):
+        shutil.rmtree(os.path.join(appliance.state_dir, "config", name)) if name.startswith("files") else \
+            os.unlink(os.path.join(appliance.state_dir, "config", name))
+    appliance.start(options=["--config", path])
+    wait_until(lambda: appliance.status()["config_version"] == 1, 10, "the first version")
+    appliance.wait_inspecting()
+    assert lab.curl(ATTACK, "--path-as-is").reset == bool(packages)
 
 
 def test_second_supervisor_of_an_instance_is_refused(lab):

@@ -90,14 +90,14 @@ class Appliance:
     def __exit__(self, *unused):
         self.remove()
 
-    def start(self, detached=False):
+    def start(self, detached=False, options=()):
         """`detached`: outlives this process (the demo's --keep)"""
         program = os.path.join(self.bin_dir, "sluiced")
         if not os.access(program, os.X_OK):
             raise RuntimeError("%s is not built" % program)
         self._output = open(self.topology.path("sluiced.log"), "a+")
         start = self._output.tell()
-        self.supervisor = subprocess.Popen([program, "--instance", self.instance], stdin=subprocess.DEVNULL, stdout=self._output,
+        self.supervisor = subprocess.Popen([program, "--instance", self.instance, *options], stdin=subprocess.DEVNULL, stdout=self._output,
                                            stderr=self._output, start_new_session=detached)
         wait_until(lambda: self.supervisor.poll() is not None or "ready\n" in self.messages()[start:], 30, "sluiced to be ready")
         if self.supervisor.poll() is not None:
