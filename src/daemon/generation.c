@@ -437,18 +437,26 @@ void generation_set_workers(struct supervisor *supervisor, unsigned int n)
 /* --- the generation --------------------------------------------------------------------------------------------------
  */
 
-/* the half of the slots that no earlier generation's worker still beats in; that generation is told to drain */
+/* 0: nobody is in that slot, 1: a worker that takes no new sessions, 2: one that does */
+static int slot_occupancy(const struct worker_cell *cell)
+{
+	if (clock_now_ns() - __atomic_load_n(&cell->heartbeat_ns, __ATOMIC_RELAXED) > WATCHDOG_NS)
+		return 0;
+	return __atomic_load_n(&cell->retire, __ATOMIC_RELAXED) ? 1 : 2;
+}
+
+/* The half of the slots that no earlier generation's worker beats in; when two still run, that of the elder, which
+ * drains and shares no more than its cell. */
 static void generation_pick_slots(struct supervisor *supervisor)
 {
-	uint64_t now = clock_now_ns();
+	int occupied[2] = {0, 0};
 
-	supervisor->base = 0;
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
-		if (now - supervisor->cells[i].heartbeat_ns > WATCHDOG_NS)
-			continue;
-		if (i < SUPERVISOR_GENERATION_SLOTS)
-			supervisor->base = SUPERVISOR_GENERATION_SLOTS;
+		unsigned int half = i / SUPERVISOR_GENERATION_SLOTS;
+
+		occupied[half] = MAX(occupied[half], slot_occupancy(&supervisor->cells[i]));
 	}
+	supervisor->base = occupied[1] < occupied[0] ? SUPERVISOR_GENERATION_SLOTS : 0;
 }
 
 /* from the first policy on, the earlier generation takes no new sessions and leaves when its last one closes */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "base/clock.h"
@@ -381,6 +382,17 @@ static int supervisor_boot(struct supervisor *supervisor, const char *config_pat
 	return 0;
 }
 
+/* commits of many profiles and rule files hold a descriptor for each */
+static void supervisor_raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int supervisor_main(const struct instance *instance, const char *bin_dir, const char *config_path)
 {
 	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
@@ -388,6 +400,7 @@ int supervisor_main(const struct instance *instance, const char *bin_dir, const 
 
 	if (!supervisor)
 		return EXIT_FAILURE;
+	supervisor_raise_limits();
 	supervisor->instance = *instance;
 	supervisor->store.dir_fd = supervisor->control.fd = supervisor->signals.fd = supervisor->lock_fd = -1;
 	supervisor->started_us = clock_wall_us();

@@ -214,8 +214,12 @@ static enum session_step relay_both(struct session *session)
 		enum close_reason reason = CLOSE_NONE;
 
 		pumps[dir] = relay_pump(session, dir, &reason);
-		if (pumps[dir] == PUMP_FAILED)
+		if (pumps[dir] == PUMP_FAILED) {
+			/* what came in front of a reset goes out in front of it */
+			if (reason != CLOSE_BLOCKED)
+				leg_flush(session_sink(session, dir));
 			return session_fail(session, reason, NULL);
+		}
 		if (leg_park(session_source(session, dir)) < 0)
 			return session_fail(session, CLOSE_INTERNAL, "out of memory");
 		/* the source too: reading may have made its engine answer (key update, renegotiation) */

@@ -336,6 +336,45 @@ def test_hundreds_of_filters_that_match_at_one_point_end_no_worker(own_lab):
     assert lab.appliance.children() == before
 
 
+@pytest.mark.cable
+def test_last_words_in_front_of_a_reset_arrive(lab):
+    """a server that answers and resets: the client gets the answer, then the reset"""
+    def handler(connection):
+        connection.recv(100)
+        connection.sendall(b"x" * 3000)
+        time.sleep(0.1)
+        reset_on_close(connection)
+    with TlsServer(lab.topology, 9001, lab.certificate, handler):
+        with tls_connect(lab.client, 9001, lab.certificate) as connection:
+            connection.sendall(b"go")
+            got = b""
+            with contextlib.suppress(OSError):
+                while part := connection.recv(65536):
+                    got += part
+    assert got == b"x" * 3000
+
+
+@pytest.mark.limit(90)
+def test_three_generations_of_supervisors(own_lab):
+    """two supervisors die one after the other with sessions open in each generation: every one goes on"""
+    lab, appliance = own_lab, own_lab.appliance
+    with contextlib.ExitStack() as stack:
+        held = []
+        for generation in range(3):
+            held.append(stack.enter_context(tls_connect(lab.client, certificate=lab.certificate, timeout=20)))
+            if generation < 2:
+                appliance.seen_pids.update(appliance.all_pids())
+                kill_and_wait(appliance.supervisor.pid)
+                appliance.supervisor.wait()
+                appliance.start()
+                appliance.wait_inspecting(2)
+                time.sleep(1.2)  # the tick that retires the earlier generation
+            for connection in held:
+                assert http_get(connection)[0] == 200
+            for number in range(6):
+                assert lab.curl(ATTACK + "&g%d-%d" % (generation, number), "--path-as-is").reset
+
+
 # --- figures and records ----------------------------------------------------------------------------------------------
 def test_h1_figures_follow_a_servers_name_over_versions(own_lab):
     """ids are places in a list: another order, and a server more in front, may not mix figures"""
