@@ -73,6 +73,11 @@ void cli_help(const struct cli_line *line, FILE *out);
  * file yet */
 int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **records);
 
+/* complete.c: what can stand next after n words, beginning with prefix: a new array of {word, help}; the supervisor is
+ * asked for names */
+json_t *cli_complete(struct cli *cli, char **words, size_t n, const char *prefix);
+int cli_run_complete(struct cli *cli, int argc, char **argv);
+
 /* np.c */
 void cli_render_tse(struct cli *cli, const json_t *answer);
 

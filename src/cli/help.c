@@ -145,7 +145,10 @@ void cli_write_manual(FILE *out)
 	      ".SH SYNOPSIS\n.B sluice\n[\\-\\-instance NAME] [\\-\\-json] COMMAND ...\n.SH DESCRIPTION\n"
 	      "Asks the supervisor over its control socket and prints the answer. Every word can be shortened as long "
 	      "as\n"
-	      "it stays unique. Tables are for people; use\n.B \\-\\-json\nfrom programs.\n.SH OPTIONS\n",
+	      "it stays unique. Tables are for people; use\n.B \\-\\-json\nfrom programs.\n.PP\nWithout a command and "
+	      "on a terminal it reads commands one after the other: ? lists what can stand next, Tab\ncompletes words "
+	      "and names, the arrow keys go through the history, long answers come by pages, exit ends it.\n.SH "
+	      "OPTIONS\n",
 		out);
 	for (size_t i = 0; i < ARRAY_SIZE(global_help); i++)
 		manual_item(out, global_help[i].name, global_help[i].help);

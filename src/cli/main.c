@@ -6,6 +6,7 @@
 #include "base/common.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/interactive.h"
 #include "cli/output.h"
 
 static json_t *cli_parameter_value(const struct cli_parameter *parameter, const char *value)
@@ -84,6 +85,11 @@ int cli_run(struct cli *cli, int argc, char **argv)
 	struct cli_line line;
 	int status;
 
+	if (argc > 1 && !strcmp(argv[1], "--complete"))
+		return cli_run_complete(cli, argc - 2, argv + 2);
+	if (argc > 3 && !strcmp(argv[1], "--instance") && !strcmp(argv[3], "--complete"))
+		return instance_init(&cli->instance, argv[2]) < 0 ? CLI_USAGE
+								  : cli_run_complete(cli, argc - 4, argv + 4);
 	/* errors of the words before --json are JSON too */
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		cli->json |= strcmp(argv[i], "--json") == 0;
@@ -95,6 +101,16 @@ int cli_run(struct cli *cli, int argc, char **argv)
 		return CLI_OK;
 	}
 	return cli_call_run(cli, &line.call);
+}
+
+/* no command, at most the instance, and a person at both ends */
+static bool cli_wants_interactive(struct cli *cli, int argc, char **argv)
+{
+	if (!isatty(STDIN_FILENO) || !cli->out_terminal)
+		return false;
+	if (argc == 3 && !strcmp(argv[1], "--instance"))
+		return instance_init(&cli->instance, argv[2]) >= 0;
+	return argc == 1;
 }
 
 int cli_main(int argc, char **argv)
@@ -109,7 +125,7 @@ int cli_main(int argc, char **argv)
 	int status;
 
 	instance_init(&cli.instance, INSTANCE_DEFAULT);
-	status = cli_run(&cli, argc, argv);
+	status = cli_wants_interactive(&cli, argc, argv) ? cli_interactive(&cli) : cli_run(&cli, argc, argv);
 	cleanup_close(&cli.fd);
 	if (fflush(stdout) != 0 && status == CLI_OK) {
 		perror("sluice: standard output");

@@ -378,6 +378,51 @@ static const char sessions_answer[] =
 	" \"bytes_to_server\": 1023, \"bytes_to_client\": 1572864, \"inspected\": true,"
 	" \"sni\": \"a\\u001b[31mb\\u009b\\u202ec\\u00e4\\nx\"}]}";
 
+static void complete_line(struct run *run, const char *line, char *out, size_t size)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "--complete %s", line);
+	run_line(run, text);
+	snprintf(out, size, "%s", run->out);
+	for (char *c = out; *c; c++)
+		*c = *c == '\n' ? ' ' : *c;
+}
+
+/* a blank at the end: the next word is completed */
+static void test_i1_completion(void **state)
+{
+	static const struct {
+		const char *line, *answer, *words;
+	} table[] = {
+		{"sho", NULL, "show "},
+		{"c", NULL, "check commit clear certificate "},
+		{"show s", NULL, "status sessions servers segments "},
+		{"sh sess --", NULL, "--limit --server --client --json "},
+		{"show sessions --limit 5 --", NULL, "--server --client --json "},
+		{"debug np stats show npS", NULL, "npSslInspStats npSslInspProtocolStats "},
+		{"show sessions --server w",
+			"{\"ok\": true, \"servers\": [{\"name\": \"web\"}, {\"name\": \"mail\"}, {\"name\": \"www\"}]}",
+			"web www "},
+		{"clear sessions id 0", "{\"ok\": true, \"sessions\": [{\"id\": \"0a\"}, {\"id\": \"1b\"}]}", "0a "},
+		{"clear sessions client ",
+			"{\"ok\": true, \"sessions\": [{\"client_ip\": \"10.0.0.1\"}, {\"client_ip\": \"10.0.0.1\"}]}",
+			"10.0.0.1 "},
+		{"rollback ", "{\"ok\": true, \"versions\": [{\"version\": 12}]}", "12 --comment --json "},
+		{"clear sessions server ", NULL, ""}, /* no answer: no candidates, and no noise */
+		{"nonsense ", NULL, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_run_ struct run run = {.fake.answers = {table[i].answer}};
+		char words[256];
+
+		complete_line(&run, table[i].line, words, sizeof(words));
+		assert_string_equal(words, table[i].words);
+		assert_string_equal(run.err, "");
+	}
+}
+
 static const char counters_answer[] =
 	"{\"ok\": true, \"counters\": [{\"name\": \"wire_new_flows\", \"value\": 0, \"unit\": \"flows\"},"
 	"{\"name\": \"closed_server_refused\", \"value\": 3, \"unit\": \"sessions\"},"
@@ -719,6 +764,7 @@ int main(void)
 		cmocka_unit_test(test_f4_diff_asks_for_versions),
 		cmocka_unit_test(test_f4_rollback_is_signed),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_i1_completion),
 		cmocka_unit_test(test_i1_figures_say_what_they_mean),
 		cmocka_unit_test(test_h1_sessions),
 		cmocka_unit_test(test_g5_hostile_text_stays_text),

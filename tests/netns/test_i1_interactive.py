@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""I1: sluice as a person uses it, on a terminal: completion, help, history, pages; and the shell's completion."""
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import shlex
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+from lab.appliance import REPOSITORY
+
+pytestmark = pytest.mark.quick
+
+
+class Terminal:
+    """a program on a terminal of 24 lines of 80 characters"""
+
+    def __init__(self, *command, home):
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.environ.update(TERM="vt100", HOME=home)
+            os.execv(command[0], command)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.screen, self.status = "", None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        os.close(self.fd)
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, 9)
+            os.waitpid(self.pid, 0)
+
+    def type(self, text, until, timeout=8):
+        """types, and waits for what the program shows after it; what comes later is kept for the next"""
+        os.write(self.fd, text.encode())
+        end = time.monotonic() + timeout
+        while until not in self.screen:
+            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
+                raise TimeoutError("typed %r, %r did not come: %r" % (text, until, self.screen))
+            self.screen += os.read(self.fd, 65536).decode(errors="replace")
+        seen, found, self.screen = self.screen.partition(until)
+        return seen + found
+
+    def leave(self, text):
+        os.write(self.fd, text.encode())
+        with contextlib.suppress(OSError):
+            while os.read(self.fd, 65536):
+                pass
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.status
+
+
+def sluice(lab, home):
+    return Terminal(os.path.join(lab.appliance.bin_dir, "sluice"), "--instance", lab.topology.name, home=home)
+
+
+def test_i1_a_session_at_the_terminal(lab, tmp_path):
+    prompt = lab.topology.name + "> "
+    with sluice(lab, str(tmp_path)) as terminal:
+        terminal.type("", prompt)
+        assert "commit" in terminal.type("?", "version of this program")
+        terminal.type("", prompt)
+        terminal.type("sho\tserv\t\n", "web-rsa")
+        terminal.type("", prompt)
+        assert "not known" not in terminal.type("show counters --server w\t--json\n", '"sessions_new"')
+        terminal.type("q", prompt)
+        terminal.type("\x10\x10\n", "web-rsa")  # Ctrl-P twice: back in the history
+        terminal.type("", prompt)
+        terminal.type("shwo\n", "did you mean")
+        terminal.type("", prompt)
+        terminal.type("show counters\n", "-- more")  # longer than the screen
+        terminal.type("q", prompt)
+        assert terminal.leave("exit\n") == 0
+    history = tmp_path / ".sluice_history"
+    assert history.stat().st_mode & 0o777 == 0o600
+    with sluice(lab, str(tmp_path)) as terminal:
+        terminal.type("", prompt)
+        terminal.type("\x10\x10\n", "-- more")
+        terminal.type("q", prompt)
+        assert terminal.leave("\x15\x04") == 0  # the line is thrown away, Ctrl-D leaves
+
+
+def test_i1_bash_completes_words_and_names(lab):
+    def complete(*words):
+        script = "source %s/provisioning/sluice.bash-completion; COMP_WORDS=(%s); COMP_CWORD=%d; _sluice; printf '%%s\\n' \"${COMPREPLY[@]}\"" % (
+            shlex.quote(REPOSITORY), " ".join(shlex.quote(word) for word in words), len(words) - 1)
+        return subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    program = [os.path.join(lab.appliance.bin_dir, "sluice"), "--instance", lab.topology.name]
+    assert complete(*program, "sho") == ["show"]
+    assert complete(*program, "show", "sessions", "--server", "") == ["web", "raw"]
+    assert complete(*program, "clear", "sessions", "s") == ["server"]
+    assert complete(program[0], "di") == ["diff", "diagnose"]
