@@ -67,6 +67,8 @@ static void __attribute__((noreturn)) child_exec(enum role role, int control_fd,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	if (chdir("/") < 0)
+		_exit(120);
 	setsid(); /* a terminal's interrupt is for the supervisor, which ends the children in order */
 	if (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) < 0)
 		_exit(121);

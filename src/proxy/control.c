@@ -14,7 +14,7 @@
 #include "proxy/record.h"
 #include "proxy/worker.h"
 
-#define CONTROL_TIMEOUT_MS 100 /* for the rest of a frame that has begun; below the heartbeat's limit */
+#define CONTROL_START_MS 10000
 
 struct control_message {
 	json_t *json;
@@ -28,16 +28,6 @@ static void control_message_clear(struct control_message *message)
 	for (size_t i = 0; i < message->n_fds; i++)
 		if (message->fds[i] >= 0)
 			close(message->fds[i]);
-}
-
-static int control_receive(int fd, int timeout_ms, struct control_message *message)
-{
-	message->n_fds = IPC_FDS_MAX;
-	int r = ipc_recv(fd, timeout_ms, &message->json, message->fds, &message->n_fds);
-
-	if (r < 0)
-		message->n_fds = 0;
-	return r;
 }
 
 static int64_t control_int(const struct control_message *message, const char *key)
@@ -109,19 +99,17 @@ static int start_attach(struct worker *worker, struct control_message *message)
 	if (r < 0)
 		return r;
 	worker->cells = stats_cells(worker->stats, worker->slot);
-	/* the mappings own what they need of the rest; these two are used as descriptors */
+	/* the mappings own what they need of the rest */
 	worker->flow_map_fd = TAKE_FD(fds[START_FLOWS]);
-	TAKE_FD(fds[START_EVENTS_BELL]);
-	TAKE_FD(fds[START_EVENTS]);
 	return worker->cells ? 0 : -EINVAL;
 }
 
 int worker_start(struct worker *worker, int control_fd)
 {
-	_cleanup_(control_message_clear) struct control_message message = {0};
+	_cleanup_(control_message_clear) struct control_message message = {.n_fds = IPC_FDS_MAX};
 	const char *listen_ip;
 	char name[32];
-	int r = control_receive(control_fd, 10000, &message);
+	int r = ipc_recv(control_fd, CONTROL_START_MS, &message.json, message.fds, &message.n_fds);
 
 	if (r < 0)
 		return log_err_r(r, "no start message from the supervisor");
@@ -289,17 +277,20 @@ static void control_lost(struct worker *worker)
 	loop_remove(worker->loop, &worker->control);
 	close(worker->control_fd);
 	worker->control_fd = -1;
+	ipc_receiver_clear(&worker->receiver);
 	worker->headless_since_ns = loop_now_ns(worker->loop);
 }
 
 static void control_on_message(struct loop_source *source, uint32_t events)
 {
 	struct worker *worker = container_of(source, struct worker, control);
-	_cleanup_(control_message_clear) struct control_message message = {0};
+	_cleanup_(control_message_clear) struct control_message message = {.n_fds = IPC_FDS_MAX};
 	const char *name;
+	int r = ipc_receive(&worker->receiver, source->fd, &message.json, message.fds, &message.n_fds);
 
-	if (control_receive(source->fd, CONTROL_TIMEOUT_MS, &message) < 0) {
-		control_lost(worker);
+	if (r < 0) {
+		if (r != -EAGAIN)
+			control_lost(worker);
 		return;
 	}
 	name = json_string_value(json_object_get(message.json, "message"));

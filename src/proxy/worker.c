@@ -240,7 +240,9 @@ static void worker_free(struct worker *worker)
 {
 	for (size_t i = 0; i < WORKER_SNAPSHOTS; i++)
 		snapshot_unref(&worker->snapshots[i]);
-	event_ring_flush(worker->events);
+	ipc_receiver_clear(&worker->receiver);
+	if (worker->events)
+		event_ring_flush(worker->events);
 	inspect_scratch_free(&worker->scratch);
 	tls_runtime_free(&worker->tls);
 	event_ring_free(&worker->events);

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "dataplane/worker_cell.h"
 #include "events/event.h"
+#include "ipc/message.h"
 #include "proxy/leg.h"
 #include "proxy/session.h"
 #include "stats/session_table.h"
@@ -28,6 +29,7 @@ struct worker {
 	unsigned int descriptor_sessions; /* as many as RLIMIT_NOFILE allows */
 	uint64_t boot_id, sessions_made;
 	int control_fd; /* -1: headless */
+	struct ipc_receiver receiver;
 	struct loop_source control, listener, key_responses;
 	struct loop_timer heartbeat;
 	struct worker_cell *cell;

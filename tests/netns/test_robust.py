@@ -32,6 +32,7 @@ def test_children_have_the_descriptors_and_limits_of_their_role(lab):
         found = {number: _kind(target) for number, target in _descriptors(pid).items()}
         assert found[0] == "null" and found[3] == "socket", (role, found)
         assert set(found.values()) <= kinds[role.split()[0]], (role, _descriptors(pid))
+        assert os.readlink("/proc/%d/cwd" % pid) == "/", role
         with open("/proc/%d/environ" % pid, "rb") as environment:
             names = {line.split(b"=")[0] for line in environment.read().split(b"\0") if line}
         assert names <= {b"PATH", b"LC_ALL"} or _sanitized(lab), (role, names)
