@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/span.h"
@@ -135,6 +136,15 @@ size_t inspect_engine_filters(const struct inspect_engine *engine)
 	return engine->set.n;
 }
 
+/* monotonic, as coarse as the kernel's tick: rates and xbits count seconds */
+static uint64_t coarse_clock(void *data)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 int inspect_scratch_new(struct inspect_scratch **out)
 {
 	_cleanup_(inspect_scratch_free) struct inspect_scratch *scratch = calloc(1, sizeof(*scratch));
@@ -142,7 +152,12 @@ int inspect_scratch_new(struct inspect_scratch **out)
 
 	if (!scratch)
 		return -ENOMEM;
+	scratch->clock = coarse_clock;
 	r = regex_memory_new(&scratch->regex);
+	if (r == 0)
+		r = track_table_new(&scratch->rates);
+	if (r == 0)
+		r = track_table_new(&scratch->xbits);
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(scratch);
@@ -167,8 +182,16 @@ void inspect_scratch_free(struct inspect_scratch **scratch)
 		return;
 	hs_free_scratch((*scratch)->hs);
 	regex_memory_free(&(*scratch)->regex);
+	track_table_clear(&(*scratch)->rates);
+	track_table_clear(&(*scratch)->xbits);
 	free(*scratch);
 	*scratch = NULL;
+}
+
+void inspect_scratch_set_clock(struct inspect_scratch *scratch, uint64_t (*clock)(void *data), void *data)
+{
+	scratch->clock = clock;
+	scratch->clock_data = data;
 }
 
 const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch)

@@ -3,6 +3,7 @@
 /* Inside of an engine and of a worker's scratch. */
 #include "inspect/groups.h"
 #include "inspect/http.h"
+#include "inspect/rate.h"
 #include "inspect/regex.h"
 
 struct inspect_engine {
@@ -39,6 +40,9 @@ struct inspect_scratch {
 	hs_scratch_t *hs;
 	struct regex_memory *regex;
 	struct inspect_stats stats;
+	struct track_table rates, xbits;
+	uint64_t (*clock)(void *data); /* milliseconds */
+	void *clock_data;
 	size_t n_pieces, n_matches, n_waits;
 	struct wait waits[SCRATCH_WAITS]; /* those of the judgement going on, by index */
 	struct piece pieces[SCRATCH_PIECES];
@@ -46,3 +50,8 @@ struct inspect_scratch {
 	size_t arena_used;
 	uint8_t arena[SCRATCH_ARENA];
 };
+
+static inline uint64_t scratch_now(const struct inspect_scratch *scratch)
+{
+	return scratch->clock(scratch->clock_data);
+}

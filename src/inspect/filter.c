@@ -29,15 +29,26 @@ void filter_free(struct filter **filter)
 	*filter = NULL;
 }
 
+const char *const flowbit_commands[FLOWBIT_COMMANDS] = {
+	[FLOWBIT_SET] = "set",
+	[FLOWBIT_UNSET] = "unset",
+	[FLOWBIT_TOGGLE] = "toggle",
+	[FLOWBIT_ISSET] = "isset",
+	[FLOWBIT_ISNOTSET] = "isnotset",
+};
+
+static void note_command(enum flowbit_command command, bool *sets, bool *asks)
+{
+	*(command == FLOWBIT_ISSET || command == FLOWBIT_ISNOTSET ? asks : sets) = true;
+}
+
 int filter_flowbit_rank(const struct filter *filter)
 {
 	bool sets = false, asks = false;
 
-	for (unsigned int i = 0; i < filter->n_flowbits; i++) {
-		enum flowbit_command command = filter->flowbits[i].command;
-
-		asks |= command == FLOWBIT_ISSET || command == FLOWBIT_ISNOTSET;
-		sets |= command != FLOWBIT_ISSET && command != FLOWBIT_ISNOTSET;
-	}
+	for (unsigned int i = 0; i < filter->n_flowbits; i++)
+		note_command(filter->flowbits[i].command, &sets, &asks);
+	for (unsigned int i = 0; i < filter->n_xbits; i++)
+		note_command(filter->xbits[i].command, &sets, &asks);
 	return sets ? asks : 2 + asks;
 }

@@ -14,6 +14,7 @@
 #define FILTER_VARIABLES_MAX 8
 #define BYTE_DIGITS_MAX 23
 #define FILTER_FLOWBITS_MAX 8
+#define FILTER_XBITS_MAX 4
 
 struct regex; /* a compiled PCRE2 pattern (regex.h) */
 
@@ -88,11 +89,28 @@ struct condition {
 	};
 };
 
-enum flowbit_command { FLOWBIT_SET, FLOWBIT_UNSET, FLOWBIT_TOGGLE, FLOWBIT_ISSET, FLOWBIT_ISNOTSET };
+enum flowbit_command { FLOWBIT_SET, FLOWBIT_UNSET, FLOWBIT_TOGGLE, FLOWBIT_ISSET, FLOWBIT_ISNOTSET, FLOWBIT_COMMANDS };
+extern const char *const flowbit_commands[FLOWBIT_COMMANDS];
 struct flowbit {
 	enum flowbit_command command;
 	uint8_t n_bits; /* isset:a|b is true when any of them is */
 	uint16_t bits[4];
+};
+
+enum track_by { TRACK_BY_SOURCE, TRACK_BY_DESTINATION, TRACK_BY_PAIR, TRACK_BY_RULE };
+
+enum rate_type { RATE_NONE, RATE_LIMIT, RATE_THRESHOLD, RATE_BOTH, RATE_DETECTION };
+struct rate { /* threshold or detection_filter */
+	enum rate_type type;
+	enum track_by by;
+	uint32_t count, seconds;
+};
+
+struct xbit { /* a flowbit of a host or of a pair of hosts */
+	enum flowbit_command command;
+	enum track_by by;
+	uint32_t expire; /* seconds */
+	uint64_t name;   /* its hash */
 };
 
 struct filter {
@@ -108,6 +126,9 @@ struct filter {
 	bool streams;                 /* some condition looks at a growing buffer */
 	unsigned int n_flowbits;
 	struct flowbit flowbits[FILTER_FLOWBITS_MAX];
+	unsigned int n_xbits;
+	struct xbit xbits[FILTER_XBITS_MAX];
+	struct rate rate;
 	int fast;          /* the condition that finds candidates, -1: none can */
 	unsigned int line; /* in its source */
 };
@@ -115,7 +136,7 @@ struct filter {
 void filter_free(struct filter **filter);
 void condition_clear(struct condition *condition);
 
-/* orders filters so that those that set flowbits come before those that ask for them */
+/* orders filters so that those that set flowbits or xbits come before those that ask for them */
 int filter_flowbit_rank(const struct filter *filter);
 
 static inline bool filter_uses(const struct filter *filter, enum buffer_id buffer)

@@ -48,11 +48,16 @@ int inspect_scratch_new(struct inspect_scratch **out);
 /* makes the scratch large enough for one more engine; call after each load */
 int inspect_scratch_grow(struct inspect_scratch *scratch, const struct inspect_engine *engine);
 void inspect_scratch_free(struct inspect_scratch **scratch);
+/* The clock of threshold, detection_filter and xbits, in milliseconds; CLOCK_MONOTONIC unless set. Their tables belong
+ * to the scratch: every worker counts for itself. */
+void inspect_scratch_set_clock(struct inspect_scratch *scratch, uint64_t (*clock)(void *data), void *data);
 struct inspect_stats {            /* of the streams that used this scratch */
 	uint64_t confirm_limit;   /* evaluations given up at the engine's limits, counted as unmatched (B12) */
 	uint64_t http_anomaly;    /* messages from which on the stream was inspected as raw bytes */
 	uint64_t matches_dropped; /* more filters matched at one point than can be reported */
 	uint64_t engine_failed;   /* data that could not be inspected: out of memory, Hyperscan error */
+	uint64_t rate_suppressed; /* matches without a record for their filter's threshold or detection_filter */
+	uint64_t track_evicted;   /* counts and xbits that gave way to others before their time */
 };
 const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch);
 
@@ -81,7 +86,8 @@ struct inspect_stream_options {
 	uint16_t client_port, server_port; /* host byte order */
 	bool inspect_response;             /* B11 */
 	size_t body_hold_bytes;            /* B8: request body held until its verdict up to this many bytes */
-	/* called for every matching filter (once per filter and transaction) before inspect_data() returns */
+	/* called for every matching filter (once per filter and transaction) before inspect_data() returns; not where
+	 * noalert, threshold or detection_filter suppress the record, though such a filter may block all the same */
 	void (*on_hit)(void *owner, const struct inspect_hit *hit);
 	void *owner;
 };

@@ -82,52 +82,6 @@ static void show_head(struct judge *j)
 		stream_head_views(j->stream, j->dir, &j->views);
 }
 
-/* --- flowbits ---------------------------------------------------------------------------------------------------- */
-static bool flowbit_is_any(const struct inspect_stream *stream, const struct flowbit *flowbit)
-{
-	for (unsigned int i = 0; i < flowbit->n_bits; i++)
-		if (bit_is_set(stream->flowbits, flowbit->bits[i]))
-			return true;
-	return false;
-}
-
-static bool flowbits_admit(const struct inspect_stream *stream, const struct filter *filter)
-{
-	for (unsigned int i = 0; i < filter->n_flowbits; i++) {
-		const struct flowbit *flowbit = &filter->flowbits[i];
-
-		if (flowbit->command == FLOWBIT_ISSET && !flowbit_is_any(stream, flowbit))
-			return false;
-		if (flowbit->command == FLOWBIT_ISNOTSET && flowbit_is_any(stream, flowbit))
-			return false;
-	}
-	return true;
-}
-
-static void flowbit_change(struct inspect_stream *stream, enum flowbit_command command, uint16_t bit)
-{
-	size_t words = (stream->engine->set.flowbits.n + 63) / 64;
-
-	if (!stream->flowbits)
-		stream->flowbits = calloc(words, sizeof(uint64_t));
-	if (!stream->flowbits)
-		stream->scratch->stats.engine_failed++;
-	else if (command == FLOWBIT_SET || (command == FLOWBIT_TOGGLE && !bit_is_set(stream->flowbits, bit)))
-		bit_set(stream->flowbits, bit);
-	else
-		bit_clear(stream->flowbits, bit);
-}
-
-static void flowbits_apply(struct inspect_stream *stream, const struct filter *filter)
-{
-	for (unsigned int i = 0; i < filter->n_flowbits; i++) {
-		const struct flowbit *flowbit = &filter->flowbits[i];
-
-		for (unsigned int b = 0; b < flowbit->n_bits && flowbit->command <= FLOWBIT_TOGGLE; b++)
-			flowbit_change(stream, flowbit->command, flowbit->bits[b]);
-	}
-}
-
 /* --- evaluation -------------------------------------------------------------------------------------------------- */
 static bool evaluate(struct judge *j, const struct filter *filter)
 {
@@ -184,8 +138,8 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 	struct inspect_scratch *scratch = j->stream->scratch;
 
 	decide(j, filter, index);
-	flowbits_apply(j->stream, filter);
-	if (filter->silent)
+	state_change(j->stream, j->dir, filter);
+	if (filter->silent && filter->facts.action == INSPECT_NOTIFY)
 		return;
 	if (scratch->n_matches == SCRATCH_MATCHES) {
 		scratch->stats.matches_dropped++;
@@ -242,7 +196,7 @@ static void try_filter(struct judge *j, uint32_t index)
 		return;
 	if (filter->http && j->stream->options.service != INSPECT_HTTP)
 		return;
-	if (bit_is_set(*hit_bits(j, filter), index) || !flowbits_admit(j->stream, filter))
+	if (bit_is_set(*hit_bits(j, filter), index) || !state_admits(j->stream, j->dir, filter))
 		return;
 	wait = find_wait(j, index);
 	if (wait && !wait_is_over(wait, filter, j->half, &j->views)) {
@@ -321,6 +275,35 @@ static void block(struct judge *j, const struct match *match)
 		j->half->release = MAX(j->half->release, match->end - 1);
 }
 
+static void tell_hit(struct judge *j, const struct match *match, const struct inspect_http_facts *http)
+{
+	const struct inspect_stream_options *options = &j->stream->options;
+	struct inspect_hit hit = {
+		.filter = &match->filter->facts,
+		.dir = j->dir,
+		.offset = match->end ? match->end - 1 : 0,
+		.http = http,
+	};
+
+	if (options->on_hit)
+		options->on_hit(options->owner, &hit);
+}
+
+/* counted in the order of the matches, and none after a block: so that no count depends on how calls cut the bytes */
+static enum rate_result rate_of(struct judge *j, const struct filter *filter)
+{
+	struct inspect_scratch *scratch = j->stream->scratch;
+	uint64_t id = (uint64_t)filter->facts.generator << 32 | filter->facts.sid;
+	struct track_key key = track_key_of(id, filter->rate.by, &j->stream->options, j->dir);
+	enum rate_result result = RATE_REPORT;
+
+	if (filter->rate.type != RATE_NONE)
+		result = rate_count(&scratch->rates, &filter->rate, &key, scratch_now(scratch));
+	scratch->stats.rate_suppressed += result != RATE_REPORT;
+	scratch->stats.track_evicted = scratch->rates.evicted + scratch->xbits.evicted;
+	return result;
+}
+
 static void report(struct judge *j)
 {
 	struct inspect_scratch *scratch = j->stream->scratch;
@@ -330,16 +313,11 @@ static void report(struct judge *j)
 	qsort(scratch->matches, scratch->n_matches, sizeof(*scratch->matches), match_compare);
 	for (size_t i = 0; i < scratch->n_matches && !j->stream->block; i++) {
 		const struct match *match = &scratch->matches[i];
-		struct inspect_hit hit = {
-			.filter = &match->filter->facts,
-			.dir = j->dir,
-			.offset = match->end ? match->end - 1 : 0,
-			.http = http ? &facts : NULL,
-		};
+		enum rate_result rate = rate_of(j, match->filter);
 
-		if (j->stream->options.on_hit)
-			j->stream->options.on_hit(j->stream->options.owner, &hit);
-		if (match->filter->facts.action != INSPECT_NOTIFY)
+		if (rate == RATE_REPORT && !match->filter->silent)
+			tell_hit(j, match, http ? &facts : NULL);
+		if (rate != RATE_GATED && match->filter->facts.action != INSPECT_NOTIFY)
 			block(j, match);
 	}
 	scratch->n_matches = 0;

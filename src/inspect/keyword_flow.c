@@ -85,8 +85,6 @@ static int flowbit_list(struct parser *p, struct flowbit *flowbit, char *text)
 
 int keyword_flowbits(struct parser *p, char *value)
 {
-	static const char *const commands[] = {
-		"set", "unset", "toggle", "isset", "isnotset"}; /* enum flowbit_command */
 	char *command, *name, *rest = value;
 	struct flowbit *flowbit;
 
@@ -99,8 +97,8 @@ int keyword_flowbits(struct parser *p, char *value)
 	if (!filter_lex_item(&rest, &name) || rest)
 		return parser_fail(p, "flowbits is not \"command,name\"");
 	flowbit = &p->filter->flowbits[p->filter->n_flowbits];
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(command, commands[i]))
+	for (size_t i = 0; i < FLOWBIT_COMMANDS; i++) {
+		if (strcmp(command, flowbit_commands[i]))
 			continue;
 		flowbit->command = (enum flowbit_command)i;
 		p->filter->n_flowbits++;

@@ -53,3 +53,4 @@ keyword_fn keyword_content, keyword_uricontent, keyword_nocase, keyword_depth, k
 keyword_fn keyword_pcre, keyword_isdataat, keyword_bsize, keyword_urilen;
 keyword_fn keyword_byte_test, keyword_byte_jump, keyword_byte_extract;
 keyword_fn keyword_flow, keyword_flowbits, keyword_noalert;
+keyword_fn keyword_threshold, keyword_detection_filter, keyword_xbits;

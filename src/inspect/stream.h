@@ -103,6 +103,12 @@ void stream_release(struct inspect_stream *stream, enum inspect_dir dir);
 /* the head buffers of the current message, in the scratch's arena */
 void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, struct views *out);
 
+/* --- state.c ----------------------------------------------------------------------------------------------------- */
+/* Do the flowbits and xbits that the filter asks for stand as it wants? */
+bool state_admits(const struct inspect_stream *stream, enum inspect_dir dir, const struct filter *filter);
+/* changes those that it sets, having matched */
+void state_change(struct inspect_stream *stream, enum inspect_dir dir, const struct filter *filter);
+
 /* --- waits.c -------------------------------------------------------------------------------------------------------
  */
 /* notes what the filter, unmatched on these views, waits for; a filter without a note is evaluated every time */

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+sluice_unit_test(test_inspect_track inspect)
 sluice_unit_test(test_inspect_keywords inspect)
 sluice_unit_test(test_inspect_stream inspect)
 sluice_unit_test(test_inspect_filter inspect)
 sluice_unit_test(test_inspect_http inspect)
+
+# inspect-report DIR [MIN_PERCENT]: how much of a folder of rule files loads
+add_executable(inspect-report ${CMAKE_SOURCE_DIR}/tests/check/inspect_report.c)
+target_link_libraries(inspect-report PRIVATE sluice_inspect)
+set_target_properties(inspect-report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME inspect_report_of_a_folder COMMAND inspect-report ${CMAKE_SOURCE_DIR}/tests/check/rules 100)
+set_tests_properties(inspect_report_of_a_folder PROPERTIES PASS_REGULAR_EXPRESSION "all: 2 of 3 load")
