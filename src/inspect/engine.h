@@ -14,12 +14,14 @@ struct inspect_engine {
 };
 
 #define SCRATCH_ARENA (5 * HTTP_HEAD_MAX) /* the normalised buffers of one head */
-#define SCRATCH_PIECES 64
+#define SCRATCH_PIECES 1024
 #define SCRATCH_MATCHES 256
 
-struct piece { /* a run of body bytes within the bytes of the current call */
-	uint64_t stream, body;
-	size_t len;
+#define SCRATCH_DECODED 16384
+
+struct piece {                 /* a run of body bytes within the bytes of the current call */
+	uint64_t stream, body; /* where it is in the stream, and in the body as it is inspected */
+	size_t len, decoded;   /* its length in either; len is 1 where it is encoded */
 };
 
 struct match {
@@ -49,6 +51,7 @@ struct inspect_scratch {
 	struct match matches[SCRATCH_MATCHES];
 	size_t arena_used;
 	uint8_t arena[SCRATCH_ARENA];
+	uint8_t decoded[SCRATCH_DECODED];
 };
 
 static inline uint64_t scratch_now(const struct inspect_scratch *scratch)

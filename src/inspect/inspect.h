@@ -57,6 +57,8 @@ struct inspect_stats {            /* of the streams that used this scratch */
 	uint64_t matches_dropped; /* more filters matched at one point than can be reported */
 	uint64_t engine_failed;   /* data that could not be inspected: out of memory, Hyperscan error */
 	uint64_t rate_suppressed; /* matches without a record for their filter's threshold or detection_filter */
+	uint64_t decode_limit;    /* encoded bodies whose rest was not inspected: a decompression bomb's signs */
+	uint64_t decode_failed;   /* the same for a broken coding, or one that is not known: inspected as it came */
 	uint64_t track_evicted;   /* counts and xbits that gave way to others before their time */
 };
 const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch);

@@ -7,6 +7,7 @@
 #include "inspect/stream.h"
 
 #define EFFORT_PER_BYTE 4096ull
+#define EFFORT_DECODED 8
 #define EFFORT_MAX (64ull * CONFIRM_EFFORT)
 #define HEAD_BUFFERS ((1u << BUFFER_REQUEST_BODY) - 1) /* buffers.def lists the growing ones last */
 
@@ -40,6 +41,12 @@ void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, stru
 }
 
 /* --- views of the growing buffers -------------------------------------------------------------------------------- */
+/* body bytes up to and with the first bytes of the piece */
+static uint64_t piece_length_at(const struct piece *piece, uint64_t bytes)
+{
+	return piece->body + (bytes < piece->len ? bytes : piece->decoded);
+}
+
 /* body bytes that came before stream offset limit, limit lying within what the pieces cover */
 static uint64_t body_length_at(const struct judge *j, uint64_t limit)
 {
@@ -47,7 +54,7 @@ static uint64_t body_length_at(const struct judge *j, uint64_t limit)
 	uint64_t length = scratch->n_pieces ? scratch->pieces[0].body : j->half->body_len;
 
 	for (size_t i = 0; i < scratch->n_pieces && scratch->pieces[i].stream < limit; i++)
-		length = scratch->pieces[i].body + MIN(scratch->pieces[i].len, limit - scratch->pieces[i].stream);
+		length = piece_length_at(&scratch->pieces[i], limit - scratch->pieces[i].stream);
 	return length;
 }
 
@@ -348,10 +355,13 @@ static void rotate_candidates(struct judge *j)
 		}
 }
 
-/* What evaluations may cost grows with the bytes, so that a peer who sends them one at a time gains nothing. */
+/* What evaluations may cost grows with the bytes, so that a peer who sends them one at a time gains nothing; with
+ * decoded ones more slowly, since a peer makes those for a fraction of their number. */
 static void grant_effort(struct half *half)
 {
-	uint64_t earned = MIN(half->offset - half->judged, EFFORT_MAX / EFFORT_PER_BYTE) * EFFORT_PER_BYTE;
+	uint64_t body = half->body_window.base + half->body_window.len;
+	uint64_t bytes = MAX(half->offset - half->judged, (body - half->judged_body) / EFFORT_DECODED);
+	uint64_t earned = MIN(bytes, EFFORT_MAX / EFFORT_PER_BYTE) * EFFORT_PER_BYTE;
 
 	half->effort = MIN(half->effort + earned, EFFORT_MAX);
 }

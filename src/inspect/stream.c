@@ -56,6 +56,7 @@ static void half_clear(struct half *half)
 {
 	window_reset(&half->raw);
 	window_reset(&half->body_window);
+	decoder_free(&half->decoder);
 	free(half->head);
 	free(half->candidates);
 	free(half->older);
@@ -127,6 +128,7 @@ void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
 
 	window_reset(&half->raw);
 	window_reset(&half->body_window);
+	decoder_free(&half->decoder);
 	clear_bits(&half->candidates);
 	clear_bits(&half->older);
 	clear_bits(&half->hits);
@@ -168,6 +170,7 @@ void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir)
 	half->transaction = NULL;
 	half->head_len = half->head_size = half->head_scanned = 0;
 	window_reset(&half->body_window);
+	decoder_free(&half->decoder);
 	take_raw(stream, dir, SPAN(head, head_len));
 }
 
@@ -259,7 +262,7 @@ size_t inspect_stream_memory(const struct inspect_stream *stream)
 		const struct half *half = &stream->half[dir];
 
 		total += half->n_waits * sizeof(*half->waits) + half->head_size + window_memory(&half->raw) +
-			 window_memory(&half->body_window);
+			 window_memory(&half->body_window) + decoder_memory(half->decoder);
 		total += bits * (!!half->candidates + !!half->older + !!half->hits + !!half->raw_hits);
 	}
 	TAILQ_FOREACH (t, &stream->transactions, link)

@@ -4,6 +4,7 @@
  * stream_http.c (messages) and judge.c (verdicts). */
 #include <sys/queue.h>
 
+#include "inspect/decode.h"
 #include "inspect/engine.h"
 #include "inspect/http_views.h"
 #include "inspect/window.h"
@@ -39,7 +40,9 @@ struct half { /* one direction */
 	uint8_t *head;   /* of the current message, as far as received */
 	size_t head_len, head_size, head_scanned;
 	struct http_body body;
-	uint64_t body_len;
+	uint64_t body_len;       /* as inspected: decoded */
+	struct decoder *decoder; /* of the body in flight, NULL: not encoded */
+	struct decode_budget decode_budget;
 	struct window raw, body_window;
 	struct transaction *transaction; /* that of the current message */
 	/* bits by filter index, NULL until the first is set */
@@ -88,6 +91,12 @@ void stream_take_head(struct inspect_stream *stream, enum inspect_dir dir, struc
 void stream_take_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *in);
 void stream_end_body(struct inspect_stream *stream, enum inspect_dir dir);
 void transactions_clear(struct inspect_stream *stream);
+
+/* --- stream_body.c ----------------------------------------------------------------------------------------------- */
+/* the body that begins has these codings */
+void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, const struct decode_codings *codings);
+/* walks the framing of part until the message ends, part does, or the notes of pieces are full */
+enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *part);
 
 /* --- judge.c ----------------------------------------------------------------------------------------------------- */
 struct judgement {

@@ -177,7 +177,8 @@ static void enter_tunnel(struct inspect_stream *stream, enum inspect_dir dir)
 }
 
 /* after the head was judged: what follows it */
-static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, const struct http_body *body, bool hold)
+static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, const struct http_body *body, bool hold,
+	const struct decode_codings *codings)
 {
 	struct half *half = &stream->half[dir];
 
@@ -195,6 +196,8 @@ static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, con
 		enter_tunnel(stream, dir);
 	else if (body->kind == HTTP_BODY_BAD)
 		anomaly(stream, dir);
+	else
+		stream_begin_decoding(stream, dir, codings);
 }
 
 static void judge_head(struct inspect_stream *stream, enum inspect_dir dir, const struct http_head *head,
@@ -224,6 +227,7 @@ static void request_head_complete(struct inspect_stream *stream)
 	struct half *half = &stream->half[INSPECT_TO_SERVER];
 	struct http_head head;
 	struct http_body body;
+	struct decode_codings codings;
 	struct span bytes;
 
 	if (http_request_parse(SPAN(half->head, half->head_len), &head) < 0 || transaction_new(stream) < 0) {
@@ -232,8 +236,9 @@ static void request_head_complete(struct inspect_stream *stream)
 	}
 	bytes = SPAN(half->transaction->head, half->transaction->head_len);
 	http_request_body(&head, &body);
+	decode_codings_read(&head, &codings);
 	judge_head(stream, INSPECT_TO_SERVER, &head, bytes, &body);
-	head_follow(stream, INSPECT_TO_SERVER, &body, holds_body(stream, INSPECT_TO_SERVER, &head, &body));
+	head_follow(stream, INSPECT_TO_SERVER, &body, holds_body(stream, INSPECT_TO_SERVER, &head, &body), &codings);
 }
 
 static void response_head_complete(struct inspect_stream *stream)
@@ -241,6 +246,7 @@ static void response_head_complete(struct inspect_stream *stream)
 	struct half *half = &stream->half[INSPECT_TO_CLIENT];
 	struct http_head head, request = {0};
 	struct http_body body;
+	struct decode_codings codings;
 
 	if (http_response_parse(SPAN(half->head, half->head_len), &head) < 0) {
 		head_give_up(stream, INSPECT_TO_CLIENT);
@@ -250,8 +256,9 @@ static void response_head_complete(struct inspect_stream *stream)
 	if (half->transaction)
 		http_request_parse(SPAN(half->transaction->head, half->transaction->head_len), &request);
 	http_response_body(&head, request.method, &body);
+	decode_codings_read(&head, &codings);
 	judge_head(stream, INSPECT_TO_CLIENT, &head, SPAN(half->head, half->head_len), &body);
-	head_follow(stream, INSPECT_TO_CLIENT, &body, false);
+	head_follow(stream, INSPECT_TO_CLIENT, &body, false, &codings);
 }
 
 /* a response to nothing that was understood as a request */
@@ -285,35 +292,6 @@ void stream_take_head(struct inspect_stream *stream, enum inspect_dir dir, struc
 }
 
 /* --- bodies ------------------------------------------------------------------------------------------------------ */
-static void note_piece(struct inspect_stream *stream, const struct half *half, struct span piece, uint64_t at)
-{
-	struct inspect_scratch *scratch = stream->scratch;
-
-	if (!half->holding && half->scan)
-		scratch->pieces[scratch->n_pieces++] = (struct piece){at, half->body_len, piece.len};
-}
-
-/* walks the framing of part until the message ends, part does, or the notes of pieces are full */
-static enum http_body_result walk_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *part)
-{
-	struct half *half = &stream->half[dir];
-	const uint8_t *start = part->data;
-	enum http_body_result result;
-
-	do {
-		struct span piece = {0};
-
-		result = http_body_take(&half->body, part, &piece);
-		if (!piece.len)
-			continue;
-		note_piece(stream, half, piece, half->offset + (uint64_t)(piece.data - start));
-		stream_feed_body(stream, dir, piece);
-	} while (result == HTTP_BODY_PIECE && stream->scratch->n_pieces < SCRATCH_PIECES);
-	stream_feed_raw(stream, dir, SPAN(start, (size_t)(part->data - start)));
-	half->offset += (uint64_t)(part->data - start);
-	return result;
-}
-
 void stream_end_body(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct judgement judgement = {.complete = true};
@@ -360,7 +338,7 @@ void stream_take_body(struct inspect_stream *stream, enum inspect_dir dir, struc
 
 	if (half->holding)
 		part.len = (size_t)MIN(part.len, half->hold_left);
-	result = walk_body(stream, dir, &part);
+	result = stream_walk_body(stream, dir, &part);
 	taken = (size_t)(part.data - in->data);
 	span_skip(in, taken);
 	half->hold_left -= half->holding ? taken : 0;
