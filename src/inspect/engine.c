@@ -70,6 +70,8 @@ static void note_interests(struct inspect_engine *engine)
 			engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW);
 			engine->looks_at_body[dir] |= filter_uses(f, body);
 			engine->looks_at_head[dir] |= f->http;
+			engine->blocks |= f->facts.action != INSPECT_NOTIFY;
+			engine->blocks_body[dir] |= f->facts.action != INSPECT_NOTIFY && filter_uses(f, body);
 		}
 	}
 }

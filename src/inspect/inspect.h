@@ -59,6 +59,8 @@ struct inspect_stats {            /* of the streams that used this scratch */
 	uint64_t rate_suppressed; /* matches without a record for their filter's threshold or detection_filter */
 	uint64_t decode_limit;    /* encoded bodies whose rest was not inspected: a decompression bomb's signs */
 	uint64_t decode_failed;   /* the same for a broken coding, or one that is not known: inspected as it came */
+	uint64_t limit_streams;   /* streams in which a limit kept anything from being judged */
+	uint64_t limit_blocked;   /* those of them that on_limit ended */
 	uint64_t track_evicted;   /* counts and xbits that gave way to others before their time */
 };
 const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch);
@@ -82,12 +84,17 @@ struct inspect_hit {
 	const struct inspect_http_facts *http; /* NULL outside HTTP */
 };
 
+/* B12: what to do when a limit keeps a filter that blocks from being judged: too costly an evaluation, too many matches
+ * at once, a decompression bomb, no memory. Counted and told in the verdict either way. */
+enum inspect_on_limit { INSPECT_LIMIT_BYPASS, INSPECT_LIMIT_BLOCK };
+
 struct inspect_stream_options {
 	enum inspect_service service;
 	uint32_t client_ip, server_ip;     /* network byte order, for the rules' headers and logs */
 	uint16_t client_port, server_port; /* host byte order */
 	bool inspect_response;             /* B11 */
-	size_t body_hold_bytes;            /* B8: request body held until its verdict up to this many bytes */
+	enum inspect_on_limit on_limit;
+	size_t body_hold_bytes; /* B8: request body held until its verdict up to this many bytes */
 	/* called for every matching filter (once per filter and transaction) before inspect_data() returns; not where
 	 * noalert, threshold or detection_filter suppress the record, though such a filter may block all the same */
 	void (*on_hit)(void *owner, const struct inspect_hit *hit);
@@ -102,7 +109,9 @@ struct inspect_verdict {
 	/* stream offset up to which bytes of this direction may be sent on; the rest must be held by the caller until
 	 * a later call raises it. Never decreases. A request head is held until its verdict. */
 	uint64_t release;
-	const struct inspect_filter *block; /* not NULL: end the session; nothing past release is ever sent */
+	/* not NULL: end the session; nothing past release is ever sent. A filter with sid 0 stands for on_limit. */
+	const struct inspect_filter *block;
+	bool limited; /* a limit has kept something in this stream from being judged (B12) */
 };
 /* The next bytes of a direction, in order. data may be cut anywhere: the verdict does not depend on the cuts. */
 void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uint8_t *data, size_t len,

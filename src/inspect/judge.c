@@ -150,15 +150,17 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 		return;
 	if (scratch->n_matches == SCRATCH_MATCHES) {
 		scratch->stats.matches_dropped++;
+		stream_hit_limit(j->stream, filter->facts.action != INSPECT_NOTIFY);
 		return;
 	}
 	scratch->matches[scratch->n_matches++] = (struct match){filter, index, match_end(j, filter)};
 }
 
 /* given up: no candidate any more until its pattern is found again */
-static void give_up(struct judge *j, uint32_t index)
+static void give_up(struct judge *j, const struct filter *filter, uint32_t index)
 {
 	j->stream->scratch->stats.confirm_limit++;
+	stream_hit_limit(j->stream, filter->facts.action != INSPECT_NOTIFY);
 	if (j->half->candidates)
 		bit_clear(j->half->candidates, index);
 	if (j->half->older)
@@ -178,7 +180,7 @@ static void try_now(struct judge *j, const struct filter *filter, uint32_t index
 		decide(j, filter, index);
 		break;
 	case CONFIRM_LIMIT:
-		give_up(j, index);
+		give_up(j, filter, index);
 		break;
 	}
 }
@@ -311,11 +313,25 @@ static enum rate_result rate_of(struct judge *j, const struct filter *filter)
 	return result;
 }
 
+/* B12: what could not be judged might have been what had to be blocked */
+static void block_for_limit(struct judge *j, const struct inspect_http_facts *http)
+{
+	static const struct filter limit = {.facts = {.name = "limit of the inspection engine",
+						    .category = "",
+						    .severity = 2,
+						    .action = INSPECT_BLOCK}};
+	struct match match = {&limit, 0, j->half->offset};
+
+	j->stream->scratch->stats.limit_blocked++;
+	j->stream->block = &limit.facts;
+	tell_hit(j, &match, http);
+}
+
 static void report(struct judge *j)
 {
 	struct inspect_scratch *scratch = j->stream->scratch;
 	struct inspect_http_facts facts;
-	bool http = scratch->n_matches && read_facts(j, &facts);
+	bool http = (scratch->n_matches || j->stream->limit_blocks) && read_facts(j, &facts);
 
 	qsort(scratch->matches, scratch->n_matches, sizeof(*scratch->matches), match_compare);
 	for (size_t i = 0; i < scratch->n_matches && !j->stream->block; i++) {
@@ -328,6 +344,8 @@ static void report(struct judge *j)
 			block(j, match);
 	}
 	scratch->n_matches = 0;
+	if (j->stream->limit_blocks && !j->stream->block)
+		block_for_limit(j, http ? &facts : NULL);
 }
 
 /* While a window slides, candidates of two stretches ago have lost the bytes that made them so, unless a head did. */

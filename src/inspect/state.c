@@ -20,7 +20,7 @@ static void flowbit_change(struct inspect_stream *stream, enum flowbit_command c
 	if (!stream->flowbits)
 		stream->flowbits = calloc(words, sizeof(uint64_t));
 	if (!stream->flowbits)
-		stream->scratch->stats.engine_failed++;
+		stream_fail(stream);
 	else if (command == FLOWBIT_SET || (command == FLOWBIT_TOGGLE && !bit_is_set(stream->flowbits, bit)))
 		bit_set(stream->flowbits, bit);
 	else

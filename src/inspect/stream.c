@@ -13,12 +13,25 @@ static enum buffer_id body_buffer(enum inspect_dir dir)
 	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
 }
 
+void stream_hit_limit(struct inspect_stream *stream, bool blocks)
+{
+	stream->scratch->stats.limit_streams += !stream->limited;
+	stream->limited = true;
+	stream->limit_blocks |= blocks && stream->options.on_limit == INSPECT_LIMIT_BLOCK;
+}
+
+void stream_fail(struct inspect_stream *stream)
+{
+	stream->scratch->stats.engine_failed++;
+	stream_hit_limit(stream, stream->engine->blocks);
+}
+
 uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits)
 {
 	if (!*bits)
 		*bits = calloc(stream_words(stream) + 1, sizeof(**bits));
 	if (!*bits)
-		stream->scratch->stats.engine_failed++;
+		stream_fail(stream);
 	return *bits;
 }
 
@@ -84,7 +97,7 @@ static void feed(struct inspect_stream *stream, enum inspect_dir dir, enum buffe
 	uint64_t *candidates = stream_bits(stream, &stream->half[dir].candidates);
 
 	if (candidates && window_feed(window, group, stream->scratch, bytes, candidates) < 0)
-		stream->scratch->stats.engine_failed++;
+		stream_fail(stream);
 }
 
 void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
@@ -113,7 +126,7 @@ void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir)
 	if (candidates &&
 		(window_end(&half->raw, groups[BUFFER_RAW], stream->scratch, candidates) < 0 ||
 			window_end(&half->body_window, groups[body_buffer(dir)], stream->scratch, candidates) < 0))
-		stream->scratch->stats.engine_failed++;
+		stream_fail(stream);
 }
 
 static void clear_bits(uint64_t **bits)
@@ -215,6 +228,7 @@ static void tell(const struct inspect_stream *stream, enum inspect_dir dir, stru
 {
 	out->release = stream->half[dir].release;
 	out->block = stream->block;
+	out->limited = stream->limited;
 }
 
 void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uint8_t *data, size_t len,

@@ -65,6 +65,8 @@ struct inspect_stream {
 	size_t n_transactions;
 	uint64_t *flowbits;
 	const struct inspect_filter *block;
+	bool limited;      /* something could not be judged */
+	bool limit_blocks; /* for which the session is to end at the next judgement */
 };
 
 static inline size_t stream_words(const struct inspect_stream *stream)
@@ -74,6 +76,11 @@ static inline size_t stream_words(const struct inspect_stream *stream)
 
 /* the bits, allocated; NULL when memory has run out (counted) */
 uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits);
+
+/* a limit kept something from being judged; blocks: by which something might have been missed that blocks */
+void stream_hit_limit(struct inspect_stream *stream, bool blocks);
+/* out of memory, or Hyperscan failed (counted) */
+void stream_fail(struct inspect_stream *stream);
 
 /* --- stream.c ---------------------------------------------------------------------------------------------------- */
 /* raw payload and body bytes: scanned for candidates and kept in their windows */

@@ -13,7 +13,7 @@ void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, 
 		return;
 	stream->scratch->stats.decode_failed += codings->unknown;
 	if (codings->n && decoder_new(&half->decoder, codings, &half->decode_budget) < 0)
-		stream->scratch->stats.engine_failed++;
+		stream_fail(stream);
 }
 
 static void note_piece(struct inspect_stream *stream, const struct half *half, uint64_t at, size_t len, uint64_t body)
@@ -38,7 +38,10 @@ static void decode_byte(struct inspect_stream *stream, enum inspect_dir dir, str
 		result = decoder_run(decoder, &byte, scratch->decoded, sizeof(scratch->decoded), &n);
 		stream_feed_body(stream, dir, SPAN(scratch->decoded, n));
 	}
-	scratch->stats.decode_limit += result == DECODE_LIMIT;
+	if (result == DECODE_LIMIT) {
+		scratch->stats.decode_limit++;
+		stream_hit_limit(stream, stream->engine->blocks_body[dir]);
+	}
 	scratch->stats.decode_failed += result == DECODE_FAILED;
 }
 

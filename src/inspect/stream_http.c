@@ -126,7 +126,7 @@ static void scan_head(struct inspect_stream *stream, enum inspect_dir dir, const
 
 		if (group && views->view[buffer].present &&
 			group_scan(group, stream->scratch, views->view[buffer].bytes, candidates) < 0)
-			stream->scratch->stats.engine_failed++;
+			stream_fail(stream);
 	}
 }
 

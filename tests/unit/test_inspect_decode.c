@@ -282,6 +282,39 @@ static void test_c4_bombs_are_bounded(void **state)
 	free(zeros);
 }
 
+/* B12: with on_limit block a bomb ends the session, where a filter that blocks looks at such bodies */
+static void test_b12_bomb(void **state)
+{
+	uint8_t *zeros = calloc(1, BOMB_BYTES);
+	struct bytes body, in;
+
+	assert_non_null(zeros);
+	body = encode(SPAN(zeros, BOMB_BYTES), GZIP);
+	in = message(INSPECT_TO_CLIENT, "Content-Encoding: gzip\r\n", body, false);
+	for (int blocks = 0; blocks <= 1; blocks++) {
+		struct rig rig;
+		uint64_t release = 0;
+
+		rig_open(&rig,
+			blocks ? "drop http any any -> any any (flow:to_client; file.data; content:\"evil\"; sid:1;)\n"
+			       : find_rules);
+		rig.options.on_limit = INSPECT_LIMIT_BLOCK;
+		for (uint32_t seed = 1; seed < 4; seed++) {
+			rig_stream(&rig);
+			give(&rig, INSPECT_TO_CLIENT, in, seed * 20);
+			assert_int_equal(rig.verdict[1].block != NULL, blocks);
+			assert_true(rig.verdict[1].limited);
+			assert_true(blocks == (rig.verdict[1].release < in.len));
+			release = rig.verdict[1].release;
+		}
+		assert_true(release);
+		rig_close(&rig);
+	}
+	free(zeros);
+	free(body.data);
+	free(in.data);
+}
+
 /* much that decodes from little, below the limits: judged on the way, in the same places whatever the cuts */
 static void test_c2_large_decoded_body(void **state)
 {
@@ -339,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_b8_block_in_an_encoded_body),
 		cmocka_unit_test(test_c4_gzip_members),
 		cmocka_unit_test(test_c4_bombs_are_bounded),
+		cmocka_unit_test(test_b12_bomb),
 		cmocka_unit_test(test_c2_large_decoded_body),
 		cmocka_unit_test(test_c4_broken_codings_are_counted),
 	};

@@ -381,6 +381,45 @@ static void test_c2_hostile_regex_is_bounded(void **state)
 	rig_close(&rig);
 }
 
+/* B12: an evaluation that is given up lets the session pass, or ends it where the filter would have */
+static void test_b12_engine_limit(void **state)
+{
+	static const struct {
+		const char *action;
+		enum inspect_on_limit on_limit;
+		bool blocked;
+	} cases[] = {{"alert", INSPECT_LIMIT_BYPASS, false}, {"alert", INSPECT_LIMIT_BLOCK, false},
+		{"drop", INSPECT_LIMIT_BYPASS, false}, {"drop", INSPECT_LIMIT_BLOCK, true}};
+	static char body[4000];
+
+	memset(body, '1', sizeof(body));
+	memcpy(body + sizeof(body) - 2, "-z", 2); /* or PCRE2 sees at once that there is no z */
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t head = strlen(POST(4000));
+		char rule[256];
+		struct rig rig;
+
+		snprintf(rule, sizeof(rule),
+			"%s http any any -> any any (flow:to_server; http.request_body; content:\"11\"; "
+			"pcre:\"/(1+)+z/\"; sid:1;)\n",
+			cases[i].action);
+		rig_open(&rig, rule);
+		rig.options.on_limit = cases[i].on_limit;
+		rig.options.body_hold_bytes = 0;
+		rig_stream(&rig);
+		rig_text(&rig, INSPECT_TO_SERVER, POST(4000));
+		assert_false(rig.verdict[0].limited);
+		rig_data(&rig, INSPECT_TO_SERVER, body, sizeof(body));
+		assert_true(rig.verdict[0].limited);
+		assert_int_equal(inspect_scratch_stats(rig.scratch)->limit_streams, 1);
+		assert_int_equal(inspect_scratch_stats(rig.scratch)->limit_blocked, cases[i].blocked);
+		assert_int_equal(rig.verdict[0].release, cases[i].blocked ? head : head + sizeof(body));
+		assert_int_equal(rig.verdict[0].block != NULL, cases[i].blocked);
+		assert_int_equal(rig.n_hits, cases[i].blocked);
+		rig_close(&rig);
+	}
+}
+
 static void test_idle_stream_is_small(void **state)
 {
 	struct rig rig;
@@ -494,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_of_a_filter),
 		cmocka_unit_test(test_c1_flowbits),
 		cmocka_unit_test(test_c2_hostile_regex_is_bounded),
+		cmocka_unit_test(test_b12_engine_limit),
 		cmocka_unit_test(test_idle_stream_is_small),
 		cmocka_unit_test(test_c2_verdict_does_not_depend_on_cuts),
 	};
