@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect/confirm.h"
+#include "inspect/http.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #define CONFIRM_STEP 64 /* what one try costs besides the bytes it searches */
+#define CONFIRM_TRANSFORMED_MAX (HTTP_HEAD_MAX + 1)
 #define CONFIRM_REGEX_STEP 8192
 #define CONFIRM_REGEX_LOOK 8 /* tries between two looks at the clock */
 #define CONFIRM_REGEX_TIME 4000000ull
@@ -352,6 +354,48 @@ static enum outcome confirm_size(struct confirm *c, size_t i, int64_t at)
 	return verdict(c, i, at, met != condition->negated);
 }
 
+/* the conditions on base64_data, looked at in the buffer that these bytes decode to; they stand last in the filter */
+static enum outcome confirm_decoded(struct confirm *c, struct span encoded, bool complete)
+{
+	uint8_t decoded[BASE64_BYTES_MAX / 4 * 3 + 3];
+	struct view view = {.present = true};
+	const struct view *before = c->view;
+	size_t group_end = c->group_end, first = c->filter->n_conditions;
+	enum outcome outcome;
+	bool stopped;
+
+	view.bytes = SPAN(decoded, base64_decode(encoded, decoded, &stopped));
+	view.complete = complete || stopped;
+	while (first && c->filter->conditions[first - 1].buffer == BUFFER_BASE64)
+		first--;
+	c->view = &view;
+	c->group_end = c->filter->n_conditions;
+	outcome = view.bytes.len ? confirm_from(c, first, 0) : NO;
+	c->view = before;
+	c->group_end = group_end;
+	return outcome;
+}
+
+static enum outcome confirm_base64(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	int64_t from = condition->base64.offset + (condition->relative ? at : -(int64_t)c->view->base);
+	size_t there, n;
+	enum outcome outcome;
+
+	if (from < 0 || from >= (int64_t)c->view->bytes.len)
+		return unmet(c, condition);
+	there = c->view->bytes.len - (size_t)from;
+	n = MIN(there, condition->base64.bytes);
+	if (!spend(c, n))
+		return GIVE_UP;
+	outcome = confirm_decoded(
+		c, SPAN(c->view->bytes.data + from, n), c->view->complete || n == condition->base64.bytes);
+	if (outcome == GIVE_UP || outcome == YES)
+		return outcome == YES ? confirm_from(c, i + 1, at) : GIVE_UP;
+	return unmet(c, condition);
+}
+
 /* the conditions from i on, the one before having ended at this place of the view */
 static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at)
 {
@@ -363,6 +407,7 @@ static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at)
 		[CONDITION_BYTE_JUMP] = confirm_byte_jump,
 		[CONDITION_BYTE_EXTRACT] = confirm_byte_extract,
 		[CONDITION_SIZE] = confirm_size,
+		[CONDITION_BASE64] = confirm_base64,
 	};
 
 	return i == c->group_end ? YES : confirm[c->filter->conditions[i].type](c, i, at);
@@ -376,6 +421,42 @@ static bool has_variables(const struct filter *filter)
 	return false;
 }
 
+static size_t group_end(const struct filter *filter, size_t i)
+{
+	const struct condition *first = &filter->conditions[i];
+
+	for (; i < filter->n_conditions; i++)
+		if (filter->conditions[i].buffer != first->buffer ||
+			filter->conditions[i].transforms != first->transforms)
+			break;
+	return i;
+}
+
+static enum outcome confirm_transformed(struct confirm *c, size_t i, transform_chain transforms)
+{
+	uint8_t bytes[CONFIRM_TRANSFORMED_MAX];
+	struct view view = *c->view;
+	const struct view *before = c->view;
+	enum outcome outcome;
+
+	if (!spend(c, view.bytes.len))
+		return GIVE_UP;
+	view.bytes = SPAN(bytes, transform_apply(transforms, view.bytes, bytes, sizeof(bytes)));
+	c->view = &view;
+	outcome = confirm_from(c, i, 0);
+	c->view = before;
+	return outcome;
+}
+
+static enum outcome confirm_group(struct confirm *c, size_t i)
+{
+	transform_chain transforms = c->filter->conditions[i].transforms;
+
+	if (!c->view->present)
+		return NEVER;
+	return transforms ? confirm_transformed(c, i, transforms) : confirm_from(c, i, 0);
+}
+
 static enum confirm_result confirm_groups(struct confirm *c, const struct views *views)
 {
 	const struct filter *filter = c->filter;
@@ -384,11 +465,11 @@ static enum confirm_result confirm_groups(struct confirm *c, const struct views 
 		enum buffer_id buffer = filter->conditions[i].buffer;
 		enum outcome outcome;
 
-		for (c->group_end = i; c->group_end < filter->n_conditions; c->group_end++)
-			if (filter->conditions[c->group_end].buffer != buffer)
-				break;
+		if (buffer == BUFFER_BASE64) /* the last: looked at where it was decoded */
+			break;
+		c->group_end = group_end(filter, i);
 		c->view = &views->view[buffer];
-		outcome = c->view->present ? confirm_from(c, i, 0) : NEVER;
+		outcome = confirm_group(c, i);
 		if (outcome == GIVE_UP)
 			return CONFIRM_LIMIT;
 		if (outcome != YES)

@@ -13,6 +13,23 @@ void condition_clear(struct condition *condition)
 	}
 }
 
+bool condition_is_findable(const struct condition *condition)
+{
+	const struct content *content = &condition->content;
+
+	if (condition->buffer == BUFFER_BASE64)
+		return false;
+	switch (condition->transforms) {
+	case TRANSFORM_NONE:
+		return true;
+	case TRANSFORM_DOTPREFIX: /* without the dot that the transform puts there (groups.c) */
+		return condition->type == CONDITION_CONTENT &&
+		       (content->bytes[0] != '.' || (content->len > 1 && !content->fast_len));
+	default:
+		return false;
+	}
+}
+
 void filter_free(struct filter **filter)
 {
 	struct filter *f = *filter;

@@ -9,10 +9,12 @@
 #include "inspect/buffer.h"
 #include "inspect/header.h"
 #include "inspect/inspect.h"
+#include "inspect/transform.h"
 
 #define FILTER_CONDITIONS_MAX 64
 #define FILTER_VARIABLES_MAX 8
 #define BYTE_DIGITS_MAX 23
+#define BASE64_BYTES_MAX 65535
 #define FILTER_FLOWBITS_MAX 8
 #define FILTER_XBITS_MAX 4
 
@@ -32,6 +34,7 @@ enum condition_type {
 	CONDITION_BYTE_JUMP,
 	CONDITION_BYTE_EXTRACT,
 	CONDITION_SIZE, /* bsize, urilen */
+	CONDITION_BASE64,
 };
 
 struct content {
@@ -61,7 +64,8 @@ struct byte_access {         /* how byte_* keywords read their number */
 struct condition {
 	enum condition_type type;
 	enum buffer_id buffer;
-	bool negated, relative; /* relative: to the end of the match before it in the same buffer */
+	transform_chain transforms; /* of the buffer, before the condition looks at it */
+	bool negated, relative;     /* relative: to the end of the match before it in the same buffer */
 	union {
 		struct content content;
 		struct pcre_condition pcre;
@@ -86,6 +90,9 @@ struct condition {
 			enum compare compare;
 			uint32_t low, high;
 		} size;
+		struct {
+			uint32_t bytes, offset;
+		} base64;
 	};
 };
 
@@ -135,6 +142,9 @@ struct filter {
 
 void filter_free(struct filter **filter);
 void condition_clear(struct condition *condition);
+
+/* Can its content be searched for in the buffer as it is, before transforms and base64? */
+bool condition_is_findable(const struct condition *condition);
 
 /* orders filters so that those that set flowbits or xbits come before those that ask for them */
 int filter_flowbit_rank(const struct filter *filter);

@@ -35,7 +35,8 @@ struct condition *parser_add(struct parser *p, enum condition_type type)
 		return NULL;
 	}
 	f->conditions = conditions;
-	f->conditions[f->n_conditions] = (struct condition){.type = type, .buffer = p->buffer};
+	f->conditions[f->n_conditions] =
+		(struct condition){.type = type, .buffer = p->buffer, .transforms = p->transforms};
 	return &f->conditions[f->n_conditions++];
 }
 
@@ -160,6 +161,7 @@ static int parse_buffer(struct parser *p, const struct filter_option *option)
 		return 1;
 	if (sticky != BUFFER_N) {
 		p->buffer = sticky;
+		p->transforms = 0;
 		p->content = -1;
 		return 0;
 	}
@@ -168,7 +170,21 @@ static int parse_buffer(struct parser *p, const struct filter_option *option)
 	if (p->content < 0)
 		return parser_fail(p, "%s without a content before it", option->name);
 	p->filter->conditions[p->content].buffer = modifier;
+	p->filter->conditions[p->content].transforms = 0;
 	return 0;
+}
+
+/* an option that names a transform; 1 when it does not */
+static int parse_transform(struct parser *p, const struct filter_option *option)
+{
+	enum transform transform = transform_find(option->name);
+
+	if (transform == TRANSFORM_NONE || option->has_value)
+		return 1;
+	if (p->buffer >= BUFFER_REQUEST_BODY)
+		return parser_fail(p, "%s of a buffer other than a head's is not supported yet", option->name);
+	p->content = -1;
+	return transform_add(&p->transforms, transform) ? 0 : parser_fail(p, "too many transforms");
 }
 
 static int parse_option(struct parser *p, struct filter_option *option)
@@ -178,6 +194,8 @@ static int parse_option(struct parser *p, struct filter_option *option)
 
 	if (!keyword) {
 		r = parse_buffer(p, option);
+		if (r > 0)
+			r = parse_transform(p, option);
 		return r <= 0 ? r : parser_fail(p, "keyword %s is not supported yet", option->name);
 	}
 	if (keyword->value == VALUE_IGNORED)
@@ -225,6 +243,11 @@ static int finish_directions(struct parser *p)
 	return 0;
 }
 
+static bool stands_before(const struct condition *a, const struct condition *b)
+{
+	return a->buffer != b->buffer ? a->buffer < b->buffer : a->transforms < b->transforms;
+}
+
 /* stable, by buffer: positions are relative within one buffer, in written order */
 static void sort_conditions(struct filter *f)
 {
@@ -232,7 +255,7 @@ static void sort_conditions(struct filter *f)
 		struct condition moved = f->conditions[i];
 		size_t at = i;
 
-		for (; at && f->conditions[at - 1].buffer > moved.buffer; at--)
+		for (; at && stands_before(&moved, &f->conditions[at - 1]); at--)
 			f->conditions[at] = f->conditions[at - 1];
 		f->conditions[at] = moved;
 	}
@@ -244,7 +267,7 @@ static unsigned int fast_rank(const struct condition *condition)
 	bool common = condition->buffer == BUFFER_METHOD || condition->buffer == BUFFER_STAT_CODE ||
 		      condition->buffer == BUFFER_STAT_MSG || condition->buffer == BUFFER_PROTOCOL;
 
-	if (condition->type != CONDITION_CONTENT || condition->negated)
+	if (condition->type != CONDITION_CONTENT || condition->negated || !condition_is_findable(condition))
 		return 0;
 	return (condition->content.fast ? 1u << 20 : 0) + (common ? 0 : 1u << 16) +
 	       (unsigned int)condition->content.len;
@@ -265,6 +288,19 @@ static void choose_fast(struct filter *f)
 	}
 }
 
+static int check_base64(struct parser *p)
+{
+	unsigned int decodes = 0, looks = 0;
+
+	for (size_t i = 0; i < p->filter->n_conditions; i++) {
+		decodes += p->filter->conditions[i].type == CONDITION_BASE64;
+		looks += p->filter->conditions[i].buffer == BUFFER_BASE64;
+	}
+	if (decodes > 1 || (!decodes && looks))
+		return parser_fail(p, "%s base64_decode", decodes ? "more than one" : "base64_data without");
+	return 0;
+}
+
 static int finish(struct parser *p)
 {
 	struct filter *f = p->filter;
@@ -274,7 +310,9 @@ static int finish(struct parser *p)
 		return parser_fail(p, "no sid");
 	if (!f->n_conditions)
 		return parser_fail(p, "no condition on the payload: this is a header filter");
-	r = finish_directions(p);
+	r = check_base64(p);
+	if (r == 0)
+		r = finish_directions(p);
 	if (r < 0)
 		return r;
 	sort_conditions(f);
@@ -282,6 +320,7 @@ static int finish(struct parser *p)
 		f->buffers |= (uint32_t)1 << f->conditions[i].buffer;
 		f->streams |= buffer_is_stream(f->conditions[i].buffer);
 	}
+	f->buffers &= ~((uint32_t)1 << BUFFER_BASE64); /* a part of the buffer that it was decoded from */
 	f->http |= (f->buffers & ~((uint32_t)1 << BUFFER_RAW)) != 0;
 	choose_fast(f);
 	f->facts.name = f->name ? f->name : "";

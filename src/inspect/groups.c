@@ -26,16 +26,19 @@ const struct condition *found_by_condition(const struct filter *filter, enum fou
 	for (size_t i = 0; found_by == FOUND_PCRE && i < filter->n_conditions; i++) {
 		const struct condition *condition = &filter->conditions[i];
 
-		if (condition->type == CONDITION_PCRE && !condition->negated)
+		if (condition->type == CONDITION_PCRE && !condition->negated && condition_is_findable(condition))
 			return condition;
 	}
 	return NULL;
 }
 
-static char *literal_expression(const struct content *content)
+static char *literal_expression(const struct condition *condition)
 {
-	size_t len = content->fast_len ? content->fast_len : content->len;
-	const uint8_t *bytes = content->bytes + (content->fast_len ? content->fast_offset : 0);
+	const struct content *content = &condition->content;
+	/* the buffer itself lacks the dot that the transform puts before it */
+	size_t skip = condition->transforms == TRANSFORM_DOTPREFIX && content->bytes[0] == '.';
+	size_t len = content->fast_len ? content->fast_len : content->len - skip;
+	const uint8_t *bytes = content->bytes + (content->fast_len ? content->fast_offset : skip);
 	char *text = malloc(4 * len + 1);
 
 	for (size_t i = 0; text && i < len; i++)
@@ -51,7 +54,7 @@ int found_by_expression(const struct condition *condition, char **expression, un
 	*flags = buffer_is_stream(condition->buffer) ? 0 : HS_FLAG_SINGLEMATCH;
 	if (condition->type == CONDITION_CONTENT) {
 		*flags |= condition->content.nocase ? HS_FLAG_CASELESS : 0;
-		*expression = literal_expression(&condition->content);
+		*expression = literal_expression(condition);
 	} else {
 		*flags |= HS_FLAG_PREFILTER | HS_FLAG_ALLOWEMPTY;
 		*flags |= pcre & REGEX_CASELESS ? HS_FLAG_CASELESS : 0;

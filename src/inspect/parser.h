@@ -16,8 +16,9 @@ void flowbit_names_clear(struct flowbit_names *names);
 struct parser {
 	struct filter *filter;
 	struct flowbit_names *flowbits;
-	enum buffer_id buffer; /* the sticky buffer in force */
-	int content;           /* the content that a modifier applies to, -1: none yet */
+	enum buffer_id buffer;      /* the sticky buffer in force */
+	transform_chain transforms; /* and its transforms */
+	int content;                /* the content that a modifier applies to, -1: none yet */
 	unsigned int n_variables;
 	char variables[FILTER_VARIABLES_MAX][32];
 	bool has_priority, has_direction;
@@ -51,6 +52,7 @@ int parser_number(struct parser *p, const char *text, struct number *out);
 keyword_fn keyword_content, keyword_uricontent, keyword_nocase, keyword_depth, keyword_offset, keyword_distance,
 	keyword_within, keyword_startswith, keyword_endswith, keyword_rawbytes, keyword_fast_pattern;
 keyword_fn keyword_pcre, keyword_isdataat, keyword_bsize, keyword_urilen;
+keyword_fn keyword_base64_decode;
 keyword_fn keyword_byte_test, keyword_byte_jump, keyword_byte_extract;
 keyword_fn keyword_flow, keyword_flowbits, keyword_noalert;
 keyword_fn keyword_threshold, keyword_detection_filter, keyword_xbits;

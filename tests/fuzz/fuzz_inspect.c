@@ -21,7 +21,10 @@ static const char rules[] =
 	"alert http any any -> any any (flow:to_server; http.request_body; byte_extract:1,0,n; content:\"c\"; "
 	"offset:n; sid:7;)\n"
 	"alert tcp any any -> any any (content:\"ab\"; byte_jump:1,0,relative; content:\"c\"; distance:0; sid:8;)\n"
-	"alert tcp any any -> any any (pcre:\"/(a|b)\\1c/\"; sid:9;)\n";
+	"alert tcp any any -> any any (pcre:\"/(a|b)\\1c/\"; sid:9;)\n"
+	"alert http any any -> any any (flow:to_server; http.request_body; content:\"=\"; base64_decode:relative; "
+	"base64_data; content:\"a\"; sid:10;)\n"
+	"alert http any any -> any any (flow:to_server; http.host; dotprefix; url_decode; content:\".a\"; sid:11;)\n";
 
 struct result {
 	uint64_t release[INSPECT_DIRS];

@@ -137,6 +137,45 @@ static const struct keyword_case cases[] = {
 	{"http.request_body; byte_extract:2,0,n; content:\"de\"; offset:n; depth:2;", false, false},
 	{"http.request_body; byte_extract:2,0,n; content:\"ab\"; content:\"gh\"; distance:n; within:2;", false, true},
 	{"http.request_body; byte_extract:1,1,n; byte_test:1,=,n,1; content:\"ab\";", false, true},
+	/* base64: "abcdefghijklmnop0012z" up to Z|, "Shop" of the host, "cgi" of the URI */
+	{"http.request_body; content:\"|04|\"; base64_decode:relative; base64_data; content:\"|69 b7 1d 79|\"; "
+	 "startswith;",
+		false, true},
+	{"http.request_body; content:\"|04|\"; base64_decode:relative; base64_data; content:\"|69 b7 1d 78|\";", false,
+		false},
+	{"http.request_body; base64_decode:offset 2; base64_data; content:\"|69 b7 1d|\"; depth:3;", false, true},
+	{"http.request_body; base64_decode:bytes 4,offset 2; base64_data; content:\"|69 b7 1d|\"; bsize:3;", false,
+		true},
+	{"http.request_body; base64_decode:bytes 4,offset 2; base64_data; content:\"|79|\";", false, false},
+	{"http.request_body; base64_decode; base64_data; content:\"|69|\";", false, false},
+	{"http.request_body; content:\"d\"; base64_decode:relative; base64_data; content:\"|7a|\"; startswith;", false,
+		false},
+	{"http.request_body; content:\"ab\"; base64_decode:bytes 4,relative; base64_data; content:!\"x\"; "
+	 "content:\"|71 d7 9f|\";",
+		false, true},
+	{"http.request_body; content:\"0\"; base64_decode:bytes 2,offset 0,relative; base64_data; "
+	 "content:\"|d7|\";",
+		false, true}, /* from the second 0 */
+	{"http.content_type; base64_decode:bytes 4; base64_data; content:\"|b5 ec 6d|\"; bsize:3; http.method; "
+	 "content:\"POST\";",
+		false, true},
+	{"base64_decode:bytes 4,relative; base64_data; content:\"|3c|\"; http.method; content:\"POST\";", false, true},
+	/* transforms */
+	{"http.host; dotprefix; content:\".example\"; endswith;", false, true},
+	{"http.host; dotprefix; content:\".shop.example\"; bsize:13;", false, true},
+	{"http.host; dotprefix; content:\".hop.example\";", false, false},
+	{"http.host; dotprefix; content:\".\"; startswith; content:\"shop\"; distance:0; within:4;", false, true},
+	{"http.host; content:\"shop\"; startswith; http.host; dotprefix; content:\".shop\"; startswith;", false, true},
+	{"http.host.raw; to_lowercase; content:\"shop.example\"; bsize:12;", false, true},
+	{"http.host.raw; to_lowercase; content:\"Shop\";", false, false},
+	{"http.host.raw; to_uppercase; content:\"SHOP\";", false, true},
+	{"http.uri.raw; url_decode; content:\"login.php?id=1 or\";", false, true},
+	{"http.request_line; strip_whitespace; content:\"POST/cgi\"; startswith;", false, true},
+	{"http.header; compress_whitespace; content:\"example:8443 User-Agent\"; nocase;", false, true},
+	{"http.header; header_lowercase; content:\"user-agent|3a 20|curl\";", false, true},
+	{"http.header; header_lowercase; strip_whitespace; content:\"host|3a|Shop.Example\"; startswith;", false, true},
+	{"http.user_agent; dotprefix; to_uppercase; pcre:\"/^\\.CURL/\";", false, true},
+	{"http.user_agent; dotprefix; content:!\".wget\"; content:\"curl\";", false, true},
 	/* conditions over several buffers */
 	{"http.method; content:\"POST\"; http.uri; content:\"login\"; http.request_body; content:\"abc\";", false,
 		true},
