@@ -8,11 +8,7 @@
 
 #define SEVERITY_DEFAULT 3
 
-/* the classification that Suricata and Snort ship: classtype to priority */
-static const struct {
-	const char *name;
-	uint8_t priority;
-} classifications[] = {
+const struct classification classifications[] = {
 	{"not-suspicious", 3},
 	{"unknown", 3},
 	{"bad-unknown", 2},
@@ -57,6 +53,7 @@ static const struct {
 	{"coin-mining", 2},
 	{"command-and-control", 1},
 };
+const size_t classifications_n = ARRAY_SIZE(classifications);
 
 int keyword_msg(struct parser *p, char *value)
 {

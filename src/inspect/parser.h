@@ -37,6 +37,7 @@ struct keyword {
 	const char *name;
 	keyword_fn *parse;
 	enum { VALUE_NONE, VALUE_REQUIRED, VALUE_OPTIONAL, VALUE_IGNORED } value;
+	const char *help; /* for the table in the documentation */
 };
 /* NULL when there is no such keyword */
 const struct keyword *keyword_find(const char *name);

@@ -13,3 +13,10 @@ target_link_libraries(inspect-report PRIVATE sluice_inspect)
 set_target_properties(inspect-report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME inspect_report_of_a_folder COMMAND inspect-report ${CMAKE_SOURCE_DIR}/tests/check/rules 100)
 set_tests_properties(inspect_report_of_a_folder PROPERTIES PASS_REGULAR_EXPRESSION "all: 2 of 3 load")
+
+# docs/filter-keywords.md is written from the tables; the test fails when it was not written again after a change
+add_executable(sluice-filters-doc ${CMAKE_SOURCE_DIR}/tests/check/filters_doc.c)
+target_link_libraries(sluice-filters-doc PRIVATE sluice_inspect)
+set_target_properties(sluice-filters-doc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME inspect_filters_doc_is_current
+  COMMAND sluice-filters-doc --check ${CMAKE_SOURCE_DIR}/docs/filter-keywords.md)
