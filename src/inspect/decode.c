@@ -8,6 +8,7 @@
 #include "base/span.h"
 
 #define DECODE_MIDDLE 4096
+#define DECODE_RATIO_WORST 1040           /* zlib.h says 1032 */
 #define DECODE_ZLIB_MEMORY (7200 + 32768) /* zlib.h: state and window of one inflate */
 
 enum layer_state {
@@ -33,7 +34,7 @@ struct decoder {
 	struct layer layers[DECODE_LAYERS_MAX];
 	bool stopped;
 	uint64_t decoded;
-	struct decode_budget *budget;
+	struct decode_budget *budget, own_budget;
 	size_t middle_at, middle_len; /* output of the first layer on its way into the second */
 	uint8_t middle[DECODE_MIDDLE];
 };
@@ -213,6 +214,39 @@ void decoder_free(struct decoder **decoder)
 			inflateEnd(&(*decoder)->layers[i].z);
 	free(*decoder);
 	*decoder = NULL;
+}
+
+int decoder_copy(struct decoder **out, const struct decoder *from)
+{
+	_cleanup_(decoder_free) struct decoder *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *from;
+	copy->own_budget = *from->budget;
+	copy->budget = &copy->own_budget;
+	for (unsigned int i = 0; i < copy->n; i++)
+		copy->layers[i].opened = false;
+	for (unsigned int i = 0; i < copy->n; i++) {
+		if (!from->layers[i].opened)
+			continue;
+		if (inflateCopy(&copy->layers[i].z, (z_stream *)&from->layers[i].z) != Z_OK)
+			return -ENOMEM;
+		copy->layers[i].opened = true;
+	}
+	*out = TAKE_PTR(copy);
+	return 0;
+}
+
+size_t decoder_safe_input(const struct decoder *decoder)
+{
+	const struct decode_budget *budget = decoder->budget;
+	uint64_t most = DECODE_FREE + DECODE_RATIO * budget->encoded;
+
+	if (decoder->n != 1 || decoder->layers[0].state != LAYER_INFLATE || decoder->layers[0].first_taken < 2 ||
+		decoder->stopped || budget->decoded >= most || decoder->decoded >= DECODE_MESSAGE_MAX)
+		return 0;
+	return (size_t)(MIN(most - budget->decoded, DECODE_MESSAGE_MAX - decoder->decoded) / DECODE_RATIO_WORST);
 }
 
 size_t decoder_memory(const struct decoder *decoder)

@@ -25,6 +25,10 @@ struct decode_budget { /* of one direction of a stream */
 struct decoder;
 int decoder_new(struct decoder **out, const struct decode_codings *codings, struct decode_budget *budget);
 void decoder_free(struct decoder **decoder);
+/* a second decoder that goes on where the first stands, with a budget of its own */
+int decoder_copy(struct decoder **out, const struct decoder *from);
+/* so many bytes of input cannot meet a limit on the way, whatever they are; 0: nobody knows */
+size_t decoder_safe_input(const struct decoder *decoder);
 size_t decoder_memory(const struct decoder *decoder);
 
 enum decode_result {

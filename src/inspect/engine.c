@@ -182,6 +182,7 @@ void inspect_scratch_free(struct inspect_scratch **scratch)
 {
 	if (!*scratch)
 		return;
+	decoder_free(&(*scratch)->coarse.before);
 	hs_free_scratch((*scratch)->hs);
 	regex_memory_free(&(*scratch)->regex);
 	track_table_clear(&(*scratch)->rates);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Inside of an engine and of a worker's scratch. */
+#include "inspect/decode.h"
 #include "inspect/groups.h"
 #include "inspect/http.h"
 #include "inspect/rate.h"
@@ -16,13 +17,24 @@ struct inspect_engine {
 
 #define SCRATCH_ARENA (5 * HTTP_HEAD_MAX) /* the normalised buffers of one head */
 #define SCRATCH_PIECES 1024
+#define SCRATCH_COARSE 4096
 #define SCRATCH_MATCHES 256
 
 #define SCRATCH_DECODED 16384
 
 struct piece {                 /* a run of body bytes within the bytes of the current call */
 	uint64_t stream, body; /* where it is in the stream, and in the body as it is inspected */
-	size_t len, decoded;   /* its length in either; len is 1 where it is encoded */
+	size_t len, decoded;   /* its length in either: the same, or of one encoded byte, or that of struct coarse */
+};
+
+/* A run of encoded bytes that was decoded at once. Where in it a match ends is asked rarely: then it is decoded again,
+ * a byte at a time, from the copy of the decoder that was made before. */
+struct coarse {
+	struct decoder *before; /* NULL: none since the last judgement */
+	size_t piece;           /* its index */
+	struct span run;
+	bool known;
+	uint32_t decoded[SCRATCH_COARSE]; /* once known: bytes that came out with each byte and those before */
 };
 
 struct match {
@@ -49,6 +61,7 @@ struct inspect_scratch {
 	size_t n_pieces, n_matches, n_waits;
 	struct wait waits[SCRATCH_WAITS]; /* those of the judgement going on, by index */
 	struct piece pieces[SCRATCH_PIECES];
+	struct coarse coarse;
 	struct match matches[SCRATCH_MATCHES];
 	size_t arena_used;
 	uint8_t arena[SCRATCH_ARENA];

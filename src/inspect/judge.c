@@ -41,12 +41,6 @@ void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, stru
 }
 
 /* --- views of the growing buffers -------------------------------------------------------------------------------- */
-/* body bytes up to and with the first bytes of the piece */
-static uint64_t piece_length_at(const struct piece *piece, uint64_t bytes)
-{
-	return piece->body + (bytes < piece->len ? bytes : piece->decoded);
-}
-
 /* body bytes that came before stream offset limit, limit lying within what the pieces cover */
 static uint64_t body_length_at(const struct judge *j, uint64_t limit)
 {
@@ -54,7 +48,7 @@ static uint64_t body_length_at(const struct judge *j, uint64_t limit)
 	uint64_t length = scratch->n_pieces ? scratch->pieces[0].body : j->half->body_len;
 
 	for (size_t i = 0; i < scratch->n_pieces && scratch->pieces[i].stream < limit; i++)
-		length = piece_length_at(&scratch->pieces[i], limit - scratch->pieces[i].stream);
+		length = stream_piece_length(j->stream, i, limit - scratch->pieces[i].stream);
 	return length;
 }
 
@@ -399,7 +393,7 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 	try_all(&j);
 	waits_keep(stream->scratch, j.half);
 	report(&j);
-	stream->scratch->n_pieces = 0;
+	stream_forget_pieces(stream);
 	j.half->judged = j.half->offset;
 	rotate_candidates(&j);
 	window_trim(&j.half->raw);

@@ -236,7 +236,7 @@ void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uin
 {
 	struct half *half = &stream->half[dir];
 
-	stream->scratch->n_pieces = 0;
+	stream_forget_pieces(stream);
 	if (!is_followed(stream)) {
 		half->release += len;
 	} else if (!stream->block && len) {
@@ -253,7 +253,7 @@ void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct ins
 	struct half *half = &stream->half[dir];
 	struct judgement judgement = {.complete = true};
 
-	stream->scratch->n_pieces = 0;
+	stream_forget_pieces(stream);
 	if (is_followed(stream) && !stream->block) {
 		if (half->phase == PHASE_HEAD && half->head_len)
 			stream_enter_raw(stream, dir);

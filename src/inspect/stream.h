@@ -102,6 +102,9 @@ void transactions_clear(struct inspect_stream *stream);
 /* --- stream_body.c ----------------------------------------------------------------------------------------------- */
 /* the body that begins has these codings */
 void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, const struct decode_codings *codings);
+/* body bytes up to and with the first bytes of a piece, at least one */
+uint64_t stream_piece_length(struct inspect_stream *stream, size_t piece, uint64_t bytes);
+void stream_forget_pieces(struct inspect_stream *stream);
 /* walks the framing of part until the message ends, part does, or the notes of pieces are full */
 enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *part);
 

@@ -3,6 +3,8 @@
 #include "base/span.h"
 #include "inspect/stream.h"
 
+#define BODY_DECODED_MAX WINDOW_KEEP
+#define BODY_COARSE_MIN 64                  /* below, a copy of the decoder costs more than it saves */
 #define BODY_UNJUDGED_MAX (2 * WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way */
 
 void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, const struct decode_codings *codings)
@@ -24,27 +26,75 @@ static void note_piece(struct inspect_stream *stream, const struct half *half, u
 		scratch->pieces[scratch->n_pieces++] = (struct piece){at, body, len, (size_t)(half->body_len - body)};
 }
 
-/* One byte at a time: what a byte decodes to is then the same however calls cut the body, and a match ends at the byte
- * that completed it. */
-static void decode_byte(struct inspect_stream *stream, enum inspect_dir dir, struct span byte)
+/* --- pieces ------------------------------------------------------------------------------------------------------ */
+void stream_forget_pieces(struct inspect_stream *stream)
+{
+	stream->scratch->n_pieces = 0;
+	decoder_free(&stream->scratch->coarse.before);
+}
+
+static void decode_again(struct inspect_scratch *scratch)
+{
+	struct coarse *coarse = &scratch->coarse;
+	uint32_t total = 0;
+
+	coarse->known = true;
+	for (size_t i = 0; i < coarse->run.len; i++) {
+		struct span byte = SPAN(coarse->run.data + i, 1);
+		enum decode_result result = DECODE_MORE;
+
+		while (result == DECODE_MORE) {
+			size_t n;
+
+			result = decoder_run(coarse->before, &byte, scratch->decoded, sizeof(scratch->decoded), &n);
+			total += (uint32_t)n;
+		}
+		coarse->decoded[i] = total;
+	}
+}
+
+uint64_t stream_piece_length(struct inspect_stream *stream, size_t index, uint64_t bytes)
 {
 	struct inspect_scratch *scratch = stream->scratch;
-	struct decoder *decoder = stream->half[dir].decoder;
+	const struct piece *piece = &scratch->pieces[index];
+
+	if (bytes >= piece->len)
+		return piece->body + piece->decoded;
+	if (!scratch->coarse.before || scratch->coarse.piece != index)
+		return piece->body + bytes;
+	if (!scratch->coarse.known)
+		decode_again(scratch);
+	return piece->body + scratch->coarse.decoded[bytes - 1];
+}
+
+/* --- decoding ---------------------------------------------------------------------------------------------------- */
+/* What the bytes decode to, into the body's window; the outcome is the same for one byte at a time and for a run that
+ * cannot meet a limit on the way. Stops between bytes once much has come out. Returns the bytes taken. */
+static size_t decode(struct inspect_stream *stream, enum inspect_dir dir, struct span in)
+{
+	struct inspect_scratch *scratch = stream->scratch;
+	struct half *half = &stream->half[dir];
+	uint64_t before = half->body_len;
 	enum decode_result result = DECODE_MORE;
+	struct span left = in, none;
 
 	while (result == DECODE_MORE) {
 		size_t n;
 
-		result = decoder_run(decoder, &byte, scratch->decoded, sizeof(scratch->decoded), &n);
+		none = SPAN(left.data, 0); /* what is inside the decoder comes out, no more goes in */
+		result = decoder_run(half->decoder, half->body_len - before > BODY_DECODED_MAX ? &none : &left,
+			scratch->decoded, sizeof(scratch->decoded), &n);
 		stream_feed_body(stream, dir, SPAN(scratch->decoded, n));
 	}
+	scratch->stats.decode_failed += result == DECODE_FAILED;
 	if (result == DECODE_LIMIT) {
 		scratch->stats.decode_limit++;
 		stream_hit_limit(stream, stream->engine->blocks_body[dir]);
 	}
-	scratch->stats.decode_failed += result == DECODE_FAILED;
+	return in.len - left.len;
 }
 
+/* --- the walk ---------------------------------------------------------------------------------------------------- */
 struct walk {
 	struct inspect_stream *stream;
 	enum inspect_dir dir;
@@ -62,27 +112,48 @@ static void walk_to(struct walk *walk, const uint8_t *end)
 	walk->at = end;
 }
 
-static void judge_on_the_way(struct walk *walk, const uint8_t *end)
+/* judged as if the call's data ended there, without a release */
+static void walk_judge(struct walk *walk, const uint8_t *end)
 {
 	struct judgement judgement = {0};
 
-	if (walk->half->body_window.len <= BODY_UNJUDGED_MAX)
-		return;
 	walk_to(walk, end);
 	stream_judge(walk->stream, walk->dir, &judgement);
 }
 
+/* One byte at a time, so that a match ends at the byte that completed it; or at once, where it can be found out later.
+ */
+static size_t feed_some(struct walk *walk, struct span run)
+{
+	struct inspect_scratch *scratch = walk->stream->scratch;
+	struct half *half = walk->half;
+	size_t n = MIN(MIN(run.len, SCRATCH_COARSE), decoder_safe_input(half->decoder)), note = scratch->n_pieces;
+	uint64_t body = half->body_len, at = half->offset + (uint64_t)(run.data - walk->at);
+	_cleanup_(decoder_free) struct decoder *before = NULL;
+
+	if (n < BODY_COARSE_MIN || (!half->holding && decoder_copy(&before, half->decoder) < 0))
+		n = 1;
+	n = decode(walk->stream, walk->dir, SPAN(run.data, n));
+	if (half->body_len != body)
+		note_piece(walk->stream, half, at, n, body);
+	if (before && n > 1 && scratch->n_pieces > note) {
+		scratch->coarse.before = TAKE_PTR(before);
+		scratch->coarse.piece = note;
+		scratch->coarse.run = SPAN(run.data, n);
+		scratch->coarse.known = false;
+	}
+	return n;
+}
+
 static void feed_decoded(struct walk *walk, struct span run)
 {
-	struct half *half = walk->half;
+	const struct inspect_scratch *scratch = walk->stream->scratch;
 
-	for (size_t i = 0; i < run.len && !walk->stream->block; i++) {
-		uint64_t body = half->body_len;
-
-		decode_byte(walk->stream, walk->dir, SPAN(run.data + i, 1));
-		if (half->body_len != body)
-			note_piece(walk->stream, half, half->offset + (uint64_t)(run.data + i - walk->at), 1, body);
-		judge_on_the_way(walk, run.data + i + 1);
+	while (run.len && !walk->stream->block) {
+		span_skip(&run, feed_some(walk, run));
+		if (walk->half->body_window.len > BODY_UNJUDGED_MAX || (run.len && scratch->coarse.before) ||
+			scratch->n_pieces == SCRATCH_PIECES)
+			walk_judge(walk, run.data);
 	}
 }
 
@@ -105,12 +176,11 @@ enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspe
 	enum http_body_result result;
 
 	do {
-		struct span piece = {0}, slice = *part;
+		struct span piece = {0};
 
-		if (walk.half->decoder) /* every byte may need a note */
-			slice.len = MIN(slice.len, SCRATCH_PIECES - scratch->n_pieces);
-		result = http_body_take(&walk.half->body, &slice, &piece);
-		span_skip(part, (size_t)(slice.data - part->data));
+		result = http_body_take(&walk.half->body, part, &piece);
+		if (piece.len && scratch->coarse.before) /* one at a time */
+			walk_judge(&walk, piece.data);
 		if (piece.len)
 			feed_run(&walk, piece);
 	} while (result == HTTP_BODY_PIECE && scratch->n_pieces < SCRATCH_PIECES && !stream->block);
