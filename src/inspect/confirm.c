@@ -364,7 +364,7 @@ static enum outcome confirm_decoded(struct confirm *c, struct span encoded, bool
 	enum outcome outcome;
 	bool stopped;
 
-	view.bytes = SPAN(decoded, base64_decode(encoded, decoded, &stopped));
+	view.bytes = SPAN(decoded, transform_base64(encoded, decoded, &stopped));
 	view.complete = complete || stopped;
 	while (first && c->filter->conditions[first - 1].buffer == BUFFER_BASE64)
 		first--;

@@ -150,7 +150,7 @@ static int base64_value(uint8_t c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-size_t base64_decode(struct span in, uint8_t *out, bool *stopped)
+size_t transform_base64(struct span in, uint8_t *out, bool *stopped)
 {
 	uint32_t bits = 0;
 	unsigned int n_bits = 0;

@@ -28,4 +28,4 @@ size_t transform_apply(transform_chain chain, struct span in, uint8_t *out, size
 
 /* Decodes up to the first byte outside the alphabet (RFC 4648 section 3.3), which *stopped tells of; out holds 3/4 of
  * in.len, rounded up to 3. Returns the bytes written. */
-size_t base64_decode(struct span in, uint8_t *out, bool *stopped);
+size_t transform_base64(struct span in, uint8_t *out, bool *stopped);
