@@ -88,6 +88,7 @@ void cli_render_diagnosis(struct cli *cli, const json_t *answer);
 int cli_run_files(struct cli *cli, const struct cli_call *call);
 int cli_run_import(struct cli *cli, const struct cli_call *call);
 int cli_run_log(struct cli *cli, const struct cli_call *call);
+int cli_run_watch(struct cli *cli, const struct cli_call *call);
 int cli_run_np(struct cli *cli, const struct cli_call *call);
 int cli_run_diagnose(struct cli *cli, const struct cli_call *call);
 int cli_run_diff(struct cli *cli, const struct cli_call *call);

@@ -153,6 +153,15 @@ const struct cli_command cli_commands[] = {
 			},
 		.run = cli_run_diagnose},
 
+	{.words = "watch",
+		.help = "rates, sessions, why sessions end and health, each second",
+		.detail = "On a terminal a screen that q leaves; with --json one object per line and second.",
+		.parameters = {{.option = "--count",
+			.metavar = "N",
+			.kind = CLI_NUMBER,
+			.help = "end after N times (default: go on)"}},
+		.run = cli_run_watch},
+
 	{.words = "show status",
 		.request = "status",
 		.help = "processes, configuration version, segments at a glance",

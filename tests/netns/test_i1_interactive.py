@@ -2,6 +2,7 @@
 """I1: sluice as a person uses it, on a terminal: completion, help, history, pages; and the shell's completion."""
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import select
@@ -99,3 +100,24 @@ def test_i1_bash_completes_words_and_names(lab):
     assert complete(*program, "show", "sessions", "--server", "") == ["web", "raw"]
     assert complete(*program, "clear", "sessions", "s") == ["server"]
     assert complete(program[0], "di") == ["diff", "diagnose"]
+
+
+def test_i1_watch_on_a_terminal_and_as_json(lab, tmp_path):
+    program = [os.path.join(lab.appliance.bin_dir, "sluice"), "--instance", lab.topology.name, "watch"]
+    with Terminal(*program, home=str(tmp_path)) as terminal:
+        first = terminal.type("", "Health: all is well")
+        assert "SSL inspection on" in first and "\x1b[?1049h" in first
+        screen = terminal.type("", "Health:").split("\x1b[H")[-1].split("\r\n")
+        assert len(screen) <= 23 and max(len(line.replace("\x1b[K", "")) for line in screen) < 80
+        assert terminal.leave("q") == 0
+    watch = subprocess.Popen([*program, "--json", "--count", "3"], stdout=subprocess.PIPE, text=True)
+    assert json.loads(watch.stdout.readline())["rates"]["new_sessions"] == 0  # nothing to compare with yet
+    for _ in range(5):
+        assert lab.curl("/watched").ok
+    samples = [json.loads(line) for line in watch.stdout]
+    assert watch.wait() == 0 and len(samples) == 2
+    assert 1 <= sum(sample["rates"]["new_sessions"] for sample in samples) <= 6
+    assert any(row["reason"] == "done" and row["total"] >= 5 for row in samples[-1]["close_reasons"]) and samples[-1]["health"] == []
+    assert samples[1]["time"] - samples[0]["time"] > 0.9e6
+    text = lab.appliance.command("watch", "--count", "1").stdout
+    assert "\x1b" not in text and "Health: all is well" in text
