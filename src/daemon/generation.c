@@ -22,6 +22,7 @@
 #define RESPAWN_DELAY_MAX_S 32u
 /* a worker is without new connections long before (eBPF looks at its heartbeat at every SYN); this ends it */
 #define WATCHDOG_NS (3 * NSEC_PER_SEC)
+#define WATCHDOG_START_NS (30 * NSEC_PER_SEC) /* while it loads its first policies */
 
 static void worker_spawn(struct worker_slot *worker);
 static void keeper_spawn(struct supervisor *supervisor);
@@ -489,9 +490,9 @@ static void generation_watch(struct supervisor *supervisor, struct worker_slot *
 {
 	uint64_t beat = __atomic_load_n(&supervisor->cells[worker->slot].heartbeat_ns, __ATOMIC_RELAXED);
 	uint64_t now = clock_now_ns();
+	uint64_t limit = worker->listening ? WATCHDOG_NS : WATCHDOG_START_NS;
 
-	if (!child_running(&worker->child) || !worker->listening || beat + WATCHDOG_NS > now ||
-		worker->child.started_ns + 2 * WATCHDOG_NS > now)
+	if (!child_running(&worker->child) || beat + limit > now || worker->child.started_ns + 2 * limit > now)
 		return;
 	supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
 		"worker %u has hung for %llu ms and is killed: its sessions are reset", worker->slot,
