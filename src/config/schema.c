@@ -211,9 +211,9 @@ const struct schema_row schema_rows[] = {
 		.words = unavailable_words, .default_text = "bypass", .example = "bypass",
 		.help = "new sessions while no worker is live"},
 	{SCHEMA_SSL_SERVER, "rekey_interval_seconds", SCHEMA_TYPE_NUMBER, IN(config_ssl_server, rekey_interval_seconds),
-		.max = 86400, .unit = "seconds", .default_text = "0",
-		.no_effect = "renegotiation by the server is always refused and counted",
-		.help = "interval at which the server renegotiates; 0: it does not"},
+		.max = 86400, .unit = "seconds", .default_text = "0", .example = "0",
+		.help = "interval at which the server renegotiates (TLS 1.2 and older): honoured, and counted when it "
+			"is missed twice; 0: a renegotiation ends the session. TLS 1.3 renews keys at any time"},
 	{SCHEMA_SSL_SERVER, "allow_compression", SCHEMA_TYPE_SWITCH, IN(config_ssl_server, allow_compression),
 		.default_text = "off", .no_effect = "TLS compression is never negotiated",
 		.help = "let TLS compression be negotiated"},

@@ -272,6 +272,7 @@ static enum leg_status leg_advance(struct leg *leg, enum tls_status status)
 		return leg_refill(leg);
 	case TLS_WANT_WRITE:
 		return leg_flush(leg);
+	case TLS_WANT_DRAIN:
 	case TLS_WANT_KEY:
 		return LEG_AGAIN;
 	case TLS_CLOSED:
@@ -304,9 +305,21 @@ enum leg_status leg_read(struct leg *leg, uint8_t *buf, size_t size, size_t *n)
 		enum tls_status tls = tls_read(leg->tls, buf, size, n);
 		enum leg_status status = leg_advance(leg, tls);
 
+		if (leg->write_waits && !tls_conn_in_handshake(leg->tls)) {
+			leg->write_waits = false;
+			leg->session->again = true;
+		}
 		if (status != LEG_OK || tls == TLS_OK)
 			return status;
 	}
+}
+
+/* A renegotiation is under way (D7). Not to be read for here: the shared buffer may hold what the other leg has yet to
+ * take. */
+static enum leg_status leg_wait_for_handshake(struct leg *leg)
+{
+	leg->write_waits = true;
+	return LEG_AGAIN;
 }
 
 enum leg_status leg_write(struct leg *leg, const uint8_t *data, size_t len, size_t *n)
@@ -315,7 +328,7 @@ enum leg_status leg_write(struct leg *leg, const uint8_t *data, size_t len, size
 	while (*n < len) {
 		size_t taken = 0;
 		enum tls_status tls = tls_write(leg->tls, data + *n, len - *n, &taken);
-		enum leg_status status = leg_advance(leg, tls);
+		enum leg_status status = tls == TLS_WANT_READ ? leg_wait_for_handshake(leg) : leg_advance(leg, tls);
 
 		*n += taken;
 		if (status != LEG_OK)
@@ -331,6 +344,8 @@ enum leg_status leg_send_end(struct leg *leg, bool notify, bool fin)
 	if (notify && !leg->notify_sent) {
 		enum tls_status tls = tls_close(leg->tls);
 
+		if (tls == TLS_WANT_READ)
+			return leg_wait_for_handshake(leg);
 		if (tls == TLS_WANT_WRITE)
 			return leg_flush(leg) == LEG_RESET ? LEG_RESET : LEG_AGAIN;
 		leg->notify_sent = true;

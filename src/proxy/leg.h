@@ -45,7 +45,8 @@ struct leg {
 	bool reset;   /* the socket has failed; what came before may still be read */
 	bool hang_up; /* a FIN waits behind the data that is left to read */
 	bool fin_received, fin_sent, notify_received, notify_sent;
-	bool alert_sent; /* the peer knows why: an orderly close follows */
+	bool write_waits; /* for a renegotiation that reading completes */
+	bool alert_sent;  /* the peer knows why: an orderly close follows */
 };
 
 extern const struct tls_callbacks leg_tls_callbacks; /* owner: the leg */

@@ -186,6 +186,17 @@ static bool record_system_allowed(struct worker *worker)
 	return true;
 }
 
+void record_rekey_missed(struct session *session)
+{
+	const struct config_ssl_server *config = session->server->config;
+
+	if (record_system_allowed(session->worker))
+		record_system(session->worker, "warning",
+			"SSL server %s: no renegotiation within twice the rekey interval of %u seconds, session "
+			"%016llx",
+			config->name, config->rekey_interval_seconds, (unsigned long long)session->id);
+}
+
 void record_close(struct session *session)
 {
 	const struct close_reason_info *info = &close_reason_info[session->reason];

@@ -6,6 +6,7 @@
 
 #include "base/common.h"
 #include "proxy/record.h"
+#include "proxy/rekey.h"
 #include "proxy/session.h"
 #include "proxy/stage.h"
 #include "proxy/worker.h"
@@ -228,6 +229,7 @@ static enum session_step relay_both(struct session *session)
 		if (pumps[dir] == PUMP_AGAIN)
 			session->again = true;
 	}
+	rekey_note(session);
 	if (relay_progress(session) != before)
 		session_touch(session);
 	if (pumps[0] == PUMP_ENDED && pumps[1] == PUMP_ENDED)

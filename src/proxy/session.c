@@ -13,6 +13,7 @@
 #include "proxy/alert.h"
 #include "proxy/flow_lookup.h"
 #include "proxy/record.h"
+#include "proxy/rekey.h"
 #include "proxy/worker.h"
 #include "tls/client_hello.h"
 
@@ -70,6 +71,7 @@ static void session_free(struct session *session)
 
 	loop_timer_disarm(worker->loop, &session->timer);
 	loop_timer_disarm(worker->loop, &session->turn);
+	rekey_end(session);
 	for (enum session_leg leg = 0; leg < LEGS; leg++)
 		leg_close(&session->legs[leg],
 			close_reason_info[session->reason].reset && !session->legs[leg].alert_sent);
@@ -180,6 +182,8 @@ static enum close_reason session_tls_reason(const struct session *session, enum 
 		return CLOSE_SERVER_CERTIFICATE_DRIFT;
 	case TLS_ERROR_CLIENT_CERTIFICATE:
 		return CLOSE_SERVER_WANTS_CLIENT_CERT;
+	case TLS_ERROR_RENEGOTIATION:
+		return client ? CLOSE_CLIENT_TLS_ERROR : CLOSE_SERVER_RENEGOTIATION;
 	case TLS_ERROR_KEY:
 		return CLOSE_KEY_UNAVAILABLE;
 	case TLS_ERROR_ENGINE:
@@ -453,6 +457,7 @@ static enum session_step session_step_client_handshake(struct session *session)
 	session_note_facts(session, LEG_CLIENT);
 	session->established_ns = loop_now_ns(session->worker->loop);
 	session_count_established(session);
+	rekey_begin(session);
 	if (!session_begin_inspection(session))
 		return session_fail(session, CLOSE_INTERNAL, "no memory for inspection");
 	return SESSION_RELAY;

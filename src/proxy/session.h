@@ -54,7 +54,9 @@ struct session {
 	bool running, again; /* guards against recursion through callbacks */
 	struct leg legs[LEGS];
 	struct pipe_state pipes[INSPECT_DIRS];
-	struct loop_timer timer;       /* of the step */
+	struct loop_timer timer; /* of the step */
+	struct loop_timer rekey_timer;
+	unsigned int rekeys;           /* renegotiations of the server leg that have been counted */
 	struct loop_timer turn;        /* more to do after the other sessions */
 	struct inspect_stream *stream; /* NULL: nothing to inspect */
 	struct stats_cells *server_cells;

@@ -96,6 +96,7 @@ static int snapshot_server_init(struct snapshot_server *server, const struct con
 	struct tls_connector_options connect_options = {.protocol_min = config->protocol_min,
 		.protocol_max = config->protocol_max,
 		.pin = config->certificate_drift == CONFIG_DRIFT_PIN,
+		.renegotiate = config->rekey_interval_seconds != 0,
 		.n_certificates = config->certificates.n,
 		.certificates = held};
 	_cleanup_free_ char *cipher_list = NULL;

@@ -195,11 +195,29 @@ enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_
 		return TLS_FAILED;
 	ERR_clear_error();
 	rc = SSL_read(conn->ssl, buf, MIN(size, (size_t)INT_MAX));
+	if (rc < 0 && SSL_get_error(conn->ssl, rc) == SSL_ERROR_WANT_RENEGOTIATE) {
+		/* the engine renegotiates only between records */
+		if (conn->write_pending)
+			return TLS_WANT_DRAIN;
+		/* a server that asks for a certificate now is told apart by what follows (D6) */
+		conn->got_plaintext = false;
+		rc = SSL_renegotiate(conn->ssl) ? SSL_read(conn->ssl, buf, MIN(size, (size_t)INT_MAX)) : -1;
+	}
 	if (rc <= 0)
 		return tls_conn_status(conn, rc);
 	conn->got_plaintext = true;
 	*n = rc;
 	return TLS_OK;
+}
+
+unsigned int tls_conn_renegotiations(const struct tls_conn *conn)
+{
+	return SSL_total_renegotiations(conn->ssl);
+}
+
+bool tls_conn_in_handshake(const struct tls_conn *conn)
+{
+	return SSL_in_init(conn->ssl);
 }
 
 /* one record per turn, until all is taken or the output refuses */
@@ -236,6 +254,8 @@ enum tls_status tls_close(struct tls_conn *conn)
 		return TLS_OK;
 	if (conn->write_pending)
 		return TLS_WANT_WRITE;
+	if (SSL_in_init(conn->ssl)) /* a renegotiation: tls_read() completes it */
+		return TLS_WANT_READ;
 	ERR_clear_error();
 	rc = SSL_shutdown(conn->ssl);
 	if (rc < 0 && SSL_get_error(conn->ssl, rc) == SSL_ERROR_WANT_WRITE)

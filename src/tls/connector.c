@@ -106,6 +106,7 @@ int tls_connector_new(
 	connector->refs = 1;
 	connector->runtime = runtime;
 	connector->pin = options->pin;
+	connector->renegotiate = options->renegotiate;
 	connector->protocol_min = MAX(options->protocol_min, TLS_VERSION_LOWEST);
 	connector->protocol_max = options->protocol_max;
 	err = connector_init(connector, runtime, options);
@@ -218,6 +219,9 @@ int tls_connect(struct tls_conn **out, struct tls_connector *connector, const st
 	conn->connector = connector;
 	connector->refs++;
 	SSL_set_connect_state(conn->ssl);
+	/* only where it is wanted: it keeps the handshake's configuration in memory */
+	if (connector->renegotiate)
+		SSL_set_renegotiate_mode(conn->ssl, ssl_renegotiate_explicit);
 	err = conn_configure(conn, options);
 	ERR_clear_error();
 	if (err)

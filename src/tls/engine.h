@@ -67,7 +67,7 @@ struct tls_connector {
 	struct tls_runtime *runtime;
 	SSL_CTX *ctx;
 	uint16_t protocol_min, protocol_max;
-	bool pin;
+	bool pin, renegotiate;
 	size_t n_certificates;
 	struct certificate *certificates;
 	struct session_cache *sessions;

@@ -20,6 +20,7 @@ enum tls_status {
 	TLS_OK,
 	TLS_WANT_READ,  /* feed more input */
 	TLS_WANT_WRITE, /* the output callback refused bytes: call again once it takes some */
+	TLS_WANT_DRAIN, /* tls_read() waits until tls_write() has sent its record (renegotiation) */
 	TLS_WANT_KEY,   /* a key operation is pending: on_key_ready will be called */
 	TLS_CLOSED,     /* close_notify received */
 	TLS_FAILED,     /* tls_error() says why */
@@ -88,7 +89,8 @@ void tls_acceptor_unref(struct tls_acceptor **acceptor);
 
 struct tls_connector_options {
 	uint16_t protocol_min, protocol_max;
-	bool pin; /* compare the server's leaf with the certificates (D9 pin) */
+	bool renegotiate; /* honour a server's renegotiation (D7) */
+	bool pin;         /* compare the server's leaf with the certificates (D9 pin) */
 	size_t n_certificates;
 	const struct tls_certificate *certificates;
 	const char *cipher_list; /* as the acceptor's */
@@ -134,11 +136,16 @@ enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_
 /* *n: plaintext bytes taken, may be fewer than len. After TLS_WANT_WRITE, and for what was not taken, the next call
  * must begin with the same bytes (at any address, and more may follow): a record of them is sealed already. */
 enum tls_status tls_write(struct tls_conn *conn, const uint8_t *data, size_t len, size_t *n);
-/* Sends close_notify once; TLS_OK, TLS_WANT_WRITE. Reading goes on. While tls_write() has a record waiting it says
- * TLS_WANT_WRITE: finish that first. */
+/* Sends close_notify once; TLS_OK, TLS_WANT_WRITE, TLS_WANT_READ during a renegotiation. Reading goes on. While
+ * tls_write() has a record waiting it says TLS_WANT_WRITE: finish that first. */
 enum tls_status tls_close(struct tls_conn *conn);
 /* sends a fatal alert of this code where the engine allows; best effort */
 void tls_send_alert(struct tls_conn *conn, uint8_t alert);
+
+/* renegotiations begun by the server since the handshake */
+unsigned int tls_conn_renegotiations(const struct tls_conn *conn);
+/* a renegotiation is under way: tls_write() waits for what tls_read() must read */
+bool tls_conn_in_handshake(const struct tls_conn *conn);
 
 enum tls_error tls_conn_error(const struct tls_conn *conn);
 const char *tls_error_name(enum tls_error error);

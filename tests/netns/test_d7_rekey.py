@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""D7: a server that renews its keys by renegotiation, TLS 1.2, with openssl s_server (`r` on its standard input)."""
+import hashlib
+import os
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from lab.appliance import configuration, ssl_server
+from lab.clients import client_context, outcome_of, tls_connect
+from lab.laboratory import Laboratory
+from lab.namespace import stop_process, wait_until
+from lab.peers import is_listening
+
+HIGH = bytes(range(0x80, 0x100))  # the payload's alphabet: what s_server says itself is ASCII
+
+
+@pytest.fixture(scope="module")
+def rekey(request):
+    option = request.config.getoption
+
+    def document(topology):
+        return configuration(topology, servers=[
+            ssl_server("rekey", ["9001-9005"], service="any", rekey_interval_seconds=1),
+            ssl_server("blank", ["9006"], service="any")])
+    with Laboratory(option("--device"), option("--bin-dir"), document=document) as laboratory:
+        yield laboratory
+
+
+class InteractiveServer:
+    """s_server with its standard input and output in our hands"""
+
+    def __init__(self, lab, port, version="-tls1_2"):
+        self.lab, self.port, self.version = lab, port, version
+        self.received, self.said = hashlib.sha256(), bytearray()
+        self.n_received = 0
+
+    def __enter__(self):
+        certificate = self.lab.certificate
+        self.process = self.lab.server.popen(
+            "openssl", "s_server", "-accept", "%d" % self.port, "-4", "-cert", certificate.certificate, "-key", certificate.key,
+            self.version, "-legacy_renegotiation", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        wait_until(lambda: is_listening(self.lab.server, self.port), 5, "s_server to listen")
+        return self
+
+    def _read(self):
+        while data := os.read(self.process.stdout.fileno(), 1 << 16):
+            payload = data.translate(None, delete=bytes(range(0x80)))
+            self.received.update(payload)
+            self.n_received += len(payload)
+            self.said += data.translate(None, delete=HIGH)
+
+    def type(self, text):
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def __exit__(self, *unused):
+        stop_process(self.process)
+        self.reader.join(5)
+
+
+class Upload:
+    """sends payload without a pause until told to end"""
+
+    def __init__(self, connection):
+        self.connection, self.sent, self.total, self.going = connection, hashlib.sha256(), 0, True
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        chunk = HIGH * 512  # 64 KiB
+        while self.going:
+            self.connection.sendall(chunk)
+            self.sent.update(chunk)
+            self.total += len(chunk)
+
+    def end(self):
+        self.going = False
+        self.thread.join(10)
+
+
+def test_d7_renegotiation_in_the_middle_of_an_upload(rekey):
+    """three of them; every byte arrives, and both directions work afterwards"""
+    with InteractiveServer(rekey, 9001) as server:
+        with tls_connect(rekey.client, 9001, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2), timeout=20) as connection:
+            upload = Upload(connection)
+            for n in range(3):
+                server.type(b"r\n")
+                rekey.appliance.wait_counter("rekeys", n + 1)
+                so_far = server.n_received
+                wait_until(lambda: server.n_received > so_far + (1 << 20), 5, "a megabyte more: the upload goes on")
+            upload.end()
+            wait_until(lambda: server.n_received >= upload.total, 15, "%d bytes at the server" % upload.total)
+            assert server.n_received == upload.total and server.received.hexdigest() == upload.sent.hexdigest()
+            server.type(b"still here\n")
+            assert connection.recv(100) == b"still here\n"
+            assert connection.version() == "TLSv1.2"
+    assert server.said.count(b"SSL_do_handshake -> 1") == 3, bytes(server.said[-2000:])
+    assert rekey.appliance.counters("rekey")["rekeys"] == 3
+
+
+def test_d7_renegotiation_between_exchanges(rekey):
+    before = rekey.appliance.counters("rekey")["rekeys"]
+    with InteractiveServer(rekey, 9002) as server:
+        with tls_connect(rekey.client, 9002, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2)) as connection:
+            for n in range(4):
+                connection.sendall(HIGH)
+                wait_until(lambda want=(n + 1) * len(HIGH): server.n_received == want, 3, "the bytes at the server")
+                server.type(b"r\n")
+                rekey.appliance.wait_counter("rekeys", before + n + 1)
+                server.type(b"answer %d\n" % n)
+                assert connection.recv(100) == b"answer %d\n" % n
+
+
+def test_d7_a_missed_interval_is_counted_and_logged(rekey):
+    before = rekey.appliance.counters("rekey")["rekeys_missed"]
+    with InteractiveServer(rekey, 9003):
+        with tls_connect(rekey.client, 9003, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2)):
+            started = time.monotonic()
+            rekey.appliance.wait_counter("rekeys_missed", before + 1)
+            assert 1.5 < time.monotonic() - started < 4
+    assert wait_until(lambda: [r for r in rekey.appliance.records("system") if "rekey interval" in r["message"]], 3, "a System record")
+
+
+def test_d7_without_an_interval_it_is_refused_and_counted(rekey):
+    before = rekey.appliance.counters()["closed_server_renegotiation"]
+    with InteractiveServer(rekey, 9006) as server:
+        with tls_connect(rekey.client, 9006, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2)) as connection:
+            connection.sendall(HIGH)
+            wait_until(lambda: server.n_received == len(HIGH), 3, "the bytes at the server")
+            server.type(b"r\n")
+            outcome, value = outcome_of(lambda: connection.recv(10))
+            assert outcome != "ok" or value == b"", (outcome, value)
+    rekey.appliance.wait_counter("closed_server_renegotiation", before + 1)
+
+
+def test_d6_a_certificate_asked_for_by_renegotiation(rekey):
+    """`R` asks; the client's leg has none to show, and the session goes on"""
+    with InteractiveServer(rekey, 9004) as server:
+        with tls_connect(rekey.client, 9004, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2)) as connection:
+            connection.sendall(HIGH)
+            wait_until(lambda: server.n_received == len(HIGH), 3, "the bytes at the server")
+            server.type(b"R\n")
+            wait_until(lambda: b"SSL_do_handshake" in server.said or connection.pending(), 3, "the renegotiation to begin")
+            connection.sendall(HIGH)
+            wait_until(lambda: server.n_received == 2 * len(HIGH), 3, "the bytes after it")
