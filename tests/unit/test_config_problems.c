@@ -210,7 +210,6 @@ static const struct {
 	{"no_effect",
 	 DEVICE SEGMENT "ssl_servers:\n"
 	 "- {name: w, destinations: [10.0.0.1], detection_ports: [443], certificates: [c], decrypted_service: http, rekey_interval_seconds: 300, allow_compression: on}\n" PROFILE VIRTUAL,
-	 "4:131: warning: ssl_servers[0].rekey_interval_seconds: has no effect in this version for SSL server \"w\": renegotiation by the server is always refused and counted\n"
 	 "4:155: warning: ssl_servers[0].allow_compression: has no effect in this version for SSL server \"w\": TLS compression is never negotiated\n"},
 	{"no_effect_off",
 	 DEVICE SEGMENT "ssl_servers:\n"
