@@ -114,5 +114,6 @@ void cli_render_checked(struct cli *cli, const json_t *answer);
 void cli_render_committed(struct cli *cli, const json_t *answer);
 void cli_render_imported(struct cli *cli, const json_t *answer);
 void cli_render_certificates(struct cli *cli, const json_t *answer);
+void cli_render_log_status(struct cli *cli, const json_t *answer);
 void cli_render_stopped(struct cli *cli, const json_t *answer);
 void cli_render_log(struct cli *cli, const char *log, const json_t *records, const char *path);

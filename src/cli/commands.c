@@ -286,6 +286,11 @@ const struct cli_command cli_commands[] = {
 		.help = "certificates in the store",
 		.render = cli_render_certificates},
 
+	{.words = "log status",
+		.request = "log_status",
+		.help = "delivery of the logs: the spool, and per log target state, lag, what is sent and received",
+		.render = cli_render_log_status},
+
 	{.words = "stop",
 		.request = "stop",
 		.help = "end the supervisor; the wire stays up in layer-2 fallback",

@@ -323,6 +323,36 @@ void cli_render_certificates(struct cli *cli, const json_t *answer)
 		"KEYFILE.");
 }
 
+void cli_render_log_status(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column targets[] = {
+		{"LOG TARGET", "name", OUTPUT_TEXT},
+		{"HOST", "host", OUTPUT_TEXT},
+		{"PORT", "port", OUTPUT_TEXT},
+		{"STATE", "state", OUTPUT_TEXT},
+		{"LAG", "lag_records", OUTPUT_NUMBER},
+		{"SECONDS", "lag_seconds", OUTPUT_NUMBER},
+		{"EARLIER BOOTS", "earlier_boots", OUTPUT_NUMBER},
+		{"SENT", "sent", OUTPUT_NUMBER},
+		{"RECEIVED", "received", OUTPUT_NUMBER},
+		{"MISSED", "missed", OUTPUT_NUMBER},
+		{"RESTARTS", "restarts", OUTPUT_NUMBER},
+		{"LAST ERROR", "error", OUTPUT_TEXT},
+	};
+	static const struct output_column spool[] = {
+		{"SPOOL", "bytes", OUTPUT_BYTES},
+		{"NEXT SEQUENCE", "next_sequence", OUTPUT_NUMBER},
+		{"DROPPED", "dropped", OUTPUT_NUMBER},
+		{"DISK FAILS", "failing", OUTPUT_TEXT},
+	};
+	json_t *rows = json_pack("[O]", json_object_get(answer, "spool"));
+
+	TABLE(cli, rows, spool, "");
+	json_decref(rows);
+	fputc('\n', cli->out);
+	TABLE(cli, json_object_get(answer, "targets"), targets,
+		"No log target: the logs are local files only. Name one under log_targets in the configuration.");
+}
 void cli_render_stopped(struct cli *cli, const json_t *answer)
 {
 	fputs("The supervisor stops. The wire stays up in layer-2 fallback: traffic passes uninspected.\n", cli->out);

@@ -7,6 +7,7 @@
 #include "base/common.h"
 #include "config/load.h"
 #include "config/problems.h"
+#include "events/event.h"
 
 struct check {
 	const struct config *config;
@@ -285,6 +286,24 @@ static void check_shadowed(const struct check *check, size_t index)
 	}
 }
 
+/* names of logs are words of events/event.h, of which the schema knows nothing */
+static void check_log_names(const struct check *check, size_t index)
+{
+	const struct config_strings *logs = &check->config->log_targets[index].logs;
+
+	for (size_t i = 0; i < logs->n; i++) {
+		unsigned int log = 0;
+
+		while (log < EVENT_LOG_N && strcmp(event_log_name(log), logs->items[i]))
+			log++;
+		if (log == EVENT_LOG_N)
+			check_problem(check, CONFIG_ERROR, check_key_at(check, "log_targets", index, "logs"),
+				"log_targets[%zu].logs: \"%s\" is no log: allowed are system, audit, ssl_inspection, "
+				"block, alert",
+				index, logs->items[i]);
+	}
+}
+
 void check_config(
 	const struct config *config, const struct tree_node *root, size_t from, struct config_problems *problems)
 {
@@ -295,6 +314,8 @@ void check_config(
 			check_port(&check, i, side);
 	for (size_t i = 0; i < config->n_profiles; i++)
 		check_overlaps(&check, i);
+	for (size_t i = 0; i < config->n_log_targets; i++)
+		check_log_names(&check, i);
 	if (problems_any_error(problems, from))
 		return;
 	check_unused(&check);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "events/event.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include "config/problems.h"
 #include "config/schema.h"
 #include "config/tree.h"
+#include "events/event.h"
 
 #define CONFIG_DOCUMENT_MAX (4u << 20)
 
@@ -115,6 +117,17 @@ const struct config_ssl_policy *config_find_ssl_policy(
 		return &p->ssl_policies[id - p->ssl_policies[0].id];
 	}
 	return NULL;
+}
+
+uint32_t config_log_target_mask(const struct config_log_target *target)
+{
+	uint32_t mask = target->logs.n ? 0 : UINT32_MAX;
+
+	for (size_t i = 0; i < target->logs.n; i++)
+		for (unsigned int log = 0; log < EVENT_LOG_N; log++)
+			if (!strcmp(event_log_name(log), target->logs.items[i]))
+				mask |= 1u << log;
+	return mask;
 }
 
 const char *config_service_name(enum config_service service)

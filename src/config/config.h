@@ -122,6 +122,21 @@ struct config_limits {
 	unsigned int idle_timeout_seconds;         /* an established session without a byte */
 	unsigned int drain_timeout_seconds;        /* after one side closed */
 	unsigned int request_body_hold_bytes;      /* B8: a request body is held until its verdict up to this */
+	unsigned int log_spool_megabytes;          /* G6: bounds of what waits for log targets */
+	unsigned int log_spool_hours;
+};
+
+enum config_log_protocol { CONFIG_LOG_RELP };
+enum config_log_format { CONFIG_LOG_RFC5424_JSON };
+
+struct config_log_target { /* G5 */
+	char *name;
+	char *host; /* name or IPv4 address */
+	unsigned int port;
+	enum config_log_protocol protocol;
+	enum config_log_format format;
+	struct config_strings logs; /* names of logs; none: all */
+	unsigned int line;
 };
 
 struct config {
@@ -137,6 +152,8 @@ struct config {
 	struct config_ssl_server *ssl_servers;
 	struct config_profile *profiles;
 	struct config_virtual_segment *virtual_segments;
+	size_t n_log_targets;
+	struct config_log_target *log_targets;
 };
 
 /* Problems found, in document order. Each message names what is wrong, what is allowed, and the mend. */
@@ -160,6 +177,9 @@ int config_parse(const char *text, size_t len, struct config **out, struct confi
 struct config *config_ref(struct config *config);
 void config_unref(struct config **config);
 
+#define CONFIG_LOG_TARGETS_MAX 8
+/* a bit per enum event_log */
+uint32_t config_log_target_mask(const struct config_log_target *target);
 const struct config_profile *config_find_profile(const struct config *config, const char *name);
 const struct config_ssl_server *config_find_ssl_server(const struct config *config, const char *name);
 /* by config_ssl_policy.id; profile may be NULL */

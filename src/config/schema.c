@@ -49,6 +49,14 @@ static const struct schema_word side_words[] = {
 	{"b_to_a", CONFIG_SIDE_B},
 	{NULL, 0},
 };
+static const struct schema_word log_protocol_words[] = {
+	{"relp", CONFIG_LOG_RELP},
+	{NULL, 0},
+};
+static const struct schema_word log_format_words[] = {
+	{"rfc5424_json", CONFIG_LOG_RFC5424_JSON},
+	{NULL, 0},
+};
 const struct schema_word schema_service_words[] = {
 	{"http", CONFIG_SERVICE_HTTP},
 	{"imap", CONFIG_SERVICE_IMAP},
@@ -111,6 +119,13 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		LIST_OF(virtual_segments),
 		.help = "Assigns a profile to traffic. Matched in the order of the list; the first match wins. "
 			"The SSL policy belongs on the virtual segment that receives the client's request."},
+	[SCHEMA_LOG_TARGET] = {.noun = "log target",
+		.plural = "log targets",
+		.heading = "log_targets[]",
+		OBJECT(config_log_target),
+		LIST_OF(log_targets),
+		.help = "A central log server (docs/logging.md). Records wait in the spool until it has received "
+			"them."},
 };
 
 #define IN(type, field) .offset = offsetof(struct type, field)
@@ -128,6 +143,8 @@ const struct schema_row schema_rows[] = {
 		COUNTED_IN(config, profiles), .help = "inspection profiles"},
 	{SCHEMA_ROOT, "virtual_segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_VIRTUAL_SEGMENT, .max = 1024,
 		COUNTED_IN(config, virtual_segments), .help = "which traffic has which profile"},
+	{SCHEMA_ROOT, "log_targets", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_LOG_TARGET, .max = CONFIG_LOG_TARGETS_MAX,
+		COUNTED_IN(config, log_targets), .help = "central log servers, each of which receives every record"},
 
 	{SCHEMA_DEVICE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config, device_name), .example = "sluice-1",
 		.help = "name of the appliance in logs and counters"},
@@ -156,6 +173,13 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_LIMITS, "request_body_hold_bytes", SCHEMA_TYPE_NUMBER, IN(config, limits.request_body_hold_bytes),
 		.min = 0, .max = 16777216, .unit = "bytes", .default_text = "65536", .example = "65536",
 		.help = "a request body is held back until its verdict up to this size"},
+	{SCHEMA_LIMITS, "log_spool_megabytes", SCHEMA_TYPE_NUMBER, IN(config, limits.log_spool_megabytes), .min = 32,
+		.max = 1048576, .unit = "megabytes", .default_text = "1024", .example = "1024",
+		.help = "of log records that wait for a log target on disk; beyond it the oldest are dropped and "
+			"counted"},
+	{SCHEMA_LIMITS, "log_spool_hours", SCHEMA_TYPE_NUMBER, IN(config, limits.log_spool_hours), .min = 1,
+		.max = 8760, .unit = "hours", .default_text = "168", .example = "168",
+		.help = "log records that wait for a log target longer are dropped and counted"},
 
 	{SCHEMA_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_segment, name), .example = "dmz",
 		.help = "unique name"},
@@ -252,6 +276,20 @@ const struct schema_row schema_rows[] = {
 		.max = 1024, .example = "[]", .help = "addresses of servers; none: any"},
 	{SCHEMA_VIRTUAL_SEGMENT, "profile", SCHEMA_TYPE_REFERENCE, .required = true, .target = SCHEMA_PROFILE,
 		IN(config_virtual_segment, profile), .example = "default", .help = "name of a profile"},
+
+	{SCHEMA_LOG_TARGET, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, name), .example = "siem",
+		.help = "unique name; another name begins with what the spool still holds"},
+	{SCHEMA_LOG_TARGET, "host", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, host),
+		.example = "logs.example.net", .help = "the log server's name or IPv4 address"},
+	{SCHEMA_LOG_TARGET, "port", SCHEMA_TYPE_NUMBER, .required = true, IN(config_log_target, port), .min = 1,
+		.max = 65535, .unit = "", .example = "2514", .help = "TCP port"},
+	{SCHEMA_LOG_TARGET, "protocol", SCHEMA_TYPE_WORD, IN(config_log_target, protocol), .words = log_protocol_words,
+		.default_text = "relp", .example = "relp", .help = "RELP over TCP, without encryption"},
+	{SCHEMA_LOG_TARGET, "format", SCHEMA_TYPE_WORD, IN(config_log_target, format), .words = log_format_words,
+		.default_text = "rfc5424_json", .example = "rfc5424_json",
+		.help = "RFC 5424 with structured data and a JSON body"},
+	{SCHEMA_LOG_TARGET, "logs", SCHEMA_TYPE_NAMES, IN(config_log_target, logs), .max = 16,
+		.example = "[system, audit, ssl_inspection, block, alert]", .help = "which logs; none: all"},
 };
 const size_t schema_n_rows = ARRAY_SIZE(schema_rows);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/commit.h"
+#include "daemon/targets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -346,6 +347,7 @@ static void commit_apply(struct commit *commit)
 	commit_set_workers(supervisor, policy->n_workers);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
 	commit_record(commit, version);
+	targets_apply(supervisor);
 	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)version);
 
 	if (answer && policy->filters)

@@ -15,6 +15,7 @@
 #include "daemon/commit.h"
 #include "daemon/orphans.h"
 #include "daemon/supervisor.h"
+#include "daemon/targets.h"
 #include "ipc/keyring.h"
 
 /* a child that ends sooner than this after its start is started again with growing delays */
@@ -78,7 +79,15 @@ static void log_add_worker_ring(const struct worker_slot *worker)
 	log_add_ring(worker->supervisor, worker->slot, name, worker->events);
 }
 
-static void log_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds) {}
+static void log_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
+{
+	struct supervisor *supervisor = container_of(child, struct helper_process, child)->supervisor;
+
+	if (strcmp(name, "spool_state"))
+		return;
+	json_decref(supervisor->spool_state);
+	supervisor->spool_state = json_incref(message);
+}
 
 static void log_respawn(struct loop_timer *timer)
 {
@@ -112,7 +121,10 @@ static void log_spawn(struct supervisor *supervisor)
 		return;
 	}
 	orphans_note(&supervisor->instance, child->pid, ROLE_LOG);
-	child_send(child, "start", json_pack("{s:s}", "device", device_name(supervisor)), fds, ARRAY_SIZE(fds));
+	child_send(child, "start",
+		json_pack("{s:s, s:I}", "device", device_name(supervisor), "boot", (json_int_t)supervisor->log_boot),
+		fds, ARRAY_SIZE(fds));
+	targets_tell_log(supervisor);
 	log_add_ring(supervisor, SUPERVISOR_PRODUCER, "sluiced", supervisor->events);
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (supervisor->workers[i].events)
@@ -515,6 +527,7 @@ void generation_stop(struct supervisor *supervisor)
 		child_send(&supervisor->workers[i].child, "stop", json_object(), NULL, 0);
 	}
 	child_send(&supervisor->keeper.child, "stop", json_object(), NULL, 0);
+	targets_stop(supervisor);
 }
 
 bool generation_stopped(const struct supervisor *supervisor)

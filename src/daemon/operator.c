@@ -18,6 +18,7 @@
 #include "daemon/commit.h"
 #include "daemon/history.h"
 #include "daemon/supervisor.h"
+#include "daemon/targets.h"
 #include "ipc/message.h"
 
 #define CLIENTS_MAX 64
@@ -223,6 +224,11 @@ static json_t *command_certificate_import(struct supervisor *supervisor, struct 
 	return NULL;
 }
 
+static json_t *command_log_status(struct supervisor *supervisor, struct request *request)
+{
+	return targets_report(supervisor);
+}
+
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
 	operator_audit(request, "stop requested");
@@ -269,6 +275,7 @@ static const struct {
 	{"certificate_import", command_certificate_import},
 	{"certificate_list", command_certificates},
 	{"ciphers", command_ciphers},
+	{"log_status", command_log_status},
 	{"stop", command_stop},
 };
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum role { ROLE_WORKER, ROLE_COMPILER, ROLE_KEEPER, ROLE_IMPORTER, ROLE_LOG, ROLES };
+enum role { ROLE_WORKER, ROLE_COMPILER, ROLE_KEEPER, ROLE_IMPORTER, ROLE_LOG, ROLE_TARGET, ROLES };
 
 struct role_info {
 	const char *name;     /* in messages and records */
@@ -13,7 +13,7 @@ struct role_info {
 	const char *user;     /* looked up by name */
 	uid_t fallback_uid;   /* user and group number where the name does not exist: no other role's, nobody's */
 	bool net_raw;         /* CAP_NET_RAW, for IP_TRANSPARENT in `inspect` */
-	bool one_shot;        /* does one thing for the supervisor, and is of no use without it */
+	bool one_shot;        /* ends with the supervisor: of no use without it, or started anew by the next */
 };
 extern const struct role_info role_info[ROLES];
 

@@ -70,6 +70,13 @@ int store_open_log_dir(const struct store *store)
 	return fd < 0 ? -errno : fd;
 }
 
+int store_open_spool(const struct store *store)
+{
+	int fd = openat(store->dir_fd, "log/spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int store_open_device_key(const struct store *store, uid_t uid, gid_t gid)
 {
 	_cleanup_close_ int fd = openat(store->dir_fd, "device.key", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

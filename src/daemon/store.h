@@ -16,6 +16,7 @@ struct store {
 int store_open(struct store *store, const struct instance *instance, uid_t log_uid, gid_t log_gid);
 void store_close(struct store *store);
 int store_open_log_dir(const struct store *store);
+int store_open_spool(const struct store *store);
 /* the device key's file, made empty (0600, owned by the key keeper's user) if there is none; only the keeper reads it
  */
 int store_open_device_key(const struct store *store, uid_t uid, gid_t gid);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/supervisor.h"
+#include "daemon/targets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +92,7 @@ static int supervisor_owns(void *data, pid_t pid)
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (supervisor->workers[i].child.pid == pid)
 			return 1;
-	return supervisor->keeper.child.pid == pid || supervisor->log.child.pid == pid;
+	return supervisor->keeper.child.pid == pid || supervisor->log.child.pid == pid || targets_own(supervisor, pid);
 }
 
 static void supervisor_on_tick(struct loop_timer *timer)
@@ -104,6 +105,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	supervisor_read_wire(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
+		targets_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
 	}
 	loop_timer_arm(supervisor->loop, timer, TICK_NS, supervisor_on_tick);
@@ -172,6 +174,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	operator_close(supervisor);
 	policy_free(&supervisor->policy);
 	json_decref(supervisor->key_states);
+	targets_free(supervisor);
 	if (supervisor->dataplane)
 		dataplane_close(&supervisor->dataplane);
 	event_ring_free(&supervisor->events);
@@ -209,6 +212,7 @@ static int supervisor_make_ticket_keys(struct supervisor *supervisor)
 		getrandom(&supervisor->boot_id, sizeof(supervisor->boot_id), 0) != sizeof(supervisor->boot_id))
 		return -EIO;
 	supervisor->boot_id &= 0xffff;
+	supervisor->log_boot = supervisor->started_us / 1000 << 16 | supervisor->boot_id;
 	return shm_create_sealed("sluice-ticket-keys", keys, sizeof(keys), &supervisor->ticket_keys_fd);
 }
 

@@ -23,6 +23,7 @@
 #define SUPERVISOR_TICKET_KEYS_SIZE 160                    /* two struct tls_ticket_key */
 
 struct commit;
+struct targets;
 
 /* one configuration version ready to be given to workers: everything owned */
 struct policy {
@@ -69,6 +70,7 @@ struct supervisor {
 	struct event_ring *events;
 	uint64_t started_us;
 	uint64_t boot_id;
+	uint64_t log_boot; /* (device, boot, sequence) tells every log record; later boots are greater */
 	int ticket_keys_fd, netns_fd;
 	struct worker_cell *cells; /* all slots */
 
@@ -81,7 +83,9 @@ struct supervisor {
 	unsigned int n_workers;
 	struct worker_slot workers[FLOW_WORKERS_MAX];
 	struct helper_process keeper, log;
-	json_t *key_states; /* certificate name -> "available" or an error */
+	struct targets *targets; /* NULL before the first configuration */
+	json_t *spool_state;     /* sluice-log's last report */
+	json_t *key_states;      /* certificate name -> "available" or an error */
 
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;

@@ -58,6 +58,8 @@ int event_ring_create(struct event_ring **out); /* memfd + eventfd */
 /* duplicates the descriptors: the caller's stay its own */
 int event_ring_map(struct event_ring **out, int memfd, int eventfd);
 void event_ring_free(struct event_ring **ring);
+/* chosen at random by who made the ring */
+uint64_t event_ring_id(const struct event_ring *ring);
 int event_ring_memfd(const struct event_ring *ring);
 int event_ring_eventfd(const struct event_ring *ring);
 
@@ -81,13 +83,25 @@ void event_ring_flush(struct event_ring *ring);
 /* consumer: copies the next record, 1; 0 when empty; -EPROTO when the producer wrote nonsense (the ring is then
  * skipped to its head). The copy is checked: lengths and ids are sane. */
 int event_ring_read(struct event_ring *ring, uint8_t *record, size_t size);
+/* As event_ring_read(), but the record stays in the ring, for whoever maps it next, until event_ring_release(): a
+ * consumer that is killed in between has lost nothing. The next call goes on after it. */
+int event_ring_peek(struct event_ring *ring, uint8_t *record, size_t size);
+/* gives the room of everything peeked at back to the producer */
+void event_ring_release(struct event_ring *ring);
 /* whether record[0..size) begins with a sane record, as event_ring_read() checks it: 0 or -EPROTO */
 int event_check(const uint8_t *record, size_t size);
 
 #define EVENT_JSON_MAX (128 << 10) /* no checked record of EVENT_MAX bytes needs more */
 /* one line of JSON without the newline, in EVE's shape: {"timestamp": ..., "log": ..., ...}. Returns its length, or
- * -ENOBUFS. device: the appliance's name. Invalid UTF-8 and control characters are escaped; forges nothing.
+ * -ENOBUFS. Invalid UTF-8 and control characters are escaped; forges nothing.
  * Escapes: quote, backslash; every byte below 0x20, 0x7f, every byte that is not part of valid UTF-8, and the bytes of
  * characters that move a terminal's cursor or break or reorder a line (U+0080-9F, U+2028-202E, U+2066-2069) become
  * \u00XX, one escape per byte. Other UTF-8 stands as it is, so the line tells every byte of the original. */
-int event_encode_json(const uint8_t *record, const char *device, char *out, size_t size);
+struct event_origin {
+	const char *device;
+	uint64_t boot;     /* 0: left out, and the sequence is the record's own */
+	uint64_t sequence; /* of the boot, over all producers; the record's own becomes producer_sequence */
+};
+int event_encode_json(const uint8_t *record, const struct event_origin *origin, char *out, size_t size);
+/* RFC 5424 section 6.2.1: 3 error, 4 warning, 5 notice, 6 informational; from the log and the severity field */
+unsigned int event_severity(const uint8_t *record);

@@ -152,17 +152,24 @@ static void json_put_value(struct json_out *out, const struct event_field_view *
 	}
 }
 
-static void json_put_header(struct json_out *out, const struct event_header *header, const char *device)
+static void json_put_header(struct json_out *out, const struct event_header *header, const struct event_origin *origin)
 {
 	json_put_text(out, "{\"timestamp\":");
 	json_put_time(out, header->time_us);
 	json_put_format(out, ",\"log\":\"%s\",\"device\":", event_log_name(header->log));
-	json_put_string(out, SPAN(device, strlen(device)));
+	json_put_string(out, SPAN(origin->device, strlen(origin->device)));
+	if (origin->boot) {
+		json_put_format(out, ",\"boot\":\"%016llx\",\"sequence\":%llu", (unsigned long long)origin->boot,
+			(unsigned long long)origin->sequence);
+		json_put_format(out, ",\"producer\":%u,\"producer_sequence\":%llu", header->producer,
+			(unsigned long long)header->sequence);
+		return;
+	}
 	json_put_format(
 		out, ",\"producer\":%u,\"sequence\":%llu", header->producer, (unsigned long long)header->sequence);
 }
 
-int event_encode_json(const uint8_t *record, const char *device, char *out_text, size_t size)
+int event_encode_json(const uint8_t *record, const struct event_origin *origin, char *out_text, size_t size)
 {
 	struct json_out out = {.text = out_text, .size = size};
 	struct event_field_view view;
@@ -171,11 +178,36 @@ int event_encode_json(const uint8_t *record, const char *device, char *out_text,
 
 	memcpy(&header, record, sizeof(header));
 	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
-	json_put_header(&out, &header, device);
+	json_put_header(&out, &header, origin);
 	while (event_next_field(&rest, &view)) {
 		json_put_format(&out, ",\"%s\":", event_field_info[view.field].name);
 		json_put_value(&out, &view);
 	}
 	json_put(&out, "}", 2); /* with the terminator, not counted below */
 	return out.overflow ? -ENOBUFS : (int)out.len - 1;
+}
+
+unsigned int event_severity(const uint8_t *record)
+{
+	static const struct {
+		const char *word;
+		unsigned int number;
+	} words[] = {{"error", 3}, {"warning", 4}, {"notice", 5}, {"info", 6}};
+	/* a block is a warning, an alert a notice, what only records is informational */
+	static const unsigned int logs[EVENT_LOG_N] = {6, 5, 6, 4, 5};
+	struct event_field_view view;
+	struct event_header header;
+	struct span rest;
+
+	memcpy(&header, record, sizeof(header));
+	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
+	while (event_next_field(&rest, &view)) {
+		if (view.field != EVENT_SEVERITY)
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+			if (view.data.len == strlen(words[i].word) &&
+				!memcmp(view.data.data, words[i].word, view.data.len))
+				return words[i].number;
+	}
+	return logs[header.log];
 }

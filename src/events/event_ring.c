@@ -4,17 +4,19 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 
 #include "base/shm.h"
 #include "events/event.h"
 #include "events/event_record.h"
 
-#define EVENT_RING_MAGIC 0x45767431u /* "Evt1" */
+#define EVENT_RING_MAGIC 0x45767432u /* "Evt2" */
 #define EVENT_RING_DATA (1u << 20)   /* a power of two */
 
 /* Positions count bytes since the ring was made and never wrap in practice; their low bits are the place in data. */
 struct event_ring_shared {
 	uint32_t magic, fields;             /* fields: EVENT_FIELD_N of the program that made it */
+	uint64_t id;                        /* random */
 	_Alignas(64) _Atomic uint64_t head; /* written by the producer */
 	uint64_t sequence;                  /* the producer's next */
 	_Alignas(64) _Atomic uint64_t tail; /* written by the consumer */
@@ -26,6 +28,7 @@ struct event_ring {
 	size_t size;
 	int memfd, eventfd; /* owned */
 	bool dirty;         /* producer: records since the last doorbell */
+	uint64_t read_at;   /* consumer: where it reads, at or after the shared tail */
 };
 
 /* owns both descriptors from here on, also when it fails */
@@ -64,7 +67,7 @@ int event_ring_create(struct event_ring **out)
 		return err;
 	(*out)->shared->magic = EVENT_RING_MAGIC;
 	(*out)->shared->fields = EVENT_FIELD_N;
-	return 0;
+	return getrandom(&(*out)->shared->id, sizeof((*out)->shared->id), 0) < 0 ? -errno : 0;
 }
 
 int event_ring_map(struct event_ring **out, int memfd, int event_fd)
@@ -78,8 +81,14 @@ int event_ring_map(struct event_ring **out, int memfd, int event_fd)
 		event_ring_free(&ring);
 		return -EPROTO;
 	}
+	ring->read_at = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
 	*out = ring;
 	return 0;
+}
+
+uint64_t event_ring_id(const struct event_ring *ring)
+{
+	return ring->shared->id;
 }
 
 void event_ring_free(struct event_ring **ring)
@@ -168,10 +177,10 @@ static uint32_t event_ring_copy_record(
 	return copied.len == header.len && !event_check(record, header.len) ? header.len : 0;
 }
 
-int event_ring_read(struct event_ring *ring, uint8_t *record, size_t size)
+int event_ring_peek(struct event_ring *ring, uint8_t *record, size_t size)
 {
 	struct event_ring_shared *shared = ring->shared;
-	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
+	uint64_t tail = ring->read_at;
 	uint64_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
 	uint32_t len = 0;
 
@@ -179,6 +188,19 @@ int event_ring_read(struct event_ring *ring, uint8_t *record, size_t size)
 		return 0;
 	if (head - tail <= EVENT_RING_DATA)
 		len = event_ring_copy_record(shared, tail, head - tail, record, size);
-	atomic_store_explicit(&shared->tail, len ? tail + len : head, memory_order_release);
+	ring->read_at = len ? tail + len : head;
 	return len ? 1 : -EPROTO;
+}
+
+void event_ring_release(struct event_ring *ring)
+{
+	atomic_store_explicit(&ring->shared->tail, ring->read_at, memory_order_release);
+}
+
+int event_ring_read(struct event_ring *ring, uint8_t *record, size_t size)
+{
+	int n = event_ring_peek(ring, record, size);
+
+	event_ring_release(ring);
+	return n;
 }

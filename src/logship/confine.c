@@ -7,7 +7,7 @@
 #include "base/sandbox.h"
 #include "logship/log_file.h"
 
-int logship_confine(int log_dir_fd)
+int logship_confine(int log_dir_fd, int spool_fd)
 {
 	const struct sandbox_rule rules[] = {
 		SANDBOX_ALLOW(recvmsg),
@@ -19,9 +19,15 @@ int logship_confine(int log_dir_fd)
 		SANDBOX_ALLOW(pread64),
 		SANDBOX_ALLOW(fdatasync),
 		SANDBOX_ALLOW(ftruncate),
+		SANDBOX_ALLOW(getdents64),
+		SANDBOX_ALLOW(flock),
+		SANDBOX_ALLOW(lseek),
+		SANDBOX_ALLOW_IF(fcntl, 1, F_GETFL),
 		SANDBOX_ALLOW_IF(fcntl, 1, F_GET_SEALS),
 		SANDBOX_ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
 		SANDBOX_ALLOW_IF2(openat, 0, (uint64_t)log_dir_fd, 2, LOG_FILE_FLAGS),
+		SANDBOX_ALLOW_IF(openat, 0, (uint64_t)spool_fd),
+		SANDBOX_ALLOW_IF(unlinkat, 0, (uint64_t)spool_fd),
 		SANDBOX_ALLOW_IF2(renameat, 0, (uint64_t)log_dir_fd, 2, (uint64_t)log_dir_fd),
 	};
 

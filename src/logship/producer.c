@@ -48,12 +48,27 @@ static void producer_follow(struct producer *producer, uint64_t sequence)
 	producer->next_sequence = sequence + 1;
 }
 
+void producer_skip_through(struct producer *producer, uint64_t sequence)
+{
+	producer->skipping = true;
+	producer->skip_through = sequence;
+	/* what the ring lost meanwhile shows as a gap after it */
+	producer->sequence_known = true;
+	producer->next_sequence = sequence + 1;
+}
+
+static bool producer_skips(struct producer *producer, uint64_t sequence)
+{
+	producer->skipping = producer->skipping && sequence <= producer->skip_through;
+	return producer->skipping;
+}
+
 int producer_read(struct producer *producer, uint8_t record[EVENT_MAX])
 {
 	struct event_header header;
 	int n;
 
-	while ((n = event_ring_read(producer->ring, record, EVENT_MAX)) != 0) {
+	while ((n = event_ring_peek(producer->ring, record, EVENT_MAX)) != 0) {
 		if (n < 0) {
 			producer->refused++;
 			/* what was skipped cannot be counted, nor told from what was lost */
@@ -61,6 +76,8 @@ int producer_read(struct producer *producer, uint8_t record[EVENT_MAX])
 			return 0;
 		}
 		memcpy(&header, record, sizeof(header));
+		if (producer_skips(producer, header.sequence))
+			continue;
 		producer_follow(producer, header.sequence);
 		header.producer = (uint16_t)producer->number;
 		memcpy(record, &header, sizeof(header));

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (event_check(data, size))
 		return 0;
-	len = event_encode_json(data, "device", line, sizeof(line));
+	len = event_encode_json(data, &(struct event_origin){"device", 1, 1}, line, sizeof(line));
 	if (len <= 0 || line[0] != '{' || line[len - 1] != '}' || line[len])
 		abort();
 	for (int i = 0; i < len; i++)

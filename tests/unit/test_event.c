@@ -65,7 +65,7 @@ static void test_a_record_crosses_the_ring_and_reads_as_eve(void **state)
 	assert_int_equal(event_commit(ring, &event, 3), 0);
 	assert_int_equal(event_ring_read(ring, record, sizeof(record)), 1);
 	assert_int_equal(event_ring_read(ring, record, sizeof(record)), 0);
-	len = event_encode_json(record, "sluice-1", line, sizeof(line));
+	len = event_encode_json(record, &(struct event_origin){"sluice-1", 0, 0}, line, sizeof(line));
 	assert_int_equal(len, strlen(line));
 	assert_string_equal(line,
 		"{\"timestamp\":\"2000-02-29T00:00:00.000001+0000\",\"log\":\"ssl_inspection\",\"device\":\"sluice-1\","
@@ -78,7 +78,7 @@ static void test_a_record_crosses_the_ring_and_reads_as_eve(void **state)
 	event_str(&event, EVENT_MESSAGE, "a");
 	event_commit(ring, &event, 0);
 	event_ring_read(ring, record, sizeof(record));
-	event_encode_json(record, "d", line, sizeof(line));
+	event_encode_json(record, &(struct event_origin){"d", 0, 0}, line, sizeof(line));
 	json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
 	assert_int_equal(json_integer_value(json_object_get(json, "sequence")), 1);
@@ -95,7 +95,7 @@ static const char *encode_text(struct span text)
 	event_bytes(&event, EVENT_MESSAGE, text);
 	((struct event_header *)event.bytes)->len = event.used;
 	assert_int_equal(event_check(event.bytes, event.used), 0);
-	assert_true(event_encode_json(event.bytes, "d", line, sizeof(line)) > 0);
+	assert_true(event_encode_json(event.bytes, &(struct event_origin){"d", 0, 0}, line, sizeof(line)) > 0);
 	at = strstr(line, "\"message\":") + strlen("\"message\":");
 	snprintf(value, sizeof(value), "%.*s", (int)strlen(at) - 1, at);
 	return value;
@@ -147,10 +147,10 @@ static void test_long_text_is_cut_and_late_fields_are_left_out(void **state)
 	assert_true(event.used <= EVENT_MAX && event.used > EVENT_MAX - EVENT_STR_MAX - 8);
 	assert_int_equal(event_commit(*state, &event, 0), 0);
 	assert_int_equal(event_ring_read(*state, record, sizeof(record)), 1);
-	len = event_encode_json(record, "d", line, sizeof(line));
+	len = event_encode_json(record, &(struct event_origin){"d", 0, 0}, line, sizeof(line));
 	assert_true(len > 6 * EVENT_STR_MAX);
-	assert_int_equal(event_encode_json(record, "d", line, len), -ENOBUFS);
-	assert_int_equal(event_encode_json(record, "d", line, len + 1), len);
+	assert_int_equal(event_encode_json(record, &(struct event_origin){"d", 0, 0}, line, len), -ENOBUFS);
+	assert_int_equal(event_encode_json(record, &(struct event_origin){"d", 0, 0}, line, len + 1), len);
 	assert_non_null(strstr(line, "\"signature_id\":1}"));
 }
 

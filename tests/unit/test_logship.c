@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real program over real rings. */
 #include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -65,10 +66,25 @@ static int ship_setup(void **state)
 	ship->dir = open(ship->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(stats_page_create(&ship->stats), 0);
 	ship->pid = start_program(&ship->control);
-	send_message(ship->control, json_pack("{s:s, s:s}", "message", "start", "device", "dev"),
+	send_message(ship->control, json_pack("{s:s, s:s, s:i}", "message", "start", "device", "dev", "boot", 77),
 		(int[]){ship->dir, stats_page_fd(ship->stats)}, 2);
 	*state = ship;
 	return 0;
+}
+
+static void remove_spool(int dir)
+{
+	int spool = openat(dir, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = spool < 0 ? NULL : fdopendir(spool);
+	struct dirent *entry;
+
+	if (!stream)
+		return;
+	while ((entry = readdir(stream)))
+		if (entry->d_name[0] != '.')
+			unlinkat(spool, entry->d_name, 0);
+	closedir(stream);
+	assert_int_equal(unlinkat(dir, "spool", AT_REMOVEDIR), 0);
 }
 
 static int ship_teardown(void **state)
@@ -84,6 +100,7 @@ static int ship_teardown(void **state)
 		snprintf(name, sizeof(name), "%s.json", event_log_name(i));
 		unlinkat(ship->dir, name, 0);
 	}
+	remove_spool(ship->dir);
 	assert_int_equal(rmdir(ship->path), 0);
 	cleanup_close(&ship->control);
 	close(ship->dir);
@@ -183,8 +200,8 @@ static void test_g1_records_reach_their_logs_in_order(void **state)
 	alert = log_wait(ship, EVENT_LOG_ALERT, 100);
 	assert_int_equal(json_array_size(block), 900);
 	assert_int_equal(json_array_size(alert), 100);
-	assert_int_equal(number_of(block, 0, "sequence"), 1);
-	assert_int_equal(number_of(block, 899, "sequence"), 999);
+	assert_int_equal(number_of(block, 0, "producer_sequence"), 1);
+	assert_int_equal(number_of(block, 899, "producer_sequence"), 999);
 	assert_int_equal(number_of(block, 0, "producer"), 0);
 	assert_string_equal(text_of(block, 0, "device"), "dev");
 	assert_string_equal(text_of(block, 0, "log"), "block");
@@ -219,7 +236,8 @@ static void test_g6_stop_drains_every_ring(void **state)
 		cleanup_close(&ship->control);
 		if (!round) {
 			ship->pid = start_program(&ship->control);
-			send_message(ship->control, json_pack("{s:s, s:s}", "message", "start", "device", "dev"),
+			send_message(ship->control,
+				json_pack("{s:s, s:s, s:i}", "message", "start", "device", "dev", "boot", 77),
 				(int[]){ship->dir, stats_page_fd(ship->stats)}, 2);
 		}
 	}
