@@ -77,6 +77,8 @@ void event_ip4(struct event *event, enum event_field field, struct in_addr addre
 void event_mac(struct event *event, enum event_field field, const uint8_t mac[6]);
 /* 0, or -ENOBUFS when the ring is full: the caller counts it (events_lost); its sequence number stays a gap */
 int event_commit(struct event_ring *ring, struct event *event, uint16_t producer);
+/* producer: bytes that can be committed now */
+uint64_t event_ring_room(const struct event_ring *ring);
 /* rings the doorbell if records were committed since the last call; once per loop round */
 void event_ring_flush(struct event_ring *ring);
 

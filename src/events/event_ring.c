@@ -146,6 +146,14 @@ int event_commit(struct event_ring *ring, struct event *event, uint16_t producer
 	return 0;
 }
 
+uint64_t event_ring_room(const struct event_ring *ring)
+{
+	uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
+	uint64_t used = head - atomic_load_explicit(&ring->shared->tail, memory_order_acquire);
+
+	return used < EVENT_RING_DATA ? EVENT_RING_DATA - used : 0;
+}
+
 void event_ring_flush(struct event_ring *ring)
 {
 	uint64_t one = 1;

@@ -23,6 +23,7 @@ int logship_confine(int log_dir_fd, int spool_fd)
 		SANDBOX_ALLOW(flock),
 		SANDBOX_ALLOW(lseek),
 		SANDBOX_ALLOW_IF(fcntl, 1, F_GETFL),
+		SANDBOX_ALLOW_IF(fcntl, 1, F_SETFD),
 		SANDBOX_ALLOW_IF(fcntl, 1, F_GET_SEALS),
 		SANDBOX_ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
 		SANDBOX_ALLOW_IF2(openat, 0, (uint64_t)log_dir_fd, 2, LOG_FILE_FLAGS),

@@ -35,6 +35,12 @@ static void sender_on_generic_error(char *object, char *text, relpRetVal code)
 	sender_on_error(NULL, object, text, code);
 }
 
+/* librelp calls it unasked: 1.11 has no default */
+static void sender_on_debug(char *fmt, ...)
+{
+	(void)fmt;
+}
+
 int sender_new(struct sender **out, const char *host, const char *port)
 {
 	struct sender *sender = calloc(1, sizeof(*sender));
@@ -48,6 +54,7 @@ int sender_new(struct sender **out, const char *host, const char *port)
 		return -ENOMEM;
 	}
 	sender_of_callback = sender;
+	relpEngineSetDbgprint(sender->engine, sender_on_debug);
 	relpEngineSetOnErr(sender->engine, sender_on_error);
 	relpEngineSetOnGenericErr(sender->engine, sender_on_generic_error);
 	relpEngineSetEnableCmd(sender->engine, (unsigned char *)"syslog", eRelpCmdState_Required);
