@@ -27,7 +27,8 @@ def _import(lab, *words, password=None):
 
 
 @pytest.mark.parametrize("options", [(), ("-legacy",)], ids=["aes", "rc2"])
-def test_e2_pkcs12(lab, options):
+def test_e2_pkcs12(own_lab, options):
+    lab = own_lab
     name = "p12" + "".join(options)
     certificate = Certificate(lab.topology.directory, name, WEB_NAME)
     path = _pkcs12(lab.topology, certificate, "correct horse", *options)
