@@ -44,6 +44,8 @@
 			.help = "read the password from standard input"},                                           \
 	}
 
+#define CERTIFICATE_NAME {.metavar = "NAME", .key = "name", .help = "name in the store"}
+
 const struct cli_command cli_commands[] = {
 	{.words = "check",
 		.request = "check",
@@ -281,6 +283,32 @@ const struct cli_command cli_commands[] = {
 		.parameters = IMPORT_PARAMETERS,
 		.run = cli_run_import,
 		.render = cli_render_imported},
+	{.words = "certificate replace",
+		.request = "certificate_replace",
+		.help = "put another certificate in the place of one, for new sessions",
+		.detail = "Everything that refers to NAME uses the new one from then on, tickets of the old one are no "
+			  "longer taken, and open sessions go on. The old one stays in the store as NAME_REPLACED, "
+			  "numbered when that is taken; until it is removed its server may still show it. On any error "
+			  "nothing changes. " IMPORT_DETAIL,
+		.parameters = IMPORT_PARAMETERS,
+		.run = cli_run_import,
+		.render = cli_render_replaced},
+	{.words = "certificate show",
+		.request = "certificate_show",
+		.help = "one certificate, and the SSL servers that use it",
+		.parameters = {CERTIFICATE_NAME},
+		.render = cli_render_certificate},
+	{.words = "certificate remove",
+		.request = "certificate_remove",
+		.help = "remove a certificate and its private key from the store",
+		.detail = "Refused while an SSL server of the configuration in force uses it.",
+		.parameters = {CERTIFICATE_NAME},
+		.render = cli_render_removed},
+	{.words = "certificate export-chain",
+		.request = "certificate_chain",
+		.help = "print a certificate and its chain as PEM; the private key never leaves the store",
+		.parameters = {CERTIFICATE_NAME},
+		.render = cli_render_chain},
 	{.words = "certificate list",
 		.request = "certificate_list",
 		.help = "certificates in the store",

@@ -287,10 +287,8 @@ static void render_warnings(struct cli *cli, const json_t *warnings)
 	}
 }
 
-void cli_render_imported(struct cli *cli, const json_t *answer)
+static void render_certificate(struct cli *cli, const json_t *certificate)
 {
-	const json_t *certificate = json_object_get(answer, "certificate");
-
 	render_line(cli, "Certificate", certificate, "name", OUTPUT_TEXT);
 	render_line(cli, "Subject", certificate, "subject", OUTPUT_TEXT);
 	render_line(cli, "Issuer", certificate, "issuer", OUTPUT_TEXT);
@@ -303,7 +301,54 @@ void cli_render_imported(struct cli *cli, const json_t *answer)
 			json_integer_value(json_object_get(certificate, "key_bits")));
 	fputc('\n', cli->out);
 	render_warnings(cli, json_object_get(certificate, "warnings"));
+}
+
+void cli_render_imported(struct cli *cli, const json_t *answer)
+{
+	render_certificate(cli, json_object_get(answer, "certificate"));
 	fputs("Imported.\n", cli->out);
+}
+
+void cli_render_replaced(struct cli *cli, const json_t *answer)
+{
+	render_certificate(cli, json_object_get(answer, "certificate"));
+	fprintf(cli->out, "Replaced: new sessions use it. The one before is %s now.\n",
+		json_string_value(json_object_get(answer, "replaced")) ?: "?");
+}
+
+void cli_render_certificate(struct cli *cli, const json_t *answer)
+{
+	const json_t *certificate = json_object_get(answer, "certificate");
+
+	render_certificate(cli, certificate);
+	render_line(cli, "Serial number", certificate, "serial", OUTPUT_TEXT);
+	render_line(cli, "SHA-256", certificate, "sha256", OUTPUT_TEXT);
+	render_line(cli, "Issued by", certificate, "chain_subjects", OUTPUT_TEXT);
+	render_line(cli, "Key state", certificate, "key_state", OUTPUT_TEXT);
+	render_line(cli, "Replaced", certificate, "previous", OUTPUT_TEXT);
+	render_line(cli, "SSL servers", certificate, "servers", OUTPUT_TEXT);
+}
+
+void cli_render_removed(struct cli *cli, const json_t *answer)
+{
+	fputs("Removed, with its private key.\n", cli->out);
+}
+
+/* RFC 7468: lines of 64 characters */
+void cli_render_chain(struct cli *cli, const json_t *answer)
+{
+	const json_t *element;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "chain"), i, element)
+	{
+		const char *at = json_string_value(element) ?: "";
+
+		fputs("-----BEGIN CERTIFICATE-----\n", cli->out);
+		for (size_t left = strlen(at); left; at += MIN(left, 64u), left -= MIN(left, 64u))
+			fprintf(cli->out, "%.64s\n", at);
+		fputs("-----END CERTIFICATE-----\n", cli->out);
+	}
 }
 
 void cli_render_certificates(struct cli *cli, const json_t *answer)
@@ -314,6 +359,7 @@ void cli_render_certificates(struct cli *cli, const json_t *answer)
 		{"KEY", "key_type", OUTPUT_TEXT},
 		{"BITS", "key_bits", OUTPUT_NUMBER},
 		{"VALID UNTIL", "not_after", OUTPUT_TEXT},
+		{"SSL SERVERS", "servers", OUTPUT_TEXT},
 		{"SUBJECT", "subject", OUTPUT_TEXT},
 		{"NAMES", "sans", OUTPUT_TEXT},
 	};

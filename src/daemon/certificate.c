@@ -8,8 +8,11 @@
 
 #include "base/common.h"
 #include "base/log.h"
+#include "daemon/replace.h"
 
 #define IMPORT_FDS_MAX 3 /* certificate, key, password */
+#define IMPORT_NAME_TAKEN "a certificate of this name is in the store already: choose another name, or replace it"
+#define NO_CERTIFICATE "there is no certificate of this name in the store: see \"sluice certificate list\""
 
 /* one import at a time and per operator: the program is short-lived, the answer goes to who asked */
 struct import {
@@ -19,7 +22,7 @@ struct import {
 	commit_done_fn *done;
 	void *owner;
 	char name[64];
-	bool answered;
+	bool answered, replace;
 };
 static LIST_HEAD(import_list, import) imports = LIST_HEAD_INITIALIZER(imports);
 
@@ -48,6 +51,15 @@ static void import_store(struct import *import, json_t *message, int sealed_key_
 		facts = message;
 	json_object_del(message, "message");
 	json_object_set_new(facts, "name", json_string(import->name));
+	if (import->replace) {
+		import->answered = true;
+		replace_begin(supervisor, import->name, json_incref(facts), sealed_key_fd, import->done, import->owner);
+		return;
+	}
+	if (store_has_certificate(&supervisor->store, import->name)) { /* imported twice at the same moment */
+		import_answer_error(import, IMPORT_NAME_TAKEN);
+		return;
+	}
 	r = store_write_certificate(&supervisor->store, import->name, facts, sealed_key_fd);
 	if (r < 0) {
 		char error[256];
@@ -101,14 +113,17 @@ static bool import_with_password(const json_t *request)
 	return json_is_true(json_object_get(request, "password_fd"));
 }
 
-static const char *import_check(struct supervisor *supervisor, const char *name, const json_t *request, size_t n_fds)
+static const char *import_check(
+	struct supervisor *supervisor, const char *name, const json_t *request, size_t n_fds, bool replace)
 {
 	if (!name || n_fds != 1u + import_with_key(request) + import_with_password(request))
 		return "malformed request: a name and one descriptor per file";
 	if (!store_certificate_name_ok(name))
 		return "a certificate's name is 1 to 63 letters, digits, '-', '_' and '.', and does not begin with '.'";
+	if (replace)
+		return store_has_certificate(&supervisor->store, name) ? NULL : NO_CERTIFICATE;
 	if (store_has_certificate(&supervisor->store, name))
-		return "a certificate of this name is in the store already: choose another name, or replace it";
+		return IMPORT_NAME_TAKEN;
 	return NULL;
 }
 
@@ -136,11 +151,11 @@ static int import_start(struct import *import, const json_t *request, const int 
 		all, 1 + n_fds);
 }
 
-void certificate_import(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
-	commit_done_fn *done, void *owner)
+static void import_begin(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
+	bool replace, commit_done_fn *done, void *owner)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
-	const char *error = import_check(supervisor, name, request, n_fds);
+	const char *error = import_check(supervisor, name, request, n_fds, replace);
 	struct import *import = error ? NULL : calloc(1, sizeof(*import));
 
 	if (!import) {
@@ -148,6 +163,7 @@ void certificate_import(struct supervisor *supervisor, const json_t *request, co
 		return;
 	}
 	import->supervisor = supervisor;
+	import->replace = replace;
 	import->done = done;
 	import->owner = owner;
 	snprintf(import->name, sizeof(import->name), "%s", name);
@@ -159,8 +175,152 @@ void certificate_import(struct supervisor *supervisor, const json_t *request, co
 	free(import);
 }
 
+void certificate_import(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
+	commit_done_fn *done, void *owner)
+{
+	import_begin(supervisor, request, fds, n_fds, false, done, owner);
+}
+
+void certificate_replace(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
+	commit_done_fn *done, void *owner)
+{
+	import_begin(supervisor, request, fds, n_fds, true, done, owner);
+}
+
+/* --- the store, for the operator -----------------------------------------------------------------------------------
+ */
+
+static bool server_shows(const struct config_ssl_server *server, const char *name)
+{
+	for (size_t i = 0; i < server->certificates.n; i++)
+		if (!strcmp(server->certificates.items[i], name))
+			return true;
+	return false;
+}
+
+json_t *certificate_users(const struct supervisor *supervisor, const char *name)
+{
+	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+	json_t *users = json_array();
+
+	for (size_t i = 0; config && i < config->n_ssl_servers; i++)
+		if (server_shows(&config->ssl_servers[i], name))
+			json_array_append_new(users, json_string(config->ssl_servers[i].name));
+	return users;
+}
+
+bool certificate_is_used(const struct supervisor *supervisor, const char *name)
+{
+	json_t *users = certificate_users(supervisor, name);
+	bool used = json_array_size(users) > 0;
+
+	json_decref(users);
+	return used;
+}
+
+static json_t *answer_error(const char *error)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", error);
+}
+
+static json_t *certificate_load(struct supervisor *supervisor, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+
+	return name ? store_load_certificate(&supervisor->store, name) : NULL;
+}
+
+json_t *certificate_show(struct supervisor *supervisor, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+	json_t *facts = certificate_load(supervisor, request);
+	const char *state = json_string_value(json_object_get(supervisor->key_states, name ? name : ""));
+
+	if (!facts)
+		return answer_error(NO_CERTIFICATE);
+	json_object_del(facts, "chain");
+	json_object_set_new(facts, "key_state", json_string(state ? state : "not loaded"));
+	json_object_set_new(facts, "servers", certificate_users(supervisor, name));
+	return json_pack("{s:b, s:o}", "ok", 1, "certificate", facts);
+}
+
+json_t *certificate_chain(struct supervisor *supervisor, const json_t *request)
+{
+	json_t *facts = certificate_load(supervisor, request), *answer;
+
+	if (!facts)
+		return answer_error(NO_CERTIFICATE);
+	answer = json_pack("{s:b, s:O}", "ok", 1, "chain", json_object_get(facts, "chain"));
+	json_decref(facts);
+	return answer;
+}
+
+static json_t *refuse_removal(const char *name, json_t *users)
+{
+	char error[1024], *at = error, *end = error + sizeof(error);
+	const json_t *user;
+	size_t i;
+
+	at += snprintf(at, end - at, "certificate %s is used by SSL server", name);
+	json_array_foreach(users, i, user)
+	{
+		if (end - at > 100)
+			at += snprintf(at, end - at, "%s %.60s", i ? "," : "", json_string_value(user));
+	}
+	snprintf(at, end - at, ": commit a configuration without it first");
+	return json_pack("{s:b, s:s, s:o}", "ok", 0, "error", error, "servers", users);
+}
+
+void certificate_unload_key(struct supervisor *supervisor, const char *key_id)
+{
+	json_t *names = store_list_certificates(&supervisor->store), *name;
+	bool used = false;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		json_t *facts = store_load_certificate(&supervisor->store, json_string_value(name));
+		const char *id = json_string_value(json_object_get(facts, "key_id"));
+
+		used |= id && key_id && !strcmp(id, key_id);
+		json_decref(facts);
+	}
+	json_decref(names);
+	if (key_id && !used)
+		child_send(&supervisor->keeper.child, "unload", json_pack("{s:s}", "key_id", key_id), NULL, 0);
+}
+
+json_t *certificate_remove(struct supervisor *supervisor, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+	json_t *facts = certificate_load(supervisor, request),
+	       *users = name ? certificate_users(supervisor, name) : NULL;
+	json_t *answer;
+
+	if (!facts)
+		answer = answer_error(NO_CERTIFICATE);
+	else if (supervisor->commit || supervisor->replace)
+		answer = answer_error("a commit or a replacement is in progress: try again when it has ended");
+	else if (json_array_size(users))
+		answer = refuse_removal(name, json_incref(users));
+	else if (store_remove_certificate(&supervisor->store, name) < 0)
+		answer = answer_error("the state directory cannot be written");
+	else
+		answer = json_pack("{s:b, s:s}", "ok", 1, "removed", name);
+	if (json_is_true(json_object_get(answer, "ok"))) {
+		certificate_unload_key(supervisor, json_string_value(json_object_get(facts, "key_id")));
+		json_object_del(supervisor->key_states, name);
+		supervisor_record(
+			supervisor, EVENT_LOG_AUDIT, "notice", "certificate %s and its key are removed", name);
+	}
+	json_decref(users);
+	json_decref(facts);
+	return answer;
+}
+
 void certificate_forget_owner(struct supervisor *supervisor, const void *owner)
 {
+	replace_forget_owner(supervisor, owner);
 	struct import *import;
 
 	LIST_FOREACH (import, &imports, link)

@@ -6,4 +6,16 @@
 
 void certificate_import(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
 	commit_done_fn *done, void *owner);
+/* the same files, in the place of a certificate that is there (E3) */
+void certificate_replace(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
+	commit_done_fn *done, void *owner);
+/* answers: new references */
+json_t *certificate_show(struct supervisor *supervisor, const json_t *request);
+json_t *certificate_chain(struct supervisor *supervisor, const json_t *request);
+json_t *certificate_remove(struct supervisor *supervisor, const json_t *request);
+/* names of the SSL servers of the configuration in force that show it: a new array */
+json_t *certificate_users(const struct supervisor *supervisor, const char *name);
+bool certificate_is_used(const struct supervisor *supervisor, const char *name);
+/* out of the keeper, unless a certificate in the store still has this key */
+void certificate_unload_key(struct supervisor *supervisor, const char *key_id);
 void certificate_forget_owner(struct supervisor *supervisor, const void *owner);

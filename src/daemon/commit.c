@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/shm.h"
 #include "daemon/history.h"
+#include "daemon/replace.h"
 #include "ipc/message.h"
 #include "policy/suite.h"
 
@@ -275,7 +276,7 @@ static bool commit_collect_certificates(struct commit *commit)
 
 		for (size_t j = 0; j < server->certificates.n; j++) {
 			const char *name = server->certificates.items[j];
-			json_t *facts = store_load_certificate(&commit->supervisor->store, name);
+			json_t *facts = store_load_certificate_in_use(&commit->supervisor->store, name);
 			char message[512];
 
 			if (facts && !json_array_append_new(commit->policy->certificates, facts))
@@ -370,6 +371,8 @@ void commit_on_progress(struct supervisor *supervisor)
 
 	if (commit && commit->sent && generation_ready(supervisor, commit->policy->version))
 		commit_apply(commit);
+	else
+		replace_on_progress(supervisor);
 }
 
 void commit_on_refusal(struct supervisor *supervisor, uint32_t version, const char *error)
@@ -378,11 +381,14 @@ void commit_on_refusal(struct supervisor *supervisor, uint32_t version, const ch
 
 	if (commit && commit->sent && commit->policy->version == version)
 		commit_reject(commit, error ? error : "a worker refused it");
+	else
+		replace_on_refusal(supervisor, error);
 }
 
 const struct policy *commit_candidate(const struct supervisor *supervisor)
 {
-	return supervisor->commit && supervisor->commit->sent ? supervisor->commit->policy : NULL;
+	return supervisor->commit && supervisor->commit->sent ? supervisor->commit->policy
+							      : replace_candidate(supervisor);
 }
 
 static void commit_send(struct commit *commit)
@@ -582,6 +588,10 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 
 	if (supervisor->stopping) {
 		commit_refuse(request, "the supervisor is stopping");
+		return;
+	}
+	if (supervisor->replace) {
+		commit_refuse(request, "a certificate is being replaced: try again when it has ended");
 		return;
 	}
 	if (supervisor->commit) {

@@ -14,6 +14,7 @@
 #include "base/shm.h"
 #include "daemon/commit.h"
 #include "daemon/orphans.h"
+#include "daemon/replace.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
 #include "ipc/keyring.h"
@@ -138,13 +139,14 @@ void generation_load_key(struct supervisor *supervisor, const char *name)
 {
 	json_t *facts = store_load_certificate(&supervisor->store, name);
 	const char *key_id = json_string_value(json_object_get(facts, "key_id"));
-	_cleanup_close_ int fd = store_open_key(&supervisor->store, name);
+	const char *sealed_as = json_string_value(json_object_get(facts, "sealed_as"));
+	_cleanup_close_ int fd = store_open_key(&supervisor->store, name, facts);
 
 	if (fd < 0 || !key_id)
 		json_object_set_new(supervisor->key_states, name, json_string("missing"));
 	else
-		child_send(&supervisor->keeper.child, "load", json_pack("{s:s, s:s}", "name", name, "key_id", key_id),
-			&fd, 1);
+		child_send(&supervisor->keeper.child, "load",
+			json_pack("{s:s, s:s, s:s*}", "name", name, "key_id", key_id, "sealed_as", sealed_as), &fd, 1);
 	json_decref(facts);
 }
 
@@ -196,13 +198,16 @@ static void keeper_on_message(struct child *child, const char *name, json_t *mes
 
 	if (!key)
 		return;
-	if (!strcmp(name, "loaded"))
+	if (!strcmp(name, "loaded")) {
 		json_object_set_new(supervisor->key_states, key, json_string("available"));
+		replace_on_key(supervisor, key, json_string_value(json_object_get(message, "key_id")), NULL);
+	}
 	if (!strcmp(name, "load_error")) {
 		json_object_set_new(supervisor->key_states, key, json_string(error ? error : "not available"));
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
 			"the private key of certificate %s is not available: %s", key,
 			error ? error : "no reason given");
+		replace_on_key(supervisor, key, NULL, error ? error : "its key is not available");
 	}
 }
 
@@ -218,6 +223,7 @@ static void keeper_on_exit(struct child *child, const char *how)
 
 	child_ended(supervisor, child, how);
 	json_object_clear(supervisor->key_states);
+	replace_cancel(supervisor, "the key keeper has ended");
 	/* what was asked of it will not be answered: an empty message says so */
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		child_send(&supervisor->workers[i].child, "keyring", json_object(), NULL, 0);
@@ -257,11 +263,13 @@ static void worker_send_policy(struct worker_slot *worker, const struct policy *
 		return;
 	fds[0] = policy->text_fd;
 	memcpy(fds + 1, policy->image_fds, policy->n_images * sizeof(*fds));
-	child_send(&worker->child, "policy",
+	int r = child_send(&worker->child, "policy",
 		json_pack("{s:I, s:i, s:O, s:O}", "version", (json_int_t)policy->version, "workers",
 			(int)policy->n_workers, "certificates", policy->certificates, "stats_slots",
 			policy->stats_slots),
 		fds, 1 + policy->n_images);
+
+	worker->policies_sent += r >= 0;
 	free(fds);
 }
 
@@ -270,7 +278,10 @@ static void worker_on_message(struct child *child, const char *name, json_t *mes
 	struct worker_slot *worker = container_of(child, struct worker_slot, child);
 	struct supervisor *supervisor = worker->supervisor;
 	uint32_t version = json_integer_value(json_object_get(message, "version"));
+	bool answers_policy = !strcmp(name, "policy_ok") || !strcmp(name, "policy_error");
 
+	if (answers_policy && worker->policies_sent)
+		worker->policies_sent--;
 	if (!strcmp(name, "listener") && n_fds == 1) {
 		worker->listening = dataplane_add_listener(supervisor->dataplane, worker->slot, TAKE_FD(fds[0])) >= 0;
 		worker->draining = false;
@@ -305,6 +316,7 @@ static void worker_clean_up(struct worker_slot *worker)
 	stats_clear_gauges(supervisor->stats, worker->slot);
 	worker->listening = worker->draining = false;
 	worker->policy_version = 0;
+	worker->policies_sent = 0;
 }
 
 static void worker_on_exit(struct child *child, const char *how)
@@ -418,7 +430,8 @@ bool generation_ready(const struct supervisor *supervisor, uint32_t version)
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		const struct worker_slot *worker = &supervisor->workers[i];
 
-		if (worker->wanted && (!worker->listening || worker->policy_version != version))
+		if (worker->wanted &&
+			(!worker->listening || worker->policy_version != version || worker->policies_sent))
 			return false;
 	}
 	return true;

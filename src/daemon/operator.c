@@ -229,6 +229,21 @@ static json_t *command_log_status(struct supervisor *supervisor, struct request 
 	return targets_report(supervisor);
 }
 
+static json_t *command_certificate_replace(struct supervisor *supervisor, struct request *request)
+{
+	certificate_replace(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
+	return NULL;
+}
+
+#define CERTIFICATE(name)                                                                                 \
+	static json_t *command_certificate_##name(struct supervisor *supervisor, struct request *request) \
+	{                                                                                                 \
+		return certificate_##name(supervisor, request->json);                                     \
+	}
+CERTIFICATE(show)
+CERTIFICATE(chain)
+CERTIFICATE(remove)
+
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
 	operator_audit(request, "stop requested");
@@ -276,6 +291,10 @@ static const struct {
 	{"certificate_list", command_certificates},
 	{"ciphers", command_ciphers},
 	{"log_status", command_log_status},
+	{"certificate_replace", command_certificate_replace},
+	{"certificate_show", command_certificate_show},
+	{"certificate_chain", command_certificate_chain},
+	{"certificate_remove", command_certificate_remove},
 	{"stop", command_stop},
 };
 

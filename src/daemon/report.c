@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "daemon/certificate.h"
 #include "daemon/supervisor.h"
 #include "stats/session_step.h"
 
@@ -376,6 +377,7 @@ json_t *report_certificates(struct supervisor *supervisor, const json_t *request
 			continue;
 		json_object_del(facts, "chain");
 		json_object_set_new(facts, "key_state", json_string(state ? state : "not loaded"));
+		json_object_set_new(facts, "servers", certificate_users(supervisor, json_string_value(name)));
 		json_array_append_new(array, facts);
 	}
 	json_decref(names);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/store.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +11,8 @@
 
 #include "base/common.h"
 #include "base/log.h"
+#include "daemon/store_file.h"
 
-#define STORE_NAME_MAX 128
 #define STORE_FILE_MAX (256u << 20)
 
 static int store_make_dir(const char *path, mode_t mode)
@@ -100,7 +99,7 @@ static int store_write_all(int fd, const void *data, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int store_write_file(const struct store *store, const char *name, const void *data, size_t len)
+int store_write_file(const struct store *store, const char *name, const void *data, size_t len)
 {
 	_cleanup_close_ int fd =
 		openat(store->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -108,7 +107,7 @@ static int store_write_file(const struct store *store, const char *name, const v
 	return fd < 0 ? -errno : store_write_all(fd, data, len);
 }
 
-static int store_copy_file(const struct store *store, const char *name, int from)
+int store_copy_file(const struct store *store, const char *name, int from)
 {
 	_cleanup_free_ char *data = NULL;
 	struct stat st;
@@ -126,7 +125,7 @@ static int store_copy_file(const struct store *store, const char *name, int from
 }
 
 /* written beside, then renamed into place */
-static int store_replace_file(const struct store *store, const char *name, const void *data, size_t len)
+int store_replace_file(const struct store *store, const char *name, const void *data, size_t len)
 {
 	char beside[STORE_NAME_MAX + 8];
 	int r;
@@ -140,7 +139,7 @@ static int store_replace_file(const struct store *store, const char *name, const
 	return r;
 }
 
-static int store_open_file(const struct store *store, const char *name)
+int store_open_file(const struct store *store, const char *name)
 {
 	int fd = openat(store->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -199,7 +198,7 @@ static void store_version_file_name(char *name, uint32_t version, size_t index)
 }
 
 /* a new or renamed file survives a power cut only when its folder is on disk too */
-static int store_sync_dir(const struct store *store, const char *name)
+int store_sync_dir(const struct store *store, const char *name)
 {
 	_cleanup_close_ int fd = openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -385,104 +384,4 @@ int store_open_version_file(const struct store *store, uint32_t version, size_t 
 
 	store_version_file_name(name, version, index);
 	return store_open_file(store, name);
-}
-
-/* --- certificates --------------------------------------------------------------------------------------------------
- */
-
-bool store_certificate_name_ok(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len || len > 63 || *name == '.')
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
-			return false;
-	return true;
-}
-
-static void store_certificate_path(char *path, const char *name)
-{
-	snprintf(path, STORE_NAME_MAX, "certificates/%.63s.json", name);
-}
-
-static void store_key_path(char *path, const char *name)
-{
-	snprintf(path, STORE_NAME_MAX, "keys/%.63s.key", name);
-}
-
-json_t *store_load_certificate(const struct store *store, const char *name)
-{
-	char path[STORE_NAME_MAX];
-	_cleanup_close_ int fd = -1;
-	json_t *facts;
-
-	if (!store_certificate_name_ok(name))
-		return NULL;
-	store_certificate_path(path, name);
-	fd = store_open_file(store, path);
-	facts = fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
-	if (json_is_string(json_object_get(facts, "key_id")))
-		return facts;
-	json_decref(facts);
-	return NULL;
-}
-
-/* one that is damaged may be imported again */
-bool store_has_certificate(const struct store *store, const char *name)
-{
-	json_t *facts = store_load_certificate(store, name);
-	bool has = facts != NULL;
-
-	json_decref(facts);
-	return has;
-}
-
-int store_open_key(const struct store *store, const char *name)
-{
-	char path[STORE_NAME_MAX];
-
-	if (!store_certificate_name_ok(name))
-		return -EINVAL;
-	store_key_path(path, name);
-	return store_open_file(store, path);
-}
-
-/* the key first: a certificate in the store always has one */
-int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
-{
-	_cleanup_free_ char *text = json_dumps(facts, JSON_INDENT(2));
-	char path[STORE_NAME_MAX];
-	int r;
-
-	if (!text || !store_certificate_name_ok(name))
-		return text ? -EINVAL : -ENOMEM;
-	store_key_path(path, name);
-	r = store_copy_file(store, path, sealed_key_fd);
-	if (r >= 0)
-		r = store_sync_dir(store, "keys");
-	if (r < 0)
-		return r;
-	store_certificate_path(path, name);
-	r = store_replace_file(store, path, text, strlen(text));
-	return r < 0 ? r : store_sync_dir(store, "certificates");
-}
-
-json_t *store_list_certificates(const struct store *store)
-{
-	int fd = openat(store->dir_fd, "certificates", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	json_t *names = json_array();
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name);
-
-		if (len > 5 && !strcmp(entry->d_name + len - 5, ".json"))
-			json_array_append_new(names, json_stringn(entry->d_name, len - 5));
-	}
-	if (dir)
-		closedir(dir);
-	return names;
 }

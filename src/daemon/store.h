@@ -40,11 +40,26 @@ json_t *store_load_version_facts(const struct store *store, uint32_t version);
 uint32_t *store_list_versions(const struct store *store, size_t *n);
 int store_open_version_file(const struct store *store, uint32_t version, size_t index);
 
+#define STORE_CERTIFICATE_NAME 64 /* with its end */
+
 bool store_certificate_name_ok(const char *name);
 bool store_has_certificate(const struct store *store, const char *name);
 /* facts as in docs/architecture.md, a new reference; NULL when there is none or it is damaged */
 json_t *store_load_certificate(const struct store *store, const char *name);
-int store_open_key(const struct store *store, const char *name);
+/* the same for workers: with "previous_leaf" while the certificate that it replaced is in the store (D9) */
+json_t *store_load_certificate_in_use(const struct store *store, const char *name);
+int store_open_key(const struct store *store, const char *name, const json_t *facts);
 int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
 /* names of all certificates: a new array of strings */
 json_t *store_list_certificates(const struct store *store);
+/* with its key, unless another certificate has the same key file */
+int store_remove_certificate(const struct store *store, const char *name);
+
+/* E3. NAME_REPLACED, numbered when taken */
+int store_replaced_name(const struct store *store, const char *name, char out[STORE_CERTIFICATE_NAME]);
+/* Writes everything but the last step: the new key, the old certificate under its new name, the new certificate
+ * beside. facts learns its key file and "previous". Then one rename publishes it, or the stage is discarded. */
+int store_stage_replacement(
+	const struct store *store, const char *name, const char *replaced, json_t *facts, int sealed_key_fd);
+int store_publish_replacement(const struct store *store, const char *name);
+void store_discard_replacement(const struct store *store, const char *name, const char *replaced, const json_t *facts);

@@ -20,6 +20,7 @@
 #include "base/shm.h"
 #include "daemon/commit.h"
 #include "daemon/orphans.h"
+#include "daemon/replace.h"
 
 #define TICK_NS NSEC_PER_SEC
 #define STOP_NS (3 * NSEC_PER_SEC)
@@ -143,6 +144,7 @@ void supervisor_stop(struct supervisor *supervisor)
 	supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice", "stopping: the wire stays up without inspection");
 	supervisor->stopping = true;
 	commit_cancel(supervisor, "the supervisor is stopping");
+	replace_cancel(supervisor, "the supervisor is stopping");
 	supervisor->stop_deadline_ns = clock_now_ns() + STOP_NS;
 	generation_stop(supervisor);
 	loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_stop);

@@ -24,6 +24,7 @@
 
 struct commit;
 struct targets;
+struct replace;
 
 /* one configuration version ready to be given to workers: everything owned */
 struct policy {
@@ -47,8 +48,9 @@ struct worker_slot {
 	struct event_ring *events;
 	int keyring_fds[3]; /* ring, request eventfd, response eventfd */
 	bool wanted, listening, draining;
-	uint32_t policy_version; /* last acknowledged */
-	unsigned int failures;   /* ends within RESPAWN_QUICK of the start, in a row */
+	uint32_t policy_version;    /* last acknowledged */
+	unsigned int policies_sent; /* and not answered yet */
+	unsigned int failures;      /* ends within RESPAWN_QUICK of the start, in a row */
 	struct loop_timer respawn;
 };
 
@@ -74,8 +76,9 @@ struct supervisor {
 	int ticket_keys_fd, netns_fd;
 	struct worker_cell *cells; /* all slots */
 
-	struct policy *policy; /* in force; NULL before the first commit */
-	struct commit *commit; /* in progress; NULL */
+	struct policy *policy;   /* in force; NULL before the first commit */
+	struct commit *commit;   /* in progress; NULL */
+	struct replace *replace; /* in progress; NULL */
 	uint32_t last_version; /* that workers were given, in force or not: their late answers must not fit another one
 				*/
 

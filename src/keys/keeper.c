@@ -85,7 +85,7 @@ static int keeper_unseal(
 
 static int keeper_load_key(struct keeper *keeper, struct keeper_message *message, const char **why)
 {
-	const char *name = message_text(message, "name");
+	const char *name = message_text(message, "name"), *sealed_as = message_text(message, "sealed_as");
 	struct private_key *key = NULL;
 	uint64_t id;
 	int err;
@@ -93,7 +93,7 @@ static int keeper_load_key(struct keeper *keeper, struct keeper_message *message
 	*why = "malformed load message";
 	if (!name || message->n_fds != 1 || message_key_id(message, &id))
 		return -EPROTO;
-	err = keeper_unseal(keeper, name, id, message->fds[0], &key, why);
+	err = keeper_unseal(keeper, sealed_as ? sealed_as : name, id, message->fds[0], &key, why);
 	if (!err && key->id != id)
 		err = -EINVAL;
 	if (!err) {

@@ -179,6 +179,18 @@ static void control_keyring(struct worker *worker, struct control_message *messa
 	message->n_fds = 0; /* the runtime uses them from now on */
 }
 
+/* takes the reference; the newest version again, with other certificates (E3), takes the place of itself */
+static void control_put_snapshot(struct worker *worker, struct snapshot *snapshot)
+{
+	struct snapshot **list = worker->snapshots;
+	bool again = list[0] && list[0]->version == snapshot->version;
+
+	snapshot_unref(&list[again ? 0 : WORKER_SNAPSHOTS - 1]);
+	if (!again)
+		memmove(&list[1], &list[0], sizeof(*list) * (WORKER_SNAPSHOTS - 1));
+	list[0] = snapshot;
+}
+
 static void control_policy(struct worker *worker, struct control_message *message)
 {
 	char error[512];
@@ -192,9 +204,7 @@ static void control_policy(struct worker *worker, struct control_message *messag
 					      (json_int_t)version, "error", error));
 		return;
 	}
-	snapshot_unref(&worker->snapshots[WORKER_SNAPSHOTS - 1]);
-	memmove(&worker->snapshots[1], &worker->snapshots[0], sizeof(snapshot) * (WORKER_SNAPSHOTS - 1));
-	worker->snapshots[0] = snapshot;
+	control_put_snapshot(worker, snapshot);
 	r = worker_offer_listener(worker);
 	if (r < 0)
 		log_err_r(r, "cannot offer the listener");

@@ -18,17 +18,33 @@ struct certificates {
 	size_t n;
 	struct certificate {
 		struct tls_certificate tls;
-		struct span chain[SNAPSHOT_CHAIN_MAX];
-		uint8_t *der[SNAPSHOT_CHAIN_MAX];
+		struct span chain[SNAPSHOT_CHAIN_MAX], previous_leaf;
+		uint8_t *der[SNAPSHOT_CHAIN_MAX], *previous_der;
 	} *items;
 };
 
 static void certificates_free(struct certificates *certs)
 {
 	for (size_t i = 0; i < certs->n; i++)
+		free(certs->items[i].previous_der);
+	for (size_t i = 0; i < certs->n; i++)
 		for (size_t j = 0; j < SNAPSHOT_CHAIN_MAX; j++)
 			free(certs->items[i].der[j]);
 	free(certs->items);
+}
+
+/* the leaf that this certificate replaced: its server may show it still (E3, D9) */
+static int certificate_decode_previous(struct certificate *cert, const json_t *leaf)
+{
+	size_t len;
+	int r;
+
+	if (!json_is_string(leaf))
+		return 0;
+	r = base64_decode(json_string_value(leaf), json_string_length(leaf), &cert->previous_der, &len);
+	if (r >= 0)
+		cert->previous_leaf = SPAN(cert->previous_der, len);
+	return r;
 }
 
 static int certificate_decode(struct certificate *cert, const json_t *facts)
@@ -54,7 +70,7 @@ static int certificate_decode(struct certificate *cert, const json_t *facts)
 	}
 	cert->tls.n_chain = i;
 	cert->tls.chain = cert->chain;
-	return 0;
+	return certificate_decode_previous(cert, json_object_get(facts, "previous_leaf"));
 }
 
 static int certificates_decode(struct certificates *certs, const json_t *array)
@@ -77,18 +93,18 @@ static int certificates_decode(struct certificates *certs, const json_t *array)
 	return 0;
 }
 
-static const struct tls_certificate *certificates_find(const struct certificates *certs, const char *name)
+static const struct certificate *certificates_find(const struct certificates *certs, const char *name)
 {
 	for (size_t i = 0; i < certs->n; i++)
 		if (!strcmp(certs->items[i].tls.name, name))
-			return &certs->items[i].tls;
+			return &certs->items[i];
 	return NULL;
 }
 
 static int snapshot_server_init(struct snapshot_server *server, const struct config_ssl_server *config,
 	const struct certificates *certs, struct tls_runtime *runtime, char *error, size_t error_size)
 {
-	_cleanup_free_ struct tls_certificate *held = calloc(config->certificates.n + 1, sizeof(*held));
+	_cleanup_free_ struct tls_certificate *held = calloc(2 * config->certificates.n + 1, sizeof(*held));
 	struct tls_acceptor_options accept_options = {.protocol_min = config->protocol_min,
 		.protocol_max = config->protocol_max,
 		.n_certificates = config->certificates.n,
@@ -107,14 +123,17 @@ static int snapshot_server_init(struct snapshot_server *server, const struct con
 	accept_options.cipher_list = connect_options.cipher_list = cipher_list;
 	server->config = config;
 	for (size_t i = 0; i < config->certificates.n; i++) {
-		const struct tls_certificate *cert = certificates_find(certs, config->certificates.items[i]);
+		const struct certificate *cert = certificates_find(certs, config->certificates.items[i]);
 
 		if (!cert) {
 			snprintf(error, error_size, "ssl_server %s: certificate %s is not in the store", config->name,
 				config->certificates.items[i]);
 			return -ENOENT;
 		}
-		held[i] = *cert;
+		held[i] = cert->tls;
+		if (cert->previous_der)
+			held[connect_options.n_certificates++] = (struct tls_certificate){
+				.name = cert->tls.name, .n_chain = 1, .chain = &cert->previous_leaf};
 	}
 	r = tls_acceptor_new(&server->acceptor, runtime, &accept_options);
 	if (r >= 0)

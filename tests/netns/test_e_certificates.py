@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """E2 to E6: certificates of every kind come in, are replaced under load, and their keys are nowhere but in the keeper."""
+import contextlib
+import ssl
 import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.clients import WEB_NAME
-from lab.namespace import run
+from lab.appliance import CommandFailed, kill_and_wait, stop_and_wait
+from lab.clients import WEB_NAME, client_context, http_get, tls_connect
+from lab.namespace import run, wait_until
 from lab.peers import Certificate
 
 
@@ -42,3 +48,159 @@ def test_e2_pkcs12(own_lab, options):
     assert again.returncode == 1 and "in the store already" in again.stderr
     row, = [row for row in lab.appliance.ask("certificate", "list")["certificates"] if row["name"] == name]
     assert row["sans"][0] == WEB_NAME and row["key_bits"] == 2048
+
+
+def _certificates(lab):
+    return {row["name"]: row for row in lab.appliance.ask("certificate", "list")["certificates"]}
+
+
+def _replace(lab, certificate, name="web-rsa"):
+    return lab.appliance.ask("certificate", "replace", name, "--cert", certificate.certificate, "--key", certificate.key)
+
+
+def _shown(lab, **options):
+    with tls_connect(lab.client, context=client_context(), **options) as connection:
+        assert http_get(connection)[0] == 200
+        return connection.getpeercert(True)
+
+
+def test_e3_show_export_and_remove(own_lab):
+    lab = own_lab
+    spare = Certificate(lab.topology.directory, "spare", "spare.example.test")
+    lab.appliance.import_certificate(spare)
+    shown = lab.appliance.ask("certificate", "show", "web-rsa")["certificate"]
+    assert shown["servers"] == ["web", "raw"] and shown["key_state"] == "available" and len(shown["sha256"]) == 64
+    assert lab.appliance.ask("certificate", "show", "spare")["certificate"]["servers"] == []
+    assert "SSL servers" in lab.appliance.command("certificate", "show", "web-rsa").stdout
+    exported = lab.appliance.command("certificate", "export-chain", "spare").stdout
+    assert ssl.PEM_cert_to_DER_cert(exported) == spare.der()
+    with pytest.raises(CommandFailed) as refused:
+        lab.appliance.command("certificate", "remove", "web-rsa")
+    assert "used by SSL server web, raw" in refused.value.result.stderr
+    lab.appliance.command("certificate", "remove", "spare")
+    assert set(_certificates(lab)) == {"web-rsa"} and lab.appliance.status()["keeper"]["keys"] == {"web-rsa": "available"}
+    for words in ("show", "remove", "export-chain"):
+        assert "no certificate of this name" in lab.appliance.command("certificate", words, "spare", check=False).stderr
+    assert _shown(lab) == lab.certificate.der()
+
+
+class Handshakes:
+    """new sessions without pause in the background; what broke, and which certificates were seen"""
+
+    def __init__(self, lab, threads=2):
+        self.lab, self.broken, self.seen, self.done = lab, [], [], 0
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def _run(self):
+        while not self._stop.is_set():
+            try:
+                certificate = _shown(self.lab)
+            except Exception as error:
+                self.broken.append(repr(error))
+                continue
+            self.done += 1
+            if certificate not in self.seen:
+                self.seen.append(certificate)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls1.2", "tls1.3"])
+def test_e3_replace_under_handshakes(own_lab, version):
+    """the real server goes on with its own certificate: what it showed before is still taken from it (D9)"""
+    lab = own_lab
+    made = [Certificate(lab.topology.directory, "new%d" % n, WEB_NAME, key=key)
+            for n, key in enumerate(["rsa:2048", "P-256", "rsa:2048"])]
+    context = client_context(version=version)
+    with contextlib.ExitStack() as stack:
+        old = stack.enter_context(tls_connect(lab.client, context=context))
+        assert http_get(old)[0] == 200
+        session = old.session
+        load = stack.enter_context(Handshakes(lab))
+        answer = _replace(lab, made[0])
+        assert answer["replaced"] == "web-rsa_REPLACED"
+        for expected in (False, True):  # the old ticket is not taken; the one given instead is
+            with tls_connect(lab.client, context=context, session=session) as connection:
+                assert connection.session_reused is expected and http_get(connection)[0] == 200
+                assert expected or connection.getpeercert(True) == made[0].der(), "new sessions see it at once"
+                session = connection.session
+        before = load.done
+        while load.done < before + 50:
+            time.sleep(0.01)
+        assert http_get(old)[0] == 200, "an open session goes on"
+    assert not load.broken and load.seen == [lab.certificate.der(), made[0].der()], (load.broken[:3], len(load.seen))
+    rows = _certificates(lab)
+    assert rows["web-rsa"]["servers"] == ["web", "raw"] and rows["web-rsa_REPLACED"]["servers"] == []
+    assert {row["key_state"] for row in rows.values()} == {"available"}
+
+
+def test_e3_replace_again_and_again(own_lab):
+    """each one numbered; nothing broken; a restart finds every key"""
+    lab = own_lab
+    made = [Certificate(lab.topology.directory, "new%d" % n, WEB_NAME, key=key)
+            for n, key in enumerate(["P-256", "rsa:2048", "P-256"])]
+    lab.appliance.commit(_without_pin(lab))
+    with Handshakes(lab) as load:
+        names = [_replace(lab, certificate)["replaced"] for certificate in made * 3]
+    assert names == ["web-rsa_REPLACED"] + ["web-rsa_REPLACED_%d" % n for n in range(2, 10)]
+    assert not load.broken and load.done > 20, (load.broken[:3], load.done)
+    assert len(_certificates(lab)) == 10
+    lab.appliance.stop()
+    lab.appliance.start()
+    lab.appliance.wait_inspecting()
+    assert {row["key_state"] for row in _certificates(lab).values()} == {"available"}
+    assert _shown(lab) == made[2].der()
+    for name in names:
+        lab.appliance.command("certificate", "remove", name)
+    assert _shown(lab) == made[2].der()
+    kill_and_wait(lab.appliance.status()["keeper"]["pid"])
+    lab.appliance.wait_inspecting()
+    assert _shown(lab) == made[2].der(), "its key file was not removed with another's"
+
+
+def _without_pin(lab):
+    document = lab.document(lab.topology)
+    for server in document["ssl_servers"]:
+        server["certificate_drift"] = "ignore"
+    return document
+
+
+def test_e3_failures_change_nothing(own_lab):
+    lab = own_lab
+    other, new = (Certificate(lab.topology.directory, name, WEB_NAME) for name in ("other", "new"))
+    state = lambda: (_certificates(lab), sorted(lab.appliance.status()["keeper"]["keys"].items()))
+    before = state()
+    for words, told in ((("web-rsa", "--cert", new.certificate, "--key", other.key), "does not belong"),
+                        (("nothing", "--cert", new.certificate, "--key", new.key), "no certificate of this name")):
+        assert told in lab.appliance.command("certificate", "replace", *words, check=False).stderr
+    assert state() == before and _shown(lab) == lab.certificate.der()
+    keeper = lab.appliance.status()["keeper"]["pid"]
+    stop_and_wait(keeper)  # it takes the key and says nothing
+    with ThreadPoolExecutor() as pool:
+        replacing = pool.submit(lab.appliance.command, "certificate", "replace", "web-rsa", "--cert", new.certificate, "--key", new.key,
+                                check=False)
+        wait_until(lambda: "web-rsa_REPLACED" in _certificates(lab), 5, "the replacement to be staged")
+        refused = lab.appliance.command("certificate", "remove", "web-rsa_REPLACED", check=False)
+        assert "in progress" in refused.stderr
+        kill_and_wait(keeper)
+        assert "is not replaced: the key keeper has ended; the one before is in force" in replacing.result().stderr
+    lab.appliance.wait_inspecting()
+    assert state() == before and _shown(lab) == lab.certificate.der()
+
+
+def test_e3_a_worker_that_hangs_does_not_stop_a_replacement(own_lab):
+    lab = own_lab
+    new = Certificate(lab.topology.directory, "new", WEB_NAME)
+    stop_and_wait(sorted(lab.appliance.workers().values())[0])  # the watchdog ends it, its successor gets both
+    _replace(lab, new)
+    lab.appliance.wait_inspecting()
+    assert {_shown(lab) for _ in range(10)} == {new.der()}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates and sealed keys in the state directory. NAME.json is what counts: it says which key file belongs to it,
+ * and its appearance, replacement or removal is the one moment at which anything changes. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/common.h"
+#include "daemon/store.h"
+#include "daemon/store_file.h"
+
+bool store_certificate_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > 63 || *name == '.')
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
+			return false;
+	return true;
+}
+
+static void store_certificate_path(char *path, const char *name)
+{
+	snprintf(path, STORE_NAME_MAX, "certificates/%.63s.json", name);
+}
+
+/* NAME.key, unless the facts name another: '@' stands in no certificate's name, '/' in no file's */
+static int store_key_path(char *path, const char *name, const json_t *facts)
+{
+	const char *file = json_string_value(json_object_get(facts, "key_file"));
+
+	if (file && (strchr(file, '/') || *file == '.' || strlen(file) > 100))
+		return -EINVAL;
+	if (file)
+		snprintf(path, STORE_NAME_MAX, "keys/%s", file);
+	else
+		snprintf(path, STORE_NAME_MAX, "keys/%.63s.key", name);
+	return 0;
+}
+
+json_t *store_load_certificate(const struct store *store, const char *name)
+{
+	char path[STORE_NAME_MAX];
+	_cleanup_close_ int fd = -1;
+	json_t *facts;
+
+	if (!store_certificate_name_ok(name))
+		return NULL;
+	store_certificate_path(path, name);
+	fd = store_open_file(store, path);
+	facts = fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_string(json_object_get(facts, "key_id")))
+		return facts;
+	json_decref(facts);
+	return NULL;
+}
+
+/* one that is damaged may be imported again */
+bool store_has_certificate(const struct store *store, const char *name)
+{
+	json_t *facts = store_load_certificate(store, name);
+	bool has = facts != NULL;
+
+	json_decref(facts);
+	return has;
+}
+
+json_t *store_load_certificate_in_use(const struct store *store, const char *name)
+{
+	json_t *facts = store_load_certificate(store, name);
+	const char *previous = json_string_value(json_object_get(facts, "previous"));
+	json_t *before = previous ? store_load_certificate(store, previous) : NULL;
+	json_t *leaf = json_array_get(json_object_get(before, "chain"), 0);
+
+	if (leaf)
+		json_object_set(facts, "previous_leaf", leaf);
+	json_decref(before);
+	return facts;
+}
+
+int store_open_key(const struct store *store, const char *name, const json_t *facts)
+{
+	char path[STORE_NAME_MAX];
+	int r;
+
+	if (!store_certificate_name_ok(name))
+		return -EINVAL;
+	r = store_key_path(path, name, facts);
+	return r < 0 ? r : store_open_file(store, path);
+}
+
+static int store_write_facts(const struct store *store, const char *path, const json_t *facts)
+{
+	_cleanup_free_ char *text = json_dumps(facts, JSON_INDENT(2));
+	int r = text ? store_replace_file(store, path, text, strlen(text)) : -ENOMEM;
+
+	return r < 0 ? r : store_sync_dir(store, "certificates");
+}
+
+/* the key first: a certificate in the store always has one */
+int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
+{
+	char path[STORE_NAME_MAX];
+	int r = store_certificate_name_ok(name) ? store_key_path(path, name, facts) : -EINVAL;
+
+	if (r >= 0)
+		r = store_copy_file(store, path, sealed_key_fd);
+	if (r >= 0)
+		r = store_sync_dir(store, "keys");
+	if (r < 0)
+		return r;
+	store_certificate_path(path, name);
+	return store_write_facts(store, path, facts);
+}
+
+json_t *store_list_certificates(const struct store *store)
+{
+	int fd = openat(store->dir_fd, "certificates", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	json_t *names = json_array();
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (len > 5 && !strcmp(entry->d_name + len - 5, ".json"))
+			json_array_append_new(names, json_stringn(entry->d_name, len - 5));
+	}
+	if (dir)
+		closedir(dir);
+	return names;
+}
+
+/* --- removal -------------------------------------------------------------------------------------------------------
+ */
+
+static bool store_uses_key_file(const struct store *store, const char *path)
+{
+	json_t *names = store_list_certificates(store), *name;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		json_t *facts = store_load_certificate(store, json_string_value(name));
+		char other[STORE_NAME_MAX];
+
+		found |= facts && !store_key_path(other, json_string_value(name), facts) && !strcmp(other, path);
+		json_decref(facts);
+	}
+	json_decref(names);
+	return found;
+}
+
+static void store_remove_key_file(const struct store *store, const char *name, const json_t *facts)
+{
+	char path[STORE_NAME_MAX];
+
+	if (store_key_path(path, name, facts) < 0 || store_uses_key_file(store, path))
+		return;
+	unlinkat(store->dir_fd, path, 0);
+	store_sync_dir(store, "keys");
+}
+
+int store_remove_certificate(const struct store *store, const char *name)
+{
+	json_t *facts = store_load_certificate(store, name);
+	char path[STORE_NAME_MAX];
+
+	store_certificate_path(path, name);
+	if (!store_certificate_name_ok(name) || unlinkat(store->dir_fd, path, 0) < 0) {
+		json_decref(facts);
+		return -errno;
+	}
+	store_sync_dir(store, "certificates");
+	store_remove_key_file(store, name, facts);
+	json_decref(facts);
+	return 0;
+}
+
+/* --- replacement (E3) ----------------------------------------------------------------------------------------------
+ */
+
+int store_replaced_name(const struct store *store, const char *name, char out[STORE_CERTIFICATE_NAME])
+{
+	char suffix[24] = "_REPLACED", path[STORE_NAME_MAX];
+
+	for (unsigned int n = 2; n < 10000; n++) {
+		/* a long name loses its end, never the suffix */
+		snprintf(out, STORE_CERTIFICATE_NAME, "%.*s%s", (int)(STORE_CERTIFICATE_NAME - 1 - strlen(suffix)),
+			name, suffix);
+		store_certificate_path(path, out);
+		if (faccessat(store->dir_fd, path, F_OK, 0) < 0)
+			return 0;
+		snprintf(suffix, sizeof(suffix), "_REPLACED_%u", n);
+	}
+	return -EEXIST;
+}
+
+/* the old one under its new name: same key file, which opens only under the name that it was sealed with */
+static int store_stage_old(const struct store *store, const char *name, const char *replaced)
+{
+	json_t *facts = store_load_certificate(store, name);
+	char path[STORE_NAME_MAX], file[STORE_NAME_MAX];
+	int r = facts ? store_key_path(path, name, facts) : -ENOENT;
+
+	if (r >= 0) {
+		snprintf(file, sizeof(file), "%s", path + strlen("keys/"));
+		json_object_set_new(facts, "key_file", json_string(file));
+		if (!json_object_get(facts, "sealed_as"))
+			json_object_set_new(facts, "sealed_as", json_string(name));
+		json_object_set_new(facts, "name", json_string(replaced));
+		store_certificate_path(path, replaced);
+		r = store_write_facts(store, path, facts);
+	}
+	json_decref(facts);
+	return r;
+}
+
+int store_stage_replacement(
+	const struct store *store, const char *name, const char *replaced, json_t *facts, int sealed_key_fd)
+{
+	char path[STORE_NAME_MAX], beside[STORE_NAME_MAX + 8], file[STORE_NAME_MAX];
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	snprintf(
+		file, sizeof(file), "%.63s@%.16s.key", name, json_string_value(json_object_get(facts, "key_id")) ?: "");
+	json_object_set_new(facts, "key_file", json_string(file));
+	json_object_set_new(facts, "previous", json_string(replaced));
+	r = store_key_path(path, name, facts);
+	if (r >= 0)
+		r = store_copy_file(store, path, sealed_key_fd);
+	if (r >= 0)
+		r = store_sync_dir(store, "keys");
+	if (r >= 0)
+		r = store_stage_old(store, name, replaced);
+	text = r >= 0 ? json_dumps(facts, JSON_INDENT(2)) : NULL;
+	if (r >= 0 && !text)
+		r = -ENOMEM;
+	store_certificate_path(path, name);
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	if (r >= 0)
+		r = store_write_file(store, beside, text, strlen(text));
+	if (r < 0)
+		store_discard_replacement(store, name, replaced, facts);
+	return r;
+}
+
+int store_publish_replacement(const struct store *store, const char *name)
+{
+	char path[STORE_NAME_MAX], beside[STORE_NAME_MAX + 8];
+
+	store_certificate_path(path, name);
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	if (renameat(store->dir_fd, beside, store->dir_fd, path) < 0)
+		return -errno;
+	return store_sync_dir(store, "certificates");
+}
+
+void store_discard_replacement(const struct store *store, const char *name, const char *replaced, const json_t *facts)
+{
+	char path[STORE_NAME_MAX], beside[STORE_NAME_MAX + 8];
+
+	store_certificate_path(path, name);
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	unlinkat(store->dir_fd, beside, 0);
+	store_certificate_path(path, replaced);
+	unlinkat(store->dir_fd, path, 0);
+	store_remove_key_file(store, name, facts);
+}
