@@ -310,8 +310,6 @@ json_t *certificate_remove(struct supervisor *supervisor, const json_t *request)
 	if (json_is_true(json_object_get(answer, "ok"))) {
 		certificate_unload_key(supervisor, json_string_value(json_object_get(facts, "key_id")));
 		json_object_del(supervisor->key_states, name);
-		supervisor_record(
-			supervisor, EVENT_LOG_AUDIT, "notice", "certificate %s and its key are removed", name);
 	}
 	json_decref(users);
 	json_decref(facts);

@@ -231,6 +231,8 @@ static json_t *command_log_status(struct supervisor *supervisor, struct request 
 
 static json_t *command_certificate_replace(struct supervisor *supervisor, struct request *request)
 {
+	operator_audit(request, "replacement of certificate %s asked for",
+		json_string_value(json_object_get(request->json, "name")) ?: "");
 	certificate_replace(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
 	return NULL;
 }
@@ -242,7 +244,16 @@ static json_t *command_certificate_replace(struct supervisor *supervisor, struct
 	}
 CERTIFICATE(show)
 CERTIFICATE(chain)
-CERTIFICATE(remove)
+
+static json_t *command_certificate_remove(struct supervisor *supervisor, struct request *request)
+{
+	json_t *answer = certificate_remove(supervisor, request->json);
+
+	if (json_is_true(json_object_get(answer, "ok")))
+		operator_audit(request, "certificate %s and its key removed",
+			json_string_value(json_object_get(answer, "removed")));
+	return answer;
+}
 
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
