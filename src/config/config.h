@@ -144,8 +144,9 @@ struct config {
 	char *text; /* the document as it was read; NUL-terminated */
 	size_t text_len;
 	char *device_name;
-	unsigned int workers; /* 0: one per core */
-	bool ssl_inspection;  /* F5 */
+	unsigned int workers;                          /* 0: one per core */
+	bool ssl_inspection;                           /* F5 */
+	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */
 	struct config_limits limits;
 	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
 	struct config_segment *segments;

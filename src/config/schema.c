@@ -153,6 +153,11 @@ const struct schema_row schema_rows[] = {
 		.help = "processes that inspect; 0 starts one per core"},
 	{SCHEMA_DEVICE, "ssl_inspection", SCHEMA_TYPE_SWITCH, IN(config, ssl_inspection), .default_text = "on",
 		.example = "on", .help = "off: no worker runs and all traffic is forwarded"},
+	{SCHEMA_DEVICE, "certificate_warning_days", SCHEMA_TYPE_DAYS, IN(config, certificate_warning_days), .max = 8,
+		.example = "[60, 30, 7, 1]",
+		.help = "a warning so many days before a certificate expires; without it 60, 30, 7 and 1; in "
+			"proportion "
+			"less for certificates that are made for less than a year"},
 
 	{SCHEMA_LIMITS, "max_sessions", SCHEMA_TYPE_NUMBER, IN(config, limits.max_sessions), .min = 1, .max = 1000000,
 		.unit = "sessions", .default_text = "100000", .example = "100000",
@@ -340,6 +345,7 @@ static void schema_free_field(const struct schema_row *row, void *object)
 		break;
 	case SCHEMA_TYPE_PORTS:
 	case SCHEMA_TYPE_VLANS:
+	case SCHEMA_TYPE_DAYS:
 		free(((struct config_ranges *)field)->items);
 		break;
 	case SCHEMA_TYPE_NAMES:

@@ -29,6 +29,7 @@ enum schema_type {
 	SCHEMA_TYPE_CIDRS,     /* struct config_cidrs */
 	SCHEMA_TYPE_PORTS,     /* struct config_ranges */
 	SCHEMA_TYPE_VLANS,     /* struct config_ranges */
+	SCHEMA_TYPE_DAYS,      /* struct config_ranges, low and high the same */
 	SCHEMA_TYPE_NAMES,     /* struct config_strings */
 	SCHEMA_TYPE_PATHS,     /* struct config_strings */
 	SCHEMA_TYPE_WORDS,     /* unsigned int: a set of bits 1 << value of words */

@@ -12,6 +12,7 @@
 #include "config/config.h"
 
 #define VALUE_PATH_MAX 1023
+#define DAYS_MAX 1000
 #define VLAN_ID_MAX 4094 /* IEEE 802.1Q: 4095 is reserved */
 
 /* decimal digits only, no sign, no leading zero (YAML 1.1 would read 010 as eight) */
@@ -180,6 +181,13 @@ static const char *value_parse_vlan(const struct schema_row *row, const char *te
 	return range->low > range->high ? "is a range that ends before it begins" : NULL;
 }
 
+static const char *value_parse_days(const struct schema_row *row, const char *text, void *out)
+{
+	struct config_range *range = out;
+
+	return value_range(text, DAYS_MAX, range) && range->low == range->high ? NULL : "is not a number of days";
+}
+
 static bool value_range_covers(const void *wide, const void *narrow)
 {
 	const struct config_range *w = wide, *n = narrow;
@@ -210,6 +218,8 @@ const struct value_type value_types[SCHEMA_TYPE_N] = {
 		"allowed are 1 to 65535 or a range such as 8443-8450", value_parse_port, value_range_covers},
 	[SCHEMA_TYPE_VLANS] = {"list of VLAN ids and ranges", sizeof(struct config_range),
 		"allowed are 1 to 4094, a range such as 20-30, or untagged", value_parse_vlan, value_range_covers},
+	[SCHEMA_TYPE_DAYS] = {"list of days", sizeof(struct config_range), "allowed are 1 to 1000", value_parse_days,
+		value_range_covers},
 	[SCHEMA_TYPE_NAMES] = {"list of names", sizeof(char *), NAME_ALLOWED, value_parse_name, value_string_covers},
 	[SCHEMA_TYPE_PATHS] = {"list of files", sizeof(char *),
 		"allowed are paths of 1 to 1023 bytes, absolute or relative to the configuration file",

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
 #include "daemon/replace.h"
 
+#define DAY_S 86400
+#define EXPIRY_NS (600 * NSEC_PER_SEC)
 #define IMPORT_FDS_MAX 3 /* certificate, key, password */
 #define IMPORT_NAME_TAKEN "a certificate of this name is in the store already: choose another name, or replace it"
 #define NO_CERTIFICATE "there is no certificate of this name in the store: see \"sluice certificate list\""
@@ -69,6 +72,7 @@ static void import_store(struct import *import, json_t *message, int sealed_key_
 		return;
 	}
 	generation_load_key(supervisor, import->name);
+	supervisor->expiry_checked_ns = 0;
 	supervisor_record(supervisor, EVENT_LOG_AUDIT, "notice", "certificate %s imported", import->name);
 	json_t *shown = json_deep_copy(facts);
 
@@ -314,6 +318,49 @@ json_t *certificate_remove(struct supervisor *supervisor, const json_t *request)
 	json_decref(users);
 	json_decref(facts);
 	return answer;
+}
+
+/* --- expiry (E4) ---------------------------------------------------------------------------------------------------
+ */
+
+static void certificate_on_expiry(void *owner, const json_t *facts, int64_t left)
+{
+	struct supervisor *supervisor = owner;
+	const char *name = json_string_value(json_object_get(facts, "name"));
+	const char *end = json_string_value(json_object_get(facts, "not_after"));
+	const char *used = certificate_is_used(supervisor, name) ? "" : " (no SSL server uses it)";
+
+	if (left <= 0)
+		supervisor_record(
+			supervisor, EVENT_LOG_SYSTEM, "error", "certificate %s has expired at %s%s", name, end, used);
+	else if (left >= 2 * DAY_S)
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "warning",
+			"certificate %s expires in %lld days, at %s%s", name, (long long)(left / DAY_S), end, used);
+	else
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "warning",
+			"certificate %s expires in %lld hours, at %s%s", name, (long long)(left / 3600), end, used);
+}
+
+void certificate_tick(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+	uint64_t now = clock_now_ns();
+	json_t *names, *name;
+	size_t i;
+
+	if (supervisor->expiry_checked_ns && now - supervisor->expiry_checked_ns < EXPIRY_NS)
+		return;
+	supervisor->expiry_checked_ns = now;
+	names = store_list_certificates(&supervisor->store);
+	json_array_foreach(names, i, name)
+	{
+		json_t *facts = store_load_certificate(&supervisor->store, json_string_value(name));
+
+		expiry_check(&supervisor->expiry, facts, (int64_t)(clock_wall_us() / 1000000),
+			config ? &config->certificate_warning_days : NULL, certificate_on_expiry, supervisor);
+		json_decref(facts);
+	}
+	json_decref(names);
 }
 
 void certificate_forget_owner(struct supervisor *supervisor, const void *owner)

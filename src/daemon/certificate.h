@@ -18,4 +18,6 @@ json_t *certificate_users(const struct supervisor *supervisor, const char *name)
 bool certificate_is_used(const struct supervisor *supervisor, const char *name);
 /* out of the keeper, unless a certificate in the store still has this key */
 void certificate_unload_key(struct supervisor *supervisor, const char *key_id);
+/* every second: expiry (E4) */
+void certificate_tick(struct supervisor *supervisor);
 void certificate_forget_owner(struct supervisor *supervisor, const void *owner);

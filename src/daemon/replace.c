@@ -143,6 +143,7 @@ static void replace_publish(struct replace *replace)
 		policy_free(&before);
 	}
 	generation_load_key(supervisor, replace->replaced);
+	supervisor->expiry_checked_ns = 0;
 	supervisor_record(supervisor, EVENT_LOG_AUDIT, "notice",
 		"certificate %s is replaced for new sessions; the one before is %s", replace->name, replace->replaced);
 	shown = json_deep_copy(replace->facts);

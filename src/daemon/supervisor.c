@@ -18,6 +18,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "base/shm.h"
+#include "daemon/certificate.h"
 #include "daemon/commit.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
@@ -107,6 +108,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
 		targets_tick(supervisor);
+		certificate_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
 	}
 	loop_timer_arm(supervisor->loop, timer, TICK_NS, supervisor_on_tick);
@@ -177,6 +179,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	policy_free(&supervisor->policy);
 	json_decref(supervisor->key_states);
 	targets_free(supervisor);
+	expiry_clear(&supervisor->expiry);
 	if (supervisor->dataplane)
 		dataplane_close(&supervisor->dataplane);
 	event_ring_free(&supervisor->events);

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "daemon/child.h"
+#include "daemon/expiry.h"
 #include "daemon/stats_slots.h"
 #include "daemon/store.h"
 #include "dataplane/dataplane.h"
@@ -79,6 +80,8 @@ struct supervisor {
 	struct policy *policy;   /* in force; NULL before the first commit */
 	struct commit *commit;   /* in progress; NULL */
 	struct replace *replace; /* in progress; NULL */
+	struct expiry expiry;
+	uint64_t expiry_checked_ns; /* 0: look again at the next tick */
 	uint32_t last_version; /* that workers were given, in force or not: their late answers must not fit another one
 				*/
 

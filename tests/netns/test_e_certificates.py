@@ -204,3 +204,44 @@ def test_e3_a_worker_that_hangs_does_not_stop_a_replacement(own_lab):
     _replace(lab, new)
     lab.appliance.wait_inspecting()
     assert {_shown(lab) for _ in range(10)} == {new.der()}
+
+
+CA = """
+[ca]
+default_ca = one
+[one]
+new_certs_dir = {dir}
+database = {dir}/index.txt
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = DNS:old
+"""
+
+
+def _expired(topology, name):
+    """self-signed, of the first day of 2020"""
+    paths = [topology.path(name + end) for end in (".crt", ".key", ".csr", ".cnf")]
+    with open(paths[3], "w") as out:
+        out.write(CA.format(dir=topology.directory))
+    open(topology.path("index.txt"), "w").close()
+    run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + name, "-keyout", paths[1], "-out", paths[2])
+    run("openssl", "ca", "-batch", "-config", paths[3], "-selfsign", "-in", paths[2], "-keyfile", paths[1], "-out", paths[0], "-notext",
+        "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
+    return paths[0], paths[1]
+
+
+def test_e4_an_expired_certificate_is_logged_once(own_lab):
+    lab = own_lab
+    certificate, key = _expired(lab.topology, "old")
+    imported = lab.appliance.ask("certificate", "import", "old", "--cert", certificate, "--key", key)["certificate"]
+    assert imported["warnings"] == ["the certificate expired at 2020-01-02T00:00:00Z"]
+    lab.appliance.wait_record("system", severity="error",
+                              message="certificate old has expired at 2020-01-02T00:00:00Z (no SSL server uses it)")
+    lab.appliance.import_certificate(Certificate(lab.topology.directory, "young", "young.example.test"))
+    time.sleep(1.5)
+    assert len([record for record in lab.appliance.records("system") if "expire" in record["message"]]) == 1

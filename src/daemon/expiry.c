@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/expiry.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/common.h"
+
+#define DAY 86400
+#define YEAR (365 * (int64_t)DAY)
+
+static const unsigned int default_days[] = {60, 30, 7, 1};
+
+unsigned int expiry_level(int64_t not_before, int64_t not_after, int64_t now, const unsigned int *days, size_t n)
+{
+	int64_t life = MIN(MAX(not_after - not_before, 0), YEAR);
+	unsigned int level = 0;
+
+	if (now >= not_after)
+		return n + 1;
+	for (size_t i = 0; i < n; i++)
+		level += not_after - now <= days[i] * (life / 365);
+	return level;
+}
+
+void expiry_clear(struct expiry *expiry)
+{
+	json_decref(expiry->told);
+	expiry->told = NULL;
+}
+
+/* as in the facts: 2026-11-23T12:00:00Z */
+static int64_t facts_time(const json_t *facts, const char *key)
+{
+	const char *text = json_string_value(json_object_get(facts, key));
+	struct tm tm = {0};
+	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+
+	return end && !*end ? timegm(&tm) : -1;
+}
+
+static size_t expiry_days(const struct config_ranges *ranges, unsigned int days[EXPIRY_THRESHOLDS_MAX])
+{
+	size_t n = ranges ? MIN(ranges->n, (size_t)EXPIRY_THRESHOLDS_MAX) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		days[i] = ranges->items[i].low;
+	if (n)
+		return n;
+	memcpy(days, default_days, sizeof(default_days));
+	return ARRAY_SIZE(default_days);
+}
+
+void expiry_check(struct expiry *expiry, const json_t *facts, int64_t now, const struct config_ranges *ranges,
+	expiry_report_fn *report, void *owner)
+{
+	const char *name = json_string_value(json_object_get(facts, "name"));
+	int64_t from = facts_time(facts, "not_before"), to = facts_time(facts, "not_after");
+	unsigned int days[EXPIRY_THRESHOLDS_MAX], level, before = 0;
+	size_t n = expiry_days(ranges, days);
+	const json_t *told;
+
+	if (!name || to < 0)
+		return;
+	if (!expiry->told)
+		expiry->told = json_object();
+	told = json_object_get(expiry->told, name);
+	/* another certificate of the same name begins anew */
+	if (json_integer_value(json_array_get(told, 0)) == to)
+		before = json_integer_value(json_array_get(told, 1));
+	level = expiry_level(from, to, now, days, n);
+	if (level <= before)
+		return;
+	json_object_set_new(expiry->told, name, json_pack("[I, i]", (json_int_t)to, (int)level));
+	report(owner, facts, to - now);
+}

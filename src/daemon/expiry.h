@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* E4: who watches when certificates expire. A warning at each of some days before, an error when it has happened; each
+ * once for as long as the supervisor runs. The time is an argument everywhere: a test has its own. */
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+#define EXPIRY_THRESHOLDS_MAX 8
+
+/* How many of the thresholds (days before the end, in any order) have been passed at `now`; n + 1 when the certificate
+ * has expired. One that is made for less than a year is warned of later, in proportion. Times are seconds since 1970.
+ */
+unsigned int expiry_level(int64_t not_before, int64_t not_after, int64_t now, const unsigned int *days, size_t n);
+
+/* what was told already: certificate -> [not_after, level] */
+struct expiry {
+	json_t *told;
+};
+void expiry_clear(struct expiry *expiry);
+
+/* Told once per threshold that is new for this certificate: left is the time to its end, negative when it has expired.
+ */
+typedef void expiry_report_fn(void *owner, const json_t *facts, int64_t left);
+/* days NULL or empty: 60, 30, 7, 1 */
+void expiry_check(struct expiry *expiry, const json_t *facts, int64_t now, const struct config_ranges *days,
+	expiry_report_fn *report, void *owner);

@@ -1,0 +1,1 @@
+sluice_unit_test(test_expiry daemon)
