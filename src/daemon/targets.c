@@ -22,7 +22,8 @@
 struct log_target {
 	struct child child;
 	struct supervisor *supervisor;
-	char name[CONFIG_NAME_MAX + 1]; /* empty: the slot is free */
+	char name[CONFIG_NAME_MAX + 1];   /* empty: the slot is free */
+	char device[CONFIG_NAME_MAX + 1]; /* under which it sends */
 	char host[CONFIG_NAME_MAX + 1], port[8];
 	uint32_t logs;
 	bool wanted;
@@ -94,9 +95,9 @@ static void target_spawn(struct log_target *target)
 	}
 	orphans_note(&supervisor->instance, target->child.pid, ROLE_TARGET);
 	target->heard_ns = clock_now_ns();
-	start = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "name", target->name, "device",
-		supervisor->policy->config->device_name, "host", target->host, "port", target->port, "boot",
-		(json_int_t)supervisor->log_boot, "logs", (json_int_t)target->logs);
+	start = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "name", target->name, "device", target->device, "host",
+		target->host, "port", target->port, "boot", (json_int_t)supervisor->log_boot, "logs",
+		(json_int_t)target->logs);
 	child_send(&target->child, "start", start, &spool, 1);
 }
 
@@ -110,10 +111,15 @@ static struct log_target *targets_find(struct supervisor *supervisor, const char
 	return NULL;
 }
 
+static const char *device_of(const struct log_target *target)
+{
+	return target->supervisor->policy->config->device_name;
+}
+
 static bool target_is_as(const struct log_target *target, const struct config_log_target *wanted)
 {
-	return !strcmp(target->host, wanted->host) && (unsigned int)atoi(target->port) == wanted->port &&
-	       target->logs == config_log_target_mask(wanted);
+	return !strcmp(target->device, device_of(target)) && !strcmp(target->host, wanted->host) &&
+	       (unsigned int)atoi(target->port) == wanted->port && target->logs == config_log_target_mask(wanted);
 }
 
 /* it closes its session in an orderly way and ends */
@@ -130,6 +136,7 @@ static void target_set(struct log_target *target, const struct config_log_target
 {
 	target->wanted = true;
 	snprintf(target->name, sizeof(target->name), "%s", wanted->name);
+	snprintf(target->device, sizeof(target->device), "%s", device_of(target));
 	snprintf(target->host, sizeof(target->host), "%s", wanted->host);
 	snprintf(target->port, sizeof(target->port), "%u", wanted->port);
 	target->logs = config_log_target_mask(wanted);

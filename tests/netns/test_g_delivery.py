@@ -160,6 +160,13 @@ def test_g5_records_of_real_sessions_reach_the_target_and_status_says_so(fresh_l
         text = lab.appliance.command("log", "status").stdout
         assert "siem" in text and "idle, all received" in text
 
+        # one target goes, the other moves: what it had not received yet is still there
+        document["log_targets"] = [{"name": "away", "host": "127.0.0.1", "port": receiver.port, "logs": ["block"]}]
+        lab.appliance.commit(document)
+        wait_until(lambda: targets()["away"]["state"] == "idle, all received", 15, "the moved target to catch up", pause=0.2)
+        after = targets()
+        assert set(after) == {"away"} and after["away"]["received"] >= 1 and after["away"]["missed"] == 0, after
+
 
 def _settled(lab, log):
     wait_until(lambda: lab.appliance.records(log), 5, "records in " + log)
