@@ -19,6 +19,8 @@ function(sluice_program name module)
   add_executable(${name} ${CMAKE_SOURCE_DIR}/src/programs/${name}.c)
   target_link_libraries(${name} PRIVATE sluice_${module} ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  # in one folder: the supervisor finds the others beside itself
+  install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_SBINDIR})
 endfunction()
 
 # sluice_unit_test(NAME MODULE...): tests/unit/NAME.c, a cmocka program run by ctest

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# install.sh BUILD: what cmake --install puts where, and what systemd says of the service.
+set -euo pipefail
+build=$1
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+fail() {
+	echo "install: $*" >&2
+	exit 1
+}
+
+DESTDIR=$root cmake --install "$build" > /dev/null
+unit=$(find "$root" -name 'sluice@.service')
+[ -n "$unit" ] || fail "no unit"
+for name in sluiced sluice sluice-proxy sluice-keys sluice-log; do
+	program=$(find "$root" -path "*/sbin/$name")
+	[ -x "$program" ] || fail "$name is not installed"
+done
+for name in sluice.1 sluiced.8 sluice.conf bash-completion/completions/sluice; do
+	[ -n "$(find "$root" -path "*/$name")" ] || fail "$name is not installed"
+done
+start=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
+[ -x "$root$start" ] || fail "the unit starts $start, which is not installed"
+
+command -v systemd-analyze > /dev/null || { echo "systemd-analyze is not here: the unit is not judged"; exit 0; }
+cp "$unit" "$root/sluice@test.service"
+sed -i "s,^ExecStart=,ExecStart=$root," "$root/sluice@test.service"
+said=$(systemd-analyze verify --man=no "$root/sluice@test.service" 2>&1 | grep -F 'sluice@' || true)
+[ -z "$said" ] || fail "systemd-analyze verify: $said"
+# 6.2 with systemd 252: it must be root, with capabilities over networks and eBPF, in the host's mount namespace
+systemd-analyze security --offline=true --no-pager --threshold=65 "$root/sluice@test.service" > "$root/security" 2>&1 ||
+	fail "systemd-analyze security: $(tail -1 "$root/security")"
+tail -1 "$root/security"
