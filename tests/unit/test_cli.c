@@ -160,7 +160,8 @@ static void test_i1_usage_errors(void **state)
 	static const struct {
 		const char *line, *err;
 	} table[] = {
-		{"", "no command given: say one of check, commit, rollback, history, diff, diagnose, watch, show, debug, "
+		{"", "no command given: say one of check, commit, rollback, history, diff, diagnose, watch, show, "
+		     "debug, "
 		     "clear, "
 		     "certificate, "
 		     "log, stop, version"},
