@@ -77,7 +77,7 @@ struct config_ssl_server {
 	bool allow_compression;
 	bool tcp_reset_to_server;             /* Send TCP reset to server for blocked sessions (B9) */
 	uint16_t protocol_min, protocol_max;  /* 0x0301 to 0x0304 */
-	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but single DES (policy/suite.h) */
+	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but DES and 3DES (policy/suite.h) */
 	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
 	enum config_unavailable when_unavailable; /* no live worker: bypass or block new sessions (A8) */

@@ -225,7 +225,7 @@ const struct schema_row schema_rows[] = {
 			"decide between RSA and ECDSA"},
 	{SCHEMA_SSL_SERVER, "bulk", SCHEMA_TYPE_WORDS, IN(config_ssl_server, bulk), .min = 1, .max = 5,
 		.words = schema_bulk_words, .example = "[aes256, aes128, chacha20]",
-		.help = "encryption algorithms; not given: all but des, which this version's TLS engine lacks"},
+		.help = "encryption algorithms; not given: all but 3des and des. This version's TLS engine lacks des"},
 	{SCHEMA_SSL_SERVER, "mac", SCHEMA_TYPE_WORDS, IN(config_ssl_server, mac), .min = 1, .max = 3,
 		.words = schema_mac_words, .example = "[sha1, sha256, sha384]",
 		.help = "hash in the suite's name: sha1 is that of CBC suites, sha256 and sha384 those of AEAD "

@@ -24,7 +24,8 @@ def suites(request):
     def document(topology):
         all_versions = ["tls1.0", "tls1.1", "tls1.2", "tls1.3"]
         return configuration(topology, servers=[
-            ssl_server("all", ["8443", "8500"], certificates=("web-rsa", "web-ec"), protocols=all_versions),
+            ssl_server("all", ["8443", "8500"], certificates=("web-rsa", "web-ec"), protocols=all_versions,
+                       bulk=["aes256", "aes128", "chacha20", "3des"]),
             ssl_server("narrow", ["8444"], protocols=["tls1.2"], key_exchange=["ecdhe"], bulk=["aes128", "aes256"],
                        mac=["sha1", "sha256"], cipher_suites_disabled=["TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"])])
     laboratory = Laboratory(option("--device"), option("--bin-dir"), document=document)

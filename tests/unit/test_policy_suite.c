@@ -117,6 +117,7 @@ static void test_d2_lacking_suites_are_never_in_the_list(void **state)
 	assert_false(suite_is_offered(&server, suite_find("DES-CBC-SHA")));
 	server.bulk = 0;
 	assert_false(suite_is_selected(&server, suite_find("DES-CBC-SHA")));
+	assert_false(suite_is_selected(&server, suite_find("DES-CBC3-SHA")));
 }
 
 /* --- extended status --------------------------------------------------------------------------------------------- */

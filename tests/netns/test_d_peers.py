@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""D1, D3: NSS on both sides, and a scanner that compares what it finds through Sluice with what the server itself has."""
+import os
+import re
+import select
+import subprocess
+
+import pytest
+
+from lab.clients import WEB_NAME
+from lab.namespace import run, stop_process, wait_until
+from lab.peers import is_listening
+from lab.topology import SERVER_IP
+
+ACCEPTED = re.compile(r"^(?:Preferred|Accepted)\s+(TLSv[\d.]+)\s+\d+ bits\s+(\S+)", re.M)
+
+
+# --- NSS --------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def nss(lab):
+    """a database with the laboratory's certificate and key, for selfserv and tstclnt"""
+    directory, pkcs12 = lab.topology.path("nss"), lab.topology.path("nss.p12")
+    run("mkdir", "-p", directory)
+    run("certutil", "-N", "-d", directory, "--empty-password")
+    run("openssl", "pkcs12", "-export", "-in", lab.certificate.certificate, "-inkey", lab.certificate.key, "-name", "web",
+        "-passout", "pass:x", "-out", pkcs12)
+    run("pk12util", "-i", pkcs12, "-d", directory, "-W", "x", "-K", "")
+    return directory
+
+
+def read_until(process, text, seconds=10):
+    """tstclnt stays for as long as its standard input is open"""
+    said, ready = b"", select.poll()
+    ready.register(process.stdout, select.POLLIN | select.POLLHUP)
+    while text not in said and ready.poll(seconds * 1000):
+        part = os.read(process.stdout.fileno(), 65536)
+        if not part:
+            break
+        said += part
+    return said
+
+
+@pytest.mark.parametrize("version, name", [("tls1.2", "TLSv1.2"), ("tls1.3", "TLSv1.3")])
+def test_d1_nss_on_both_sides(lab, nss, version, name):
+    server = lab.server.popen("selfserv", "-d", nss, "-n", "web", "-p", "8449", "-V", version + ":" + version, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_listening(lab.server, 8449), 5, "selfserv to listen")
+        client = lab.client.popen("tstclnt", "-h", SERVER_IP, "-p", "8449", "-d", nss, "-o", "-a", WEB_NAME, "-V", version + ":" + version,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            client.stdin.write(b"GET / HTTP/1.0\r\n\r\n")
+            client.stdin.flush()
+            said = read_until(client, b"200 OK")
+        finally:
+            stop_process(client)
+    finally:
+        stop_process(server)
+    assert b"200 OK" in said, said
+    record = lab.appliance.wait_record("ssl_inspection", dest_port=8449, client_tls_version=name)
+    assert (record["action"], record["server_tls_version"]) == ("decrypted", name), record
+
+
+# --- a scanner --------------------------------------------------------------------------------------------------------
+def scan(namespace):
+    with namespace:
+        return subprocess.run(["sslscan", "--no-colour", "--no-groups", "--sni-name=" + WEB_NAME, SERVER_IP + ":443"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=50).stdout.decode()
+
+
+def test_d_sslscan_finds_nothing_that_the_server_has_not(lab):
+    own, seen = scan(lab.server), scan(lab.client)
+    suites, server_suites = set(ACCEPTED.findall(seen)), set(ACCEPTED.findall(own))
+    assert {version for version, _ in suites} == {"TLSv1.2", "TLSv1.3"}, seen
+    assert suites <= server_suites, (suites - server_suites, own)
+    for line in "SSLv2     disabled", "SSLv3     disabled", "TLSv1.0   disabled", "TLSv1.1   disabled":
+        assert line in seen, (line, seen)
+    assert not re.search(r"(?<!not )vulnerable to heartbleed", seen), seen
+    assert "Session renegotiation not supported" in seen or "Secure session renegotiation supported" in seen, seen
