@@ -85,6 +85,31 @@ static void test_a_record_crosses_the_ring_and_reads_as_eve(void **state)
 	json_decref(json);
 }
 
+static void test_g6_a_record_stays_in_the_ring_until_it_is_released(void **state)
+{
+	struct event_ring *ring, *first, *second;
+	struct event event;
+
+	assert_int_equal(event_ring_create(&ring), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		event_begin(&event, EVENT_LOG_SYSTEM);
+		assert_int_equal(event_commit(ring, &event, 0), 0);
+	}
+	assert_int_equal(event_ring_map(&first, event_ring_memfd(ring), event_ring_eventfd(ring)), 0);
+	assert_int_equal(event_ring_peek(first, record, sizeof(record)), 1);
+	event_ring_release(first);
+	assert_int_equal(event_ring_peek(first, record, sizeof(record)), 1);
+	assert_int_equal(event_ring_peek(first, record, sizeof(record)), 1);
+	assert_int_equal(event_ring_peek(first, record, sizeof(record)), 0);
+	event_ring_free(&first); /* killed before it came to release them */
+	assert_int_equal(event_ring_map(&second, event_ring_memfd(ring), event_ring_eventfd(ring)), 0);
+	assert_int_equal(event_ring_id(second), event_ring_id(ring));
+	assert_int_equal(event_ring_peek(second, record, sizeof(record)), 1);
+	assert_int_equal(((struct event_header *)record)->sequence, 1);
+	event_ring_free(&second);
+	event_ring_free(&ring);
+}
+
 static const char *encode_text(struct span text)
 {
 	struct event event;
@@ -259,6 +284,7 @@ static void test_a_field_given_twice_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_g6_a_record_stays_in_the_ring_until_it_is_released),
 		RING_TEST(test_a_record_crosses_the_ring_and_reads_as_eve),
 		RING_TEST(test_g5_text_from_the_wire_forges_nothing),
 		RING_TEST(test_long_text_is_cut_and_late_fields_are_left_out),
