@@ -119,5 +119,8 @@ void cli_render_chain(struct cli *cli, const json_t *answer);
 void cli_render_removed(struct cli *cli, const json_t *answer);
 void cli_render_certificates(struct cli *cli, const json_t *answer);
 void cli_render_log_status(struct cli *cli, const json_t *answer);
+void cli_render_graph_traffic(struct cli *cli, const json_t *answer);
+void cli_render_graph_active(struct cli *cli, const json_t *answer);
+void cli_render_graph_new(struct cli *cli, const json_t *answer);
 void cli_render_stopped(struct cli *cli, const json_t *answer);
 void cli_render_log(struct cli *cli, const char *log, const json_t *records, const char *path);

@@ -6,6 +6,21 @@
 #include "cli/command.h"
 
 #define SERVER_OPTION {.option = "--server", .metavar = "NAME", .key = "server", .help = "only this SSL server"}
+#define GRAPH_COMMAND(name, fn, text)                                                        \
+	{                                                                                    \
+		.words = "show graph " name,                                                 \
+		.request = "graph",                                                          \
+		.help = text,                                                                \
+		.parameters =                                                                \
+			{                                                                    \
+				{.option = "--minutes",                                      \
+					.metavar = "N",                                      \
+					.key = "minutes",                                    \
+					.kind = CLI_NUMBER,                                  \
+					.help = "the last N minutes (default 1440: a day)"}, \
+			},                                                                   \
+		.render = fn,                                                                \
+	}
 #define LOG_COMMAND(name, text)                                                       \
 	{                                                                             \
 		.words = "show log " name,                                            \
@@ -220,6 +235,9 @@ const struct cli_command cli_commands[] = {
 		.request = "filters_refused",
 		.help = "filters of the packages in force that could not be loaded",
 		.render = cli_render_refused},
+	GRAPH_COMMAND("decrypted-traffic", cli_render_graph_traffic, "SSL Decrypted Traffic, by the minute"),
+	GRAPH_COMMAND("active-rate", cli_render_graph_active, "Active SSL Connection Rate: new connections a minute"),
+	GRAPH_COMMAND("new-rate", cli_render_graph_new, "New SSL Connection Rate: new connections per second"),
 	LOG_COMMAND("system", "the System log"),
 	LOG_COMMAND("audit", "the Audit log: who changed what"),
 	LOG_COMMAND("ssl_inspection", "the SSL Inspection log: one record per session"),

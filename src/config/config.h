@@ -148,6 +148,7 @@ struct config {
 	bool ssl_inspection;                           /* F5 */
 	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */
 	struct config_limits limits;
+	char *agentx_socket; /* absolute path; NULL: no SNMP sub-agent */
 	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
 	struct config_segment *segments;
 	struct config_ssl_server *ssl_servers;

@@ -126,6 +126,7 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		LIST_OF(log_targets),
 		.help = "A central log server (docs/logging.md). Records wait in the spool until it has received "
 			"them."},
+	[SCHEMA_SNMP] = {.noun = "snmp", .heading = "snmp", .help = "SNMP through snmpd (docs/monitoring.md)."},
 };
 
 #define IN(type, field) .offset = offsetof(struct type, field)
@@ -145,6 +146,7 @@ const struct schema_row schema_rows[] = {
 		COUNTED_IN(config, virtual_segments), .help = "which traffic has which profile"},
 	{SCHEMA_ROOT, "log_targets", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_LOG_TARGET, .max = CONFIG_LOG_TARGETS_MAX,
 		COUNTED_IN(config, log_targets), .help = "central log servers, each of which receives every record"},
+	{SCHEMA_ROOT, "snmp", SCHEMA_TYPE_KEYS, .target = SCHEMA_SNMP, .help = "the SNMP sub-agent"},
 
 	{SCHEMA_DEVICE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config, device_name), .example = "sluice-1",
 		.help = "name of the appliance in logs and counters"},
@@ -295,6 +297,8 @@ const struct schema_row schema_rows[] = {
 		.help = "RFC 5424 with structured data and a JSON body"},
 	{SCHEMA_LOG_TARGET, "logs", SCHEMA_TYPE_NAMES, IN(config_log_target, logs), .max = 16,
 		.example = "[system, audit, ssl_inspection, block, alert]", .help = "which logs; none: all"},
+	{SCHEMA_SNMP, "agentx_socket", SCHEMA_TYPE_PATH, IN(config, agentx_socket), .example = "/var/agentx/master",
+		.help = "absolute path of snmpd's AgentX socket; without it no sub-agent runs"},
 };
 const size_t schema_n_rows = ARRAY_SIZE(schema_rows);
 
@@ -338,6 +342,7 @@ static void schema_free_field(const struct schema_row *row, void *object)
 	switch (row->type) {
 	case SCHEMA_TYPE_NAME:
 	case SCHEMA_TYPE_INTERFACE:
+	case SCHEMA_TYPE_PATH:
 		free(*(char **)field);
 		break;
 	case SCHEMA_TYPE_CIDRS:

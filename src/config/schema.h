@@ -16,6 +16,7 @@ enum schema_section {
 	SCHEMA_SSL_POLICY,
 	SCHEMA_VIRTUAL_SEGMENT,
 	SCHEMA_LOG_TARGET,
+	SCHEMA_SNMP,
 	SCHEMA_SECTION_N
 };
 
@@ -36,6 +37,7 @@ enum schema_type {
 	SCHEMA_TYPE_PROTOCOLS, /* two uint16_t: lowest, highest */
 	SCHEMA_TYPE_KEYS,      /* a mapping: keys of section target */
 	SCHEMA_TYPE_OBJECTS,   /* a list of objects of section target; pointer at offset, size_t at count_offset */
+	SCHEMA_TYPE_PATH,      /* char * */
 	SCHEMA_TYPE_N
 };
 

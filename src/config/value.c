@@ -12,6 +12,7 @@
 #include "config/config.h"
 
 #define VALUE_PATH_MAX 1023
+#define VALUE_SOCKET_MAX 107 /* unix(7) */
 #define DAYS_MAX 1000
 #define VLAN_ID_MAX 4094 /* IEEE 802.1Q: 4095 is reserved */
 
@@ -69,6 +70,13 @@ static const char *value_parse_path(const struct schema_row *row, const char *te
 {
 	if (!*text || strlen(text) > VALUE_PATH_MAX || text[strlen(text) - 1] == '/')
 		return "is not a file";
+	return value_copy(text, out);
+}
+
+static const char *value_parse_absolute_path(const struct schema_row *row, const char *text, void *out)
+{
+	if (*text != '/' || strlen(text) > VALUE_SOCKET_MAX || text[strlen(text) - 1] == '/')
+		return "is not an absolute path";
 	return value_copy(text, out);
 }
 
@@ -225,6 +233,8 @@ const struct value_type value_types[SCHEMA_TYPE_N] = {
 		"allowed are paths of 1 to 1023 bytes, absolute or relative to the configuration file",
 		value_parse_path, value_string_covers},
 	[SCHEMA_TYPE_WORDS] = {"list of words", 0, NULL, NULL, NULL},
+	[SCHEMA_TYPE_PATH] = {"absolute path", 0, "allowed are absolute paths of at most 107 bytes",
+		value_parse_absolute_path, NULL},
 	[SCHEMA_TYPE_PROTOCOLS] = {"list of protocols", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_KEYS] = {"keys", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_OBJECTS] = {"list", 0, NULL, NULL, NULL},

@@ -280,6 +280,7 @@ REPORT(history)
 REPORT(diagnose)
 REPORT(configuration)
 REPORT(ciphers)
+REPORT(graph)
 
 static const struct {
 	const char *name;
@@ -290,6 +291,7 @@ static const struct {
 	{"servers", command_servers},
 	{"segments", command_segments},
 	{"sessions", command_sessions},
+	{"graph", command_graph},
 	{"clear_sessions", command_clear_sessions},
 	{"filters_refused", command_filters_refused},
 	{"check", command_check},

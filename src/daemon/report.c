@@ -85,7 +85,7 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 	const struct policy *policy = supervisor->policy;
 	const char *device = policy && policy->config->device_name ? policy->config->device_name : "";
 
-	return json_pack(
+	json_t *status = json_pack(
 		"{s:b, s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:o, s:{s:i, s:s, s:O}, s:{s:i, s:s}, s:i, s:I, s:o, s:I}",
 		"ok", 1, "version", SLUICE_VERSION, "instance", supervisor->instance.name, "device", device, "started",
 		(json_int_t)supervisor->started_us, "pid", (int)getpid(), "config_version",
@@ -97,6 +97,9 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 		"sessions", (json_int_t)stats_sum(supervisor->stats, COUNTER_GAUGE_SESSIONS_ACTIVE), "segments",
 		status_segments(supervisor), "max_sessions",
 		policy ? (json_int_t)policy->config->limits.max_sessions : 0);
+
+	json_object_set_new(status, "snmp", monitor_report(supervisor, ROLE_SNMP));
+	return status;
 }
 
 /* --- counters --------------------------------------------------------------------------------------------------------
@@ -215,10 +218,11 @@ static json_t *server_json(const struct supervisor *supervisor, const struct con
 
 	for (size_t i = 0; i < server->certificates.n; i++)
 		json_array_append_new(certificates, json_string(server->certificates.items[i]));
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:I, s:I, s:I}", "name", server->name, "destinations",
-		cidrs_json(&server->destinations), "detection_ports", ranges_json(&server->detection_ports),
-		"certificates", certificates, "decrypted_service", config_service_name(server->decrypted_service),
-		"key_state", server_key_state(supervisor, server), "logging", server->logging, "sessions",
+	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:b, s:I, s:I, s:I}", "name", server->name, "stats_slot",
+		(int)slot, "destinations", cidrs_json(&server->destinations), "detection_ports",
+		ranges_json(&server->detection_ports), "certificates", certificates, "decrypted_service",
+		config_service_name(server->decrypted_service), "key_state", server_key_state(supervisor, server),
+		"logging", server->logging, "sessions",
 		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_GAUGE_SESSIONS_ACTIVE), "new",
 		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_SESSIONS_NEW), "blocked",
 		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_SESSIONS_BLOCKED));

@@ -385,3 +385,18 @@ int store_open_version_file(const struct store *store, uint32_t version, size_t 
 	store_version_file_name(name, version, index);
 	return store_open_file(store, name);
 }
+
+/* --- graphs ------------------------------------------------------------------------------------------------------ */
+
+int store_write_history(const struct store *store, const void *data, size_t len)
+{
+	return store_replace_file(store, "graphs", data, len);
+}
+
+ssize_t store_read_history(const struct store *store, void *data, size_t len)
+{
+	_cleanup_close_ int fd = store_open_file(store, "graphs");
+	ssize_t n = fd < 0 ? fd : pread(fd, data, len, 0);
+
+	return fd >= 0 && n < 0 ? -errno : n;
+}

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/instance.h"
 
@@ -50,6 +51,9 @@ json_t *store_load_certificate(const struct store *store, const char *name);
 json_t *store_load_certificate_in_use(const struct store *store, const char *name);
 int store_open_key(const struct store *store, const char *name, const json_t *facts);
 int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
+/* the graphs' history (daemon/graph.c), one file; read: the bytes read */
+int store_write_history(const struct store *store, const void *data, size_t len);
+ssize_t store_read_history(const struct store *store, void *data, size_t len);
 /* names of all certificates: a new array of strings */
 json_t *store_list_certificates(const struct store *store);
 /* with its key, unless another certificate has the same key file */

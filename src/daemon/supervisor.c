@@ -105,11 +105,13 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	if (dataplane_reap(supervisor->dataplane, FLOW_IDLE_SECONDS, &reap) >= 0)
 		supervisor->flows = reap.flows - reap.removed;
 	supervisor_read_wire(supervisor);
+	graph_tick(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
+		monitor_tick(supervisor);
 	}
 	loop_timer_arm(supervisor->loop, timer, TICK_NS, supervisor_on_tick);
 }
@@ -127,12 +129,14 @@ static void supervisor_on_stop(struct loop_timer *timer)
 			child_kill(&supervisor->workers[i].child, SIGKILL);
 	if (late)
 		child_kill(&supervisor->keeper.child, SIGKILL);
+	if (late)
+		monitor_kill(supervisor);
 	/* the log last: it drains what the others have said */
 	if (generation_stopped(supervisor))
 		child_send(&supervisor->log.child, "stop", json_object(), NULL, 0);
 	if (late && clock_now_ns() > supervisor->stop_deadline_ns + STOP_NS)
 		child_kill(&supervisor->log.child, SIGKILL);
-	if (generation_stopped(supervisor) && !child_running(&supervisor->log.child)) {
+	if (generation_stopped(supervisor) && monitor_stopped(supervisor) && !child_running(&supervisor->log.child)) {
 		loop_stop(supervisor->loop);
 		return;
 	}
@@ -149,6 +153,8 @@ void supervisor_stop(struct supervisor *supervisor)
 	replace_cancel(supervisor, "the supervisor is stopping");
 	supervisor->stop_deadline_ns = clock_now_ns() + STOP_NS;
 	generation_stop(supervisor);
+	monitor_stop(supervisor);
+	graph_save(supervisor);
 	loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_stop);
 }
 
@@ -260,6 +266,8 @@ static int supervisor_open(struct supervisor *supervisor)
 		r = dataplane_open(&supervisor->dataplane, &supervisor->instance);
 	if (r >= 0)
 		r = supervisor_map_cells(supervisor);
+	if (r >= 0)
+		graph_load(supervisor);
 	return r;
 }
 

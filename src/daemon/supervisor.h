@@ -12,6 +12,8 @@
 #include "daemon/child.h"
 #include "daemon/expiry.h"
 #include "daemon/stats_slots.h"
+#include "daemon/graph.h"
+#include "daemon/monitor.h"
 #include "daemon/store.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/worker_cell.h"
@@ -92,6 +94,8 @@ struct supervisor {
 	struct targets *targets; /* NULL before the first configuration */
 	json_t *spool_state;     /* sluice-log's last report */
 	json_t *key_states;      /* certificate name -> "available" or an error */
+	struct monitor monitors[MONITORS];
+	struct graph graph;
 
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;
@@ -141,6 +145,7 @@ json_t *report_segments(struct supervisor *supervisor, const json_t *request);
 unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request);
 json_t *report_sessions(struct supervisor *supervisor, const json_t *request);
 json_t *report_filters_refused(struct supervisor *supervisor, const json_t *request);
+json_t *report_graph(struct supervisor *supervisor, const json_t *request);
 json_t *report_certificates(struct supervisor *supervisor, const json_t *request);
 json_t *report_ciphers(struct supervisor *supervisor, const json_t *request);
 /* the answer to a request that names an SSL server there is not */

@@ -167,7 +167,7 @@ static void test_i1_usage_errors(void **state)
 		     "log, stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, counters, configuration, "
 			 "servers, ciphers, "
-			 "segments, filters, log, tse, connections"},
+			 "segments, filters, graph, log, tse, connections"},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
 		{"comit x", "\"comit\" is not known here: did you mean \"commit\"?"},
 		{"zebra", "\"zebra\" is not known here: known are check"},

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "snmp/feed.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "ipc/report_query.h"
+
+static const struct {
+	const char *name;
+	unsigned int keep_ms;
+} reports[MIB_REPORT_N] = {
+	[MIB_STATUS] = {"status", 500},
+	[MIB_SERVERS] = {"servers", 500},
+	[MIB_SESSIONS] = {"sessions", 500},
+	[MIB_CERTIFICATES] = {"certificates", 5000}, /* reads files */
+	[MIB_GRAPH] = {"graph", 5000},               /* 1440 rows that change once a minute */
+};
+
+const json_t *feed_get(struct feed *feed, enum mib_report report)
+{
+	uint64_t now = clock_now_ns();
+	json_t *answer = NULL;
+	int r;
+
+	if (feed->reports[report].answer &&
+		now - feed->reports[report].asked_ns < reports[report].keep_ms * NSEC_PER_MSEC)
+		return feed->reports[report].answer;
+	r = feed->error ? feed->error : ipc_query_report(feed->fd, reports[report].name, &answer);
+	if (r < 0) {
+		feed->error = r == -EAGAIN ? 0 : r;
+		return feed->reports[report].answer;
+	}
+	json_decref(feed->reports[report].answer);
+	feed->reports[report].answer = answer;
+	feed->reports[report].asked_ns = now;
+	return answer;
+}
+
+void feed_clear(struct feed *feed)
+{
+	for (unsigned int i = 0; i < MIB_REPORT_N; i++) {
+		json_decref(feed->reports[i].answer);
+		feed->reports[i].answer = NULL;
+	}
+}

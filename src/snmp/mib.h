@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* SLUICE-MIB as arrays: the module's text (snmp-mib/SLUICE-MIB.txt) and the values that the sub-agent serves both come
+ * from here. Nothing in this header needs Net-SNMP. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "stats/stats.h"
+
+/* Where the module hangs: netSnmpPlaypen.7583 until its owner has an enterprise number. The module's text says the same
+ * around sluRoot (mib_text.c); docs/monitoring.md says how to move it. */
+#define MIB_ROOT {1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 7583}
+
+enum mib_syntax {
+	MIB_TEXT,       /* SnmpAdminString, up to 255 bytes; a list is joined by ", " */
+	MIB_NAME,       /* SnmpAdminString, 1 to 63 bytes: an object's name; as an index IMPLIED */
+	MIB_COUNTER,    /* Counter64 */
+	MIB_GAUGE,      /* Gauge32, held at its highest value */
+	MIB_GAUGE64,    /* CounterBasedGauge64 */
+	MIB_NUMBER,     /* Unsigned32 */
+	MIB_TIME,       /* DateAndTime in UTC; from microseconds since 1970 or RFC 3339 text */
+	MIB_TRUTH,      /* TruthValue */
+	MIB_IP_TYPE,    /* InetAddressType, always ipv4(1) */
+	MIB_IP,         /* InetAddress, four bytes */
+	MIB_PORT,       /* InetPortNumber */
+	MIB_SESSION_ID, /* eight bytes, from 16 hex digits */
+	MIB_WORD,       /* enumeration: words */
+};
+
+struct mib_object {
+	uint32_t number;
+	const char *name; /* descriptor in the MIB */
+	enum mib_syntax syntax;
+	const char *key; /* in the JSON object it is taken from */
+	const char *units, *description;
+	const char *const *words; /* of MIB_WORD: enumeration from 1, ends with NULL; other values have no instance */
+};
+
+/* the supervisor's reports that objects are taken from */
+enum mib_report { MIB_STATUS, MIB_SERVERS, MIB_SESSIONS, MIB_CERTIFICATES, MIB_GRAPH, MIB_REPORT_N };
+
+struct mib_table {
+	uint32_t number;
+	const char *name, *entry, *row; /* descriptors: table, entry, type of a row */
+	const char *description, *entry_description;
+	enum mib_report report;
+	const char *rows; /* key of the report's array */
+	/* the first object is the index; without a key it is the row's place, from 1 */
+	const struct mib_object *objects;
+	size_t n;
+	bool counters; /* each row has the counters of an SSL server as well */
+};
+
+enum mib_branch { MIB_DEVICE = 1, MIB_COUNTERS = 2, MIB_CLOSED = 3 }; /* tables have numbers from 4 on */
+/* columns of a row's counters: their number and one of these */
+#define MIB_COLUMN_COUNTERS 100
+#define MIB_COLUMN_CLOSED 300
+
+extern const struct mib_object mib_device[];
+extern const size_t mib_n_device;
+extern const struct mib_table mib_tables[];
+extern const size_t mib_n_tables;
+
+/* numbers.def; 0: the counter has none there, and a test fails */
+extern const uint32_t mib_counter_number[COUNTER_N], mib_close_number[CLOSE_REASON_N];
+
+/* snmp-mib/SLUICE-MIB.txt */
+void mib_write_module(FILE *out);

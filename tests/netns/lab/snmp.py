@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real snmpd of the test's own, and Net-SNMP's commands as the manager."""
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from .namespace import run, stop_process, wait_until
+
+REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
+MODULE = os.path.join(REPOSITORY, "snmp-mib")
+STUBS = os.path.join(REPOSITORY, "tests/mibs")
+ROOT = ".1.3.6.1.4.1.8072.9999.9999.7583"
+CONFIGURATION = """\
+master agentx
+agentXSocket {folder}/agentx
+agentXPerms 0666 0755
+agentaddress udp:127.0.0.1:{port}
+createUser monitor SHA-256 "authentic-{port}" AES "private-{port}"
+rouser monitor authpriv
+"""
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Snmpd:
+    """SNMPv3 authPriv only, as docs/monitoring.md says; AgentX for everyone on this machine, in a folder of its own"""
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="sluice-snmp-")
+        os.chmod(self.folder, 0o755)
+        self.port, self.process = free_udp_port(), None
+        self.agentx = self.folder + "/agentx"
+        with open(self.folder + "/snmpd.conf", "w") as out:
+            out.write(CONFIGURATION.format(folder=self.folder, port=self.port))
+        self.start()
+        return self
+
+    def start(self):
+        environment = dict(os.environ, SNMP_PERSISTENT_DIR=self.folder + "/persistent", MIBS="")
+        self.process = subprocess.Popen(["/usr/sbin/snmpd", "-f", "-Lf", self.folder + "/log", "-C", "-c", self.folder + "/snmpd.conf",
+                                         "-I", "usmUser,usmConf,vacm_conf,snmpEngine,system_mib,sysORTable"],
+                                        env=environment, stdin=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(self.agentx) or self.process.poll() is not None, 10, "snmpd to listen")
+        if self.process.poll() is not None:
+            with open(self.folder + "/log") as log:
+                raise RuntimeError("snmpd ended:\n" + log.read())
+
+    def stop(self):
+        stop_process(self.process, 5)
+
+    def __exit__(self, *unused):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ask(self, command, *arguments, options=(), check=True, mibs=None, timeout=30):
+        environment = dict(os.environ, MIBS="SLUICE-MIB" if mibs else "", MIBDIRS=mibs or "", SNMPCONFPATH=self.folder,
+                           SNMP_PERSISTENT_DIR=self.folder + "/manager")
+        result = subprocess.run([command, "-v3", "-l", "authPriv", "-u", "monitor", "-a", "SHA-256", "-A", "authentic-%d" % self.port,
+                                 "-x", "AES", "-X", "private-%d" % self.port, "-t", "5", "-r", "0", *options,
+                                 "udp:127.0.0.1:%d" % self.port, *arguments],
+                                env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                check=False, timeout=timeout)
+        if check and result.returncode:
+            raise RuntimeError("%s %s: %s" % (command, " ".join(arguments), result.stdout))
+        return result.stdout
+
+    def walk(self, oid=ROOT, command="snmpbulkwalk", options=()):
+        """[(oid below the root, as numbers; type; text)] in the order of the answers"""
+        found = []
+        for line in self.ask(command, oid, options=["-Onx", *options]).splitlines():
+            name, _, value = line.partition(" = ")
+            if not name.startswith(ROOT + ".") or value.startswith("No "):
+                continue
+            kind, _, text = value.partition(": ")
+            found.append((tuple(int(word) for word in name[len(ROOT) + 1:].split(".")), kind, text))
+        return found
+
+    def get(self, suffix):
+        return self.ask("snmpget", ROOT + suffix, options=["-Oqv"]).strip()
+
+
+def mib_folders(folder):
+    """for MIBDIRS and SMIPATH: the IETF's modules as the npm package net-snmp ships them, stubs for what it lacks, ours.
+    None where npm cannot fetch it."""
+    if not shutil.which("npm"):
+        return None
+    if run("npm", "pack", "--silent", "net-snmp@3", "--pack-destination", folder, check=False, timeout=50).returncode:
+        return None
+    archive, = glob.glob(folder + "/net-snmp-*.tgz")
+    run("tar", "xzf", archive, "-C", folder)
+    for name in "SNMPv2-SMI", "SNMPv2-TC", "SNMPv2-CONF", "SNMPv2-MIB":
+        shutil.copy("%s/package/lib/mibs/%s.mib" % (folder, name), "%s/%s" % (folder, name))
+    return "%s:%s:%s" % (folder, STUBS, MODULE)
