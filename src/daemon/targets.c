@@ -283,7 +283,10 @@ static json_t *target_report(const struct log_target *target)
 	json_int_t next = state_int(target->supervisor->spool_state, "next_sequence");
 	json_int_t lag = MAX(next - MAX(state_int(target->state, "cursor"), 1), 0);
 	json_int_t oldest = state_int(target->state, "oldest_us"), now = (json_int_t)clock_wall_us();
-	bool silent = clock_now_ns() - target->heard_ns > TARGET_SILENCE_NS / 3;
+	json_int_t heard = (json_int_t)((clock_now_ns() - target->heard_ns) / NSEC_PER_SEC);
+	bool silent = heard > (json_int_t)(TARGET_SILENCE_NS / NSEC_PER_SEC / 3);
+	/* a process that says nothing does not say since when */
+	json_int_t lag_seconds = oldest ? MAX(now - oldest, 0) / 1000000 : heard;
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name", target->name,
 		"host", target->host, "port", target->port, "pid", (int)target->child.pid, "state",
@@ -291,10 +294,10 @@ static json_t *target_report(const struct log_target *target)
 		: silent                       ? "no progress"
 		: state                        ? state
 					       : "starting",
-		"lag_records", lag, "lag_seconds", oldest && lag ? MAX(now - oldest, 0) / 1000000 : (json_int_t)0,
-		"earlier_boots", (int)state_int(target->state, "earlier_boots"), "sent",
-		state_int(target->state, "sent"), "received", state_int(target->state, "received"), "missed",
-		state_int(target->state, "missed"), "restarts", (int)target->restarts, "error", error ? error : "");
+		"lag_records", lag, "lag_seconds", lag ? lag_seconds : (json_int_t)0, "earlier_boots",
+		(int)state_int(target->state, "earlier_boots"), "sent", state_int(target->state, "sent"), "received",
+		state_int(target->state, "received"), "missed", state_int(target->state, "missed"), "restarts",
+		(int)target->restarts, "error", error ? error : "");
 }
 
 json_t *targets_report(struct supervisor *supervisor)
