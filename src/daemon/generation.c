@@ -144,7 +144,7 @@ void generation_load_key(struct supervisor *supervisor, const char *name)
 
 	if (fd < 0 || !key_id)
 		json_object_set_new(supervisor->key_states, name, json_string("missing"));
-	else
+	else if (json_object_set_new(supervisor->key_states, name, json_string("loading")) >= 0)
 		child_send(&supervisor->keeper.child, "load",
 			json_pack("{s:s, s:s, s:s*}", "name", name, "key_id", key_id, "sealed_as", sealed_as), &fd, 1);
 	json_decref(facts);
@@ -220,10 +220,15 @@ static void keeper_on_exit(struct child *child, const char *how)
 {
 	struct helper_process *keeper = container_of(child, struct helper_process, child);
 	struct supervisor *supervisor = keeper->supervisor;
+	const char *name;
+	json_t *state;
 
 	child_ended(supervisor, child, how);
-	json_object_clear(supervisor->key_states);
 	replace_cancel(supervisor, "the key keeper has ended");
+	json_object_foreach(supervisor->key_states, name, state)
+	{
+		json_object_set_new(supervisor->key_states, name, json_string("keeper down"));
+	}
 	/* what was asked of it will not be answered: an empty message says so */
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		child_send(&supervisor->workers[i].child, "keyring", json_object(), NULL, 0);

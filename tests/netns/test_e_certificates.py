@@ -191,6 +191,7 @@ def test_e3_failures_change_nothing(own_lab):
         wait_until(lambda: "web-rsa_REPLACED" in _certificates(lab), 5, "the replacement to be staged")
         refused = lab.appliance.command("certificate", "remove", "web-rsa_REPLACED", check=False)
         assert "in progress" in refused.stderr
+        assert {row["key_state"] for row in lab.appliance.show("servers")["servers"]} == {"available"}
         kill_and_wait(keeper)
         assert "is not replaced: the key keeper has ended; the one before is in force" in replacing.result().stderr
     lab.appliance.wait_inspecting()
