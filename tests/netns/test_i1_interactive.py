@@ -51,12 +51,21 @@ class Terminal:
         seen, found, self.screen = self.screen.partition(until)
         return seen + found
 
-    def leave(self, text):
-        os.write(self.fd, text.encode())
-        with contextlib.suppress(OSError):
-            while os.read(self.fd, 65536):
-                pass
-        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+    def leave(self, text, timeout=15):
+        """types until the program ends: what is typed while it sets the terminal up is flushed, by any line editor"""
+        end, typed = time.monotonic() + timeout, 0.0
+        while self.status is None:
+            if time.monotonic() > end:
+                raise AssertionError("typed %r, the program went on" % text)
+            with contextlib.suppress(OSError):
+                if time.monotonic() - typed > 2:
+                    typed = time.monotonic()
+                    os.write(self.fd, text.encode())
+                if select.select([self.fd], [], [], 0.05)[0]:
+                    os.read(self.fd, 65536)
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.status = os.waitstatus_to_exitcode(status)
         return self.status
 
 
