@@ -40,9 +40,17 @@ class Terminal:
                 os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)
 
+    def _write(self, text):
+        """types once the program reads key by key: while a line editor sets the terminal up, keys are flushed"""
+        end = time.monotonic() + 5
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON and time.monotonic() < end:
+            select.select([], [], [], 0.01)
+        os.write(self.fd, text.encode())
+
     def type(self, text, until, timeout=8):
         """types, and waits for what the program shows after it; what comes later is kept for the next"""
-        os.write(self.fd, text.encode())
+        if text:
+            self._write(text)
         end = time.monotonic() + timeout
         while until not in self.screen:
             if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
@@ -52,7 +60,7 @@ class Terminal:
         return seen + found
 
     def leave(self, text, timeout=15):
-        """types until the program ends: what is typed while it sets the terminal up is flushed, by any line editor"""
+        """types until the program ends"""
         end, typed = time.monotonic() + timeout, 0.0
         while self.status is None:
             if time.monotonic() > end:
@@ -60,7 +68,7 @@ class Terminal:
             with contextlib.suppress(OSError):
                 if time.monotonic() - typed > 2:
                     typed = time.monotonic()
-                    os.write(self.fd, text.encode())
+                    self._write(text)
                 if select.select([self.fd], [], [], 0.05)[0]:
                     os.read(self.fd, 65536)
             ended, status = os.waitpid(self.pid, os.WNOHANG)

@@ -27,7 +27,7 @@ CAP_NET_RAW = 13
 def test_children_have_the_descriptors_and_limits_of_their_role(lab):
     """only pipes of messages, shared memory and the few files a role works on; a clean environment; no core files"""
     kinds = {"worker": {"null", "sluiced.log", "socket", "anon_inode", "memfd"}, "keeper": {"null", "sluiced.log", "socket", "anon_inode", "memfd", "device.key"},
-             "log": {"null", "sluiced.log", "socket", "anon_inode", "memfd", "log", "json"}}
+             "log": {"null", "sluiced.log", "socket", "anon_inode", "memfd", "log", "json", "spool", "spool file"}}
     for role, pid in lab.appliance.children().items():
         found = {number: _kind(target) for number, target in _descriptors(pid).items()}
         assert found[0] == "null" and found[3] == "socket", (role, found)
@@ -455,6 +455,8 @@ def _kind(target):
         return "memfd"
     if target.endswith(".json"):
         return "json"
+    if os.path.basename(os.path.dirname(target)) == "spool":
+        return "spool file"
     return target.split(":")[0] if not target.startswith("/") else os.path.basename(target)
 
 
