@@ -21,6 +21,7 @@ DEFAULT_LIMIT_SECONDS = 60
 
 def pytest_addoption(parser):
     parser.addoption("--bin-dir", help="folder of the programs under test (default build/release/bin); as --bin-dir=DIR")
+    parser.addoption("--long", action="store_true", help="also the tests marked `long`")
     parser.addoption("--device", choices=("appliance", "cable", "none"), default="appliance")
 
 
@@ -28,6 +29,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "cable: holds of a cable as well as of Sluice")
     config.addinivalue_line("markers", "limit(seconds): a test is ended after this time (default %d)" % DEFAULT_LIMIT_SECONDS)
     config.addinivalue_line("markers", "quick: in the subset that also runs against the sanitizer build")
+    config.addinivalue_line("markers", "long: takes minutes; left out unless --long is given")
     if os.geteuid():
         raise pytest.UsageError("the namespace tests need root")
     # ended from outside (timeout(1), a CI runner): the laboratories are still taken down
@@ -38,9 +40,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--device") == "appliance":
-        return
-    kept = [item for item in items if item.get_closest_marker("cable")]
+    kept = items
+    if not config.getoption("--long"):
+        kept = [item for item in kept if not item.get_closest_marker("long")]
+    if config.getoption("--device") != "appliance":
+        kept = [item for item in kept if item.get_closest_marker("cable")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
