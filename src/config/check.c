@@ -291,17 +291,16 @@ static void check_log_names(const struct check *check, size_t index)
 {
 	const struct config_strings *logs = &check->config->log_targets[index].logs;
 
-	for (size_t i = 0; i < logs->n; i++) {
-		unsigned int log = 0;
+	char allowed[256] = "";
+	size_t n = 0;
 
-		while (log < EVENT_LOG_N && strcmp(event_log_name(log), logs->items[i]))
-			log++;
-		if (log == EVENT_LOG_N)
+	for (int log = 0; log < EVENT_LOG_N && n < sizeof(allowed); log++)
+		n += (size_t)snprintf(allowed + n, sizeof(allowed) - n, "%s%s", log ? ", " : "", event_log_name(log));
+	for (size_t i = 0; i < logs->n; i++)
+		if (event_log_find(logs->items[i]) < 0)
 			check_problem(check, CONFIG_ERROR, check_key_at(check, "log_targets", index, "logs"),
-				"log_targets[%zu].logs: \"%s\" is no log: allowed are system, audit, ssl_inspection, "
-				"block, alert",
-				index, logs->items[i]);
-	}
+				"log_targets[%zu].logs: \"%s\" is no log: allowed are %s", index, logs->items[i],
+				allowed);
 }
 
 void check_config(

@@ -124,9 +124,7 @@ uint32_t config_log_target_mask(const struct config_log_target *target)
 	uint32_t mask = target->logs.n ? 0 : UINT32_MAX;
 
 	for (size_t i = 0; i < target->logs.n; i++)
-		for (unsigned int log = 0; log < EVENT_LOG_N; log++)
-			if (!strcmp(event_log_name(log), target->logs.items[i]))
-				mask |= 1u << log;
+		mask |= 1u << event_log_find(target->logs.items[i]);
 	return mask;
 }
 

@@ -8,28 +8,58 @@
 #include "base/clock.h"
 #include "events/event_record.h"
 
-#define EVENT_FIELD(id, json_name, field_type, text) \
-	[EVENT_##id] = {.name = json_name, .type = EVENT_TYPE_##field_type, .meaning = text},
+#define WHERE_PARAM true
+#define WHERE_BODY false
+#define EVENT_FIELD(id, json_name, field_type, text, eve_path, ecs_name, cef_key, where, privacy_class) \
+	[EVENT_##id] = {.name = json_name,                                                              \
+		.type = EVENT_TYPE_##field_type,                                                        \
+		.meaning = text,                                                                        \
+		.eve = eve_path,                                                                        \
+		.ecs = ecs_name,                                                                        \
+		.cef = cef_key,                                                                         \
+		.parameter = WHERE_##where,                                                             \
+		.privacy = EVENT_PRIVACY_##privacy_class},
 const struct event_field_info event_field_info[EVENT_FIELD_N] = {
 #include "events/event_fields.def"
 };
 #undef EVENT_FIELD
 
-/* the id is a byte on the ring, and the checker keeps a set of them in one word */
-_Static_assert(EVENT_FIELD_N <= 64, "more fields than event_check() can tell apart");
+_Static_assert(EVENT_FIELD_N <= 256, "the id is a byte on the ring");
 _Static_assert(sizeof(struct event_header) == 24, "the header is shared between processes");
 
-static const char *const log_names[EVENT_LOG_N] = {
-	[EVENT_LOG_SYSTEM] = "system",
-	[EVENT_LOG_AUDIT] = "audit",
-	[EVENT_LOG_SSL_INSPECTION] = "ssl_inspection",
-	[EVENT_LOG_BLOCK] = "block",
-	[EVENT_LOG_ALERT] = "alert",
+#define EVENT_LOG(id, log_name, eve, number, inspect, text) \
+	[EVENT_LOG_##id] = {log_name, eve, number, EVENT_SSL_INSPECT_##inspect, text},
+const struct event_log_info event_log_info[EVENT_LOG_N] = {
+#include "events/event_logs.def"
 };
+#undef EVENT_LOG
+
+#define EVENT_PRIVACY(id, class_name, holds, masked) [EVENT_PRIVACY_##id] = {class_name, holds, masked},
+const struct event_privacy_info event_privacy_info[EVENT_PRIVACY_N] = {
+#include "events/event_privacy.def"
+};
+#undef EVENT_PRIVACY
 
 const char *event_log_name(enum event_log log)
 {
-	return (unsigned int)log < EVENT_LOG_N ? log_names[log] : "unknown";
+	return (unsigned int)log < EVENT_LOG_N ? event_log_info[log].name : "unknown";
+}
+
+int event_log_find(const char *name)
+{
+	for (int log = 0; log < EVENT_LOG_N; log++)
+		if (!strcmp(event_log_info[log].name, name))
+			return log;
+	return -ENOENT;
+}
+
+int event_field_find(struct span name)
+{
+	for (int field = 0; field < EVENT_FIELD_N; field++)
+		if (strlen(event_field_info[field].name) == name.len &&
+			!memcmp(event_field_info[field].name, name.data, name.len))
+			return field;
+	return -ENOENT;
 }
 
 void event_begin(struct event *event, enum event_log log)
@@ -119,7 +149,7 @@ int event_check(const uint8_t *record, size_t size)
 	struct event_header header;
 	struct event_field_view view;
 	struct span rest;
-	uint64_t seen = 0;
+	bool seen[EVENT_FIELD_N] = {0};
 
 	if (size < sizeof(header))
 		return -EPROTO;
@@ -130,9 +160,9 @@ int event_check(const uint8_t *record, size_t size)
 	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
 	while (rest.len) {
 		/* a field given twice could show a reader of the line another value than the one that counts */
-		if (!event_next_field(&rest, &view) || !event_field_is_sane(&view) || seen & 1ull << view.field)
+		if (!event_next_field(&rest, &view) || !event_field_is_sane(&view) || seen[view.field])
 			return -EPROTO;
-		seen |= 1ull << view.field;
+		seen[view.field] = true;
 	}
 	return 0;
 }

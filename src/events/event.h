@@ -11,17 +11,37 @@
 #include "base/common.h"
 
 enum event_log { /* file name in the log directory: <name>.json */
-	EVENT_LOG_SYSTEM,
-	EVENT_LOG_AUDIT,
-	EVENT_LOG_SSL_INSPECTION,
-	EVENT_LOG_BLOCK,
-	EVENT_LOG_ALERT,
+#define EVENT_LOG(id, name, eve, severity, ssl_inspect, meaning) EVENT_LOG_##id,
+#include "events/event_logs.def"
+#undef EVENT_LOG
 	EVENT_LOG_N
 };
-const char *event_log_name(enum event_log log); /* "system", "audit", "ssl_inspection", "block", "alert" */
+/* G1: which records have the field ssl_inspect; the encoder sees to it, whatever the producer set */
+enum event_ssl_inspect { EVENT_SSL_INSPECT_NEVER, EVENT_SSL_INSPECT_ALWAYS, EVENT_SSL_INSPECT_URL };
+struct event_log_info {
+	const char *name;
+	const char *eve_type;
+	unsigned int severity;
+	enum event_ssl_inspect ssl_inspect;
+	const char *meaning;
+};
+extern const struct event_log_info event_log_info[EVENT_LOG_N];
+const char *event_log_name(enum event_log log); /* "system", ...; "unknown" */
+int event_log_find(const char *name);           /* -ENOENT */
+
+enum event_privacy { /* G8 */
+#define EVENT_PRIVACY(id, name, holds, masked) EVENT_PRIVACY_##id,
+#include "events/event_privacy.def"
+#undef EVENT_PRIVACY
+	EVENT_PRIVACY_N
+};
+struct event_privacy_info {
+	const char *name, *holds, *masked;
+};
+extern const struct event_privacy_info event_privacy_info[EVENT_PRIVACY_N];
 
 enum event_field {
-#define EVENT_FIELD(id, name, type, meaning) EVENT_##id,
+#define EVENT_FIELD(id, name, type, meaning, eve, ecs, cef, where, privacy) EVENT_##id,
 #include "events/event_fields.def"
 #undef EVENT_FIELD
 	EVENT_FIELD_N
@@ -40,11 +60,18 @@ struct event_field_info {
 	const char *name;
 	enum event_type type;
 	const char *meaning;
+	const char *eve; /* path in the JSON of log targets */
+	const char *ecs; /* "": sluice.<name> */
+	const char *cef; /* "": Sluice<Name> */
+	bool parameter;  /* of RFC 5424 structured data */
+	enum event_privacy privacy;
 };
 extern const struct event_field_info event_field_info[EVENT_FIELD_N];
+/* the field of a name, which need not end in NUL; -ENOENT */
+int event_field_find(struct span name);
 
-#define EVENT_MAX 16384    /* bytes of one record */
-#define EVENT_STR_MAX 2048 /* longer text is cut here */
+#define EVENT_MAX (96 << 10) /* bytes of one record */
+#define EVENT_STR_MAX 65535  /* longer text is cut here */
 struct event_header {
 	uint32_t len; /* whole record, multiple of 8 */
 	uint16_t log; /* enum event_log */
@@ -93,7 +120,7 @@ void event_ring_release(struct event_ring *ring);
 /* whether record[0..size) begins with a sane record, as event_ring_read() checks it: 0 or -EPROTO */
 int event_check(const uint8_t *record, size_t size);
 
-#define EVENT_JSON_MAX (128 << 10) /* no checked record of EVENT_MAX bytes needs more */
+#define EVENT_JSON_MAX (640 << 10) /* no checked record of EVENT_MAX bytes needs more */
 /* one line of JSON without the newline, in EVE's shape: {"timestamp": ..., "log": ..., ...}. Returns its length, or
  * -ENOBUFS. Invalid UTF-8 and control characters are escaped; forges nothing.
  * Escapes: quote, backslash; every byte below 0x20, 0x7f, every byte that is not part of valid UTF-8, and the bytes of

@@ -169,6 +169,43 @@ static void json_put_header(struct json_out *out, const struct event_header *hea
 		out, ",\"producer\":%u,\"sequence\":%llu", header->producer, (unsigned long long)header->sequence);
 }
 
+static bool record_find(const uint8_t *record, enum event_field field, struct event_field_view *view)
+{
+	struct event_header header;
+	struct span rest;
+
+	memcpy(&header, record, sizeof(header));
+	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
+	while (event_next_field(&rest, view))
+		if (view->field == field)
+			return true;
+	return false;
+}
+
+static bool record_says(const uint8_t *record, enum event_field field, const char *word)
+{
+	struct event_field_view view;
+
+	return record_find(record, field, &view) && view.data.len == strlen(word) &&
+	       !memcmp(view.data.data, word, view.data.len);
+}
+
+/* G1: in Block, Alert, Quarantine and URL reputation records, and in no other */
+static void json_put_ssl_inspect(struct json_out *out, const uint8_t *record)
+{
+	struct event_header header;
+	struct event_field_view view;
+	enum event_ssl_inspect rule;
+
+	memcpy(&header, record, sizeof(header));
+	rule = event_log_info[header.log].ssl_inspect;
+	if (rule == EVENT_SSL_INSPECT_NEVER ||
+		(rule == EVENT_SSL_INSPECT_URL && !record_says(record, EVENT_REPUTATION_KIND, "url")))
+		return;
+	json_put_format(out, ",\"%s\":%s", event_field_info[EVENT_SSL_INSPECT].name,
+		record_find(record, EVENT_SSL_INSPECT, &view) && event_field_u64(&view) ? "true" : "false");
+}
+
 int event_encode_json(const uint8_t *record, const struct event_origin *origin, char *out_text, size_t size)
 {
 	struct json_out out = {.text = out_text, .size = size};
@@ -180,9 +217,12 @@ int event_encode_json(const uint8_t *record, const struct event_origin *origin, 
 	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
 	json_put_header(&out, &header, origin);
 	while (event_next_field(&rest, &view)) {
+		if (view.field == EVENT_SSL_INSPECT) /* where it is decided by the log, not by who wrote the record */
+			continue;
 		json_put_format(&out, ",\"%s\":", event_field_info[view.field].name);
 		json_put_value(&out, &view);
 	}
+	json_put_ssl_inspect(&out, record);
 	json_put(&out, "}", 2); /* with the terminator, not counted below */
 	return out.overflow ? -ENOBUFS : (int)out.len - 1;
 }
@@ -193,21 +233,11 @@ unsigned int event_severity(const uint8_t *record)
 		const char *word;
 		unsigned int number;
 	} words[] = {{"error", 3}, {"warning", 4}, {"notice", 5}, {"info", 6}};
-	/* a block is a warning, an alert a notice, what only records is informational */
-	static const unsigned int logs[EVENT_LOG_N] = {6, 5, 6, 4, 5};
-	struct event_field_view view;
 	struct event_header header;
-	struct span rest;
 
 	memcpy(&header, record, sizeof(header));
-	rest = SPAN(record + sizeof(header), header.len - sizeof(header));
-	while (event_next_field(&rest, &view)) {
-		if (view.field != EVENT_SEVERITY)
-			continue;
-		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-			if (view.data.len == strlen(words[i].word) &&
-				!memcmp(view.data.data, words[i].word, view.data.len))
-				return words[i].number;
-	}
-	return logs[header.log];
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (record_says(record, EVENT_SEVERITY, words[i].word))
+			return words[i].number;
+	return event_log_info[header.log].severity;
 }

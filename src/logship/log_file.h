@@ -8,7 +8,7 @@
 
 #define LOG_FILE_MAX (64u << 20)
 #define LOG_FILE_KEEP 4
-#define LOG_FILE_BUFFER (256u << 10) /* longer than any line */
+#define LOG_FILE_BUFFER (1u << 20) /* longer than any line */
 #define LOG_FILE_FLAGS (O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW)
 
 struct log_file {

@@ -17,7 +17,7 @@
 #include "events/event.h"
 
 #define SPOOL_SEGMENT_MAX (8u << 20)
-#define SPOOL_BUFFER (1u << 20)
+#define SPOOL_BUFFER (2u << 20)
 #define SPOOL_NAME_MAX 128 /* of a file */
 #define SPOOL_TARGETS_MAX 8
 #define SPOOL_RINGS_MAX 64

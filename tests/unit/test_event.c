@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "events/event.h"
+#include "events/event_document.h"
 
 /* offsets of the shared header, which a hostile producer can write */
 #define SHARED_HEAD 64
@@ -176,7 +177,78 @@ static void test_long_text_is_cut_and_late_fields_are_left_out(void **state)
 	assert_true(len > 6 * EVENT_STR_MAX);
 	assert_int_equal(event_encode_json(record, &(struct event_origin){"d", 0, 0}, line, len), -ENOBUFS);
 	assert_int_equal(event_encode_json(record, &(struct event_origin){"d", 0, 0}, line, len + 1), len);
-	assert_non_null(strstr(line, "\"signature_id\":1}"));
+	assert_non_null(strstr(line, "\"signature_id\":1,\"ssl_inspect\":false}"));
+}
+
+/* the record's line, with whether the field ssl_inspect is there and what it says: -1 absent */
+static int ssl_inspect_of(enum event_log log, const char *kind, int set)
+{
+	struct event event;
+
+	event_begin(&event, log);
+	event_str(&event, EVENT_REPUTATION_KIND, kind);
+	if (set >= 0)
+		event_u64(&event, EVENT_SSL_INSPECT, (uint64_t)set);
+	((struct event_header *)event.bytes)->len = event.used;
+	assert_true(event_encode_json(event.bytes, &(struct event_origin){"d", 0, 0}, line, sizeof(line)) > 0);
+	return strstr(line, "\"ssl_inspect\":true") ? 1 : strstr(line, "\"ssl_inspect\":false") ? 0 : -1;
+}
+
+static void test_g1_the_field_ssl_inspect_is_exactly_where_it_belongs(void **state)
+{
+	static const struct {
+		enum event_log log;
+		const char *kind;
+		bool has;
+	} cases[] = {
+		{EVENT_LOG_SYSTEM, NULL, false},
+		{EVENT_LOG_AUDIT, NULL, false},
+		{EVENT_LOG_SSL_INSPECTION, NULL, false},
+		{EVENT_LOG_BLOCK, NULL, true},
+		{EVENT_LOG_ALERT, NULL, true},
+		{EVENT_LOG_QUARANTINE, NULL, true},
+		{EVENT_LOG_REPUTATION_BLOCK, "ip", false},
+		{EVENT_LOG_REPUTATION_BLOCK, "dns", false},
+		{EVENT_LOG_REPUTATION_BLOCK, "url", true},
+		{EVENT_LOG_REPUTATION_BLOCK, NULL, false},
+		{EVENT_LOG_REPUTATION_ALERT, "ip", false},
+		{EVENT_LOG_REPUTATION_ALERT, "dns", false},
+		{EVENT_LOG_REPUTATION_ALERT, "url", true},
+	};
+
+	/* whatever the producer said: nothing, no, yes */
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (int set = -1; set <= 1; set++)
+			assert_int_equal(ssl_inspect_of(cases[i].log, cases[i].kind, set), cases[i].has ? set > 0 : -1);
+	(void)state;
+}
+
+/* names that other products read must be ones they accept, and each field's its own */
+static void test_the_table_of_fields_is_sound(void **state)
+{
+	char name[EVENT_NAME_MAX], other[EVENT_NAME_MAX];
+
+	for (enum event_field a = 0; a < EVENT_FIELD_N; a++) {
+		const struct event_field_info *info = &event_field_info[a];
+
+		assert_int_equal(event_field_find(SPAN(info->name, strlen(info->name))), a);
+		assert_in_range(strspn(info->name, "abcdefghijklmnopqrstuvwxyz0123456789_"), strlen(info->name), 32);
+		assert_int_equal(strspn(info->eve, "abcdefghijklmnopqrstuvwxyz0123456789_."), strlen(info->eve));
+		assert_true(*info->eve && info->eve[strlen(info->eve) - 1] != '.');
+		for (enum event_field b = 0; b < a; b++) {
+			assert_string_not_equal(info->eve, event_field_info[b].eve);
+			event_ecs_name(a, name);
+			event_ecs_name(b, other);
+			assert_string_not_equal(name, other);
+			event_cef_key(a, name);
+			event_cef_key(b, other);
+			assert_string_not_equal(name, other);
+		}
+	}
+	for (int log = 0; log < EVENT_LOG_N; log++)
+		assert_int_equal(event_log_find(event_log_name(log)), log);
+	assert_int_equal(event_log_find("x"), -ENOENT);
+	(void)state;
 }
 
 static void test_a_full_ring_loses_the_record_and_leaves_a_gap(void **state)
@@ -288,6 +360,8 @@ int main(void)
 		RING_TEST(test_a_record_crosses_the_ring_and_reads_as_eve),
 		RING_TEST(test_g5_text_from_the_wire_forges_nothing),
 		RING_TEST(test_long_text_is_cut_and_late_fields_are_left_out),
+		cmocka_unit_test(test_g1_the_field_ssl_inspect_is_exactly_where_it_belongs),
+		cmocka_unit_test(test_the_table_of_fields_is_sound),
 		RING_TEST(test_a_full_ring_loses_the_record_and_leaves_a_gap),
 		RING_TEST(test_the_doorbell_rings_once_per_flush),
 		RING_TEST(test_another_process_reads_what_a_dead_one_wrote),
