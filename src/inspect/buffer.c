@@ -10,6 +10,15 @@ const struct buffer_info buffer_info[BUFFER_N] = {
 #undef BUFFER
 };
 
+uint64_t buffers_of_kind(enum buffer_kind kind)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < BUFFER_N; i++)
+		bits |= (uint64_t)(buffer_info[i].kind == kind) << i;
+	return bits;
+}
+
 enum buffer_id buffer_find_sticky(const char *keyword)
 {
 	for (unsigned int i = 0; i < BUFFER_N; i++)

@@ -20,7 +20,7 @@ enum buffer_id {
 };
 
 enum buffer_old_kind { BUFFER_OLD_MODIFIER, BUFFER_OLD_STICKY };
-enum buffer_kind { BUFFER_KIND_HEAD, BUFFER_KIND_STREAM };
+enum buffer_kind { BUFFER_KIND_SESSION, BUFFER_KIND_HEAD, BUFFER_KIND_STREAM };
 
 struct buffer_info {
 	const char *name, *old_name;
@@ -36,6 +36,9 @@ enum buffer_id buffer_find_sticky(const char *keyword);
 /* the buffer of an old modifier keyword, or BUFFER_N */
 enum buffer_id buffer_find_modifier(const char *keyword);
 enum buffer_id buffer_find_pcre_flag(char flag);
+
+/* bits of all buffers of a kind */
+uint64_t buffers_of_kind(enum buffer_kind kind);
 
 static inline bool buffer_is_stream(enum buffer_id id)
 {

@@ -260,6 +260,8 @@ static bool read_number(const struct confirm *c, const struct condition *conditi
 		n = read_digits(c->view->bytes.data + from, MIN(n, there), access->base, out);
 	else
 		*out = read_binary(c->view->bytes.data + from, n, access->little);
+	if (access->bitmask)
+		*out = (*out & access->bitmask) >> __builtin_ctz(access->bitmask);
 	*end = from + (int64_t)n;
 	return n;
 }
@@ -339,18 +341,67 @@ static enum outcome confirm_byte_extract(struct confirm *c, size_t i, int64_t at
 	return confirm_from(c, i + 1, end);
 }
 
+/* modulo 2^64, as in Suricata; a division by 0 and a shift past the width are unmet */
+static bool calculate(enum math operation, uint64_t left, uint64_t right, uint64_t *out)
+{
+	switch (operation) {
+	case MATH_ADD:
+		*out = left + right;
+		return true;
+	case MATH_SUBTRACT:
+		*out = left - right;
+		return true;
+	case MATH_MULTIPLY:
+		*out = left * right;
+		return true;
+	case MATH_DIVIDE:
+		*out = right ? left / right : 0;
+		return right;
+	case MATH_LEFT:
+		*out = right < 64 ? left << right : 0;
+		return right < 64;
+	case MATH_RIGHT:
+		*out = right < 64 ? left >> right : 0;
+		return right < 64;
+	}
+	return false;
+}
+
+static enum outcome confirm_byte_math(struct confirm *c, size_t i, int64_t at)
+{
+	const struct condition *condition = &c->filter->conditions[i];
+	const struct number *operand = &condition->math.operand;
+	uint64_t number = 0, right;
+	int64_t end;
+
+	if (!read_number(c, condition, &condition->math.access, at, &number, &end))
+		return unmet(c, condition);
+	right = operand->variable < 0 ? (uint64_t)operand->value : c->variables[operand->variable];
+	if (!calculate(condition->math.operation, number, right, &c->variables[condition->math.variable]))
+		return unmet(c, condition);
+	return confirm_from(c, i + 1, end);
+}
+
+/* can bytes that are still to come change the answer? */
+static bool size_is_final(const struct condition *condition, bool met)
+{
+	enum compare how = condition->size.compare;
+
+	return met && (how == COMPARE_GT || how == COMPARE_GE) && !condition->negated;
+}
+
 static enum outcome confirm_size(struct confirm *c, size_t i, int64_t at)
 {
 	const struct condition *condition = &c->filter->conditions[i];
 	uint64_t size = c->view->base + c->view->bytes.len;
 	bool met;
 
-	if (!c->view->complete)
-		return unmet(c, condition);
 	if (condition->size.compare == COMPARE_BETWEEN)
 		met = size > condition->size.low && size < condition->size.high;
 	else
 		met = compare(size, condition->size.compare, condition->size.low);
+	if (!c->view->complete && !size_is_final(condition, met))
+		return unmet(c, condition);
 	return verdict(c, i, at, met != condition->negated);
 }
 
@@ -408,6 +459,7 @@ static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at)
 		[CONDITION_BYTE_EXTRACT] = confirm_byte_extract,
 		[CONDITION_SIZE] = confirm_size,
 		[CONDITION_BASE64] = confirm_base64,
+		[CONDITION_BYTE_MATH] = confirm_byte_math,
 	};
 
 	return i == c->group_end ? YES : confirm[c->filter->conditions[i].type](c, i, at);
@@ -416,7 +468,8 @@ static enum outcome confirm_from(struct confirm *c, size_t i, int64_t at)
 static bool has_variables(const struct filter *filter)
 {
 	for (size_t i = 0; i < filter->n_conditions; i++)
-		if (filter->conditions[i].type == CONDITION_BYTE_EXTRACT)
+		if (filter->conditions[i].type == CONDITION_BYTE_EXTRACT ||
+			filter->conditions[i].type == CONDITION_BYTE_MATH)
 			return true;
 	return false;
 }

@@ -67,9 +67,10 @@ static void note_interests(struct inspect_engine *engine)
 
 			if (!(f->dirs & 1u << dir))
 				continue;
-			engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW);
+			engine->looks_at_start[dir] |= f->at_start;
+			engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW) || filter_uses(f, BUFFER_TURN);
 			engine->looks_at_body[dir] |= filter_uses(f, body);
-			engine->looks_at_head[dir] |= f->http;
+			engine->looks_at_head[dir] |= f->protocol == PROTOCOL_HTTP;
 			engine->blocks |= f->facts.action != INSPECT_NOTIFY;
 			engine->blocks_body[dir] |= f->facts.action != INSPECT_NOTIFY && filter_uses(f, body);
 		}

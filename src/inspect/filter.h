@@ -35,6 +35,7 @@ enum condition_type {
 	CONDITION_BYTE_EXTRACT,
 	CONDITION_SIZE, /* bsize, urilen */
 	CONDITION_BASE64,
+	CONDITION_BYTE_MATH,
 };
 
 struct content {
@@ -58,8 +59,11 @@ enum compare { COMPARE_EQ, COMPARE_LT, COMPARE_GT, COMPARE_LE, COMPARE_GE, COMPA
 struct byte_access {         /* how byte_* keywords read their number */
 	uint8_t bytes, base; /* base 0: binary; 8, 10, 16: digits, as many as there are when bytes is 0 */
 	bool little;
+	uint32_t bitmask; /* 0: none; else the number is masked, and moved right by the mask's trailing zeros */
 	struct number offset;
 };
+
+enum math { MATH_ADD, MATH_SUBTRACT, MATH_MULTIPLY, MATH_DIVIDE, MATH_LEFT, MATH_RIGHT };
 
 struct condition {
 	enum condition_type type;
@@ -86,6 +90,12 @@ struct condition {
 			uint32_t multiplier;
 			uint8_t align, variable;
 		} extract;
+		struct {
+			struct byte_access access;
+			enum math operation;
+			struct number operand;
+			uint8_t variable;
+		} math;
 		struct {
 			enum compare compare;
 			uint32_t low, high;
@@ -120,16 +130,27 @@ struct xbit { /* a flowbit of a host or of a pair of hosts */
 	uint64_t name;   /* its hash */
 };
 
+enum filter_protocol { /* in the head of the filter, or by the buffers it looks at */
+	PROTOCOL_ANY,  /* tcp, ip */
+	PROTOCOL_HTTP,
+	PROTOCOL_SMTP,
+	PROTOCOL_IMAP,
+	PROTOCOL_POP3,
+	PROTOCOL_TLS, /* about the handshake: any service inside */
+};
+
 struct filter {
 	struct inspect_filter facts;
 	char *name, *category; /* what facts points to */
-	bool http;             /* protocol http rather than tcp */
-	bool silent;           /* noalert: sets its flowbits, reports nothing */
+	enum filter_protocol protocol;
+	bool silent;   /* noalert: sets its flowbits, reports nothing */
+	bool at_start; /* looks at nothing but the session itself: judged at the first byte of a direction */
+	bool by_turn;  /* its positions may count from where a side began to speak, as in a packet */
 	uint8_t dirs;
 	struct header header;
 	size_t n_conditions;
 	struct condition *conditions; /* sorted by buffer, in written order within one */
-	uint32_t buffers;             /* 1 << enum buffer_id */
+	uint64_t buffers;             /* 1 << enum buffer_id */
 	bool streams;                 /* some condition looks at a growing buffer */
 	unsigned int n_flowbits;
 	struct flowbit flowbits[FILTER_FLOWBITS_MAX];
@@ -151,5 +172,5 @@ int filter_flowbit_rank(const struct filter *filter);
 
 static inline bool filter_uses(const struct filter *filter, enum buffer_id buffer)
 {
-	return filter->buffers & (uint32_t)1 << buffer;
+	return filter->buffers & 1ull << buffer;
 }

@@ -96,12 +96,22 @@ static int parse_action(struct parser *p, const char *word)
 
 static int parse_protocol(struct parser *p, const char *word)
 {
-	p->filter->http = !strcmp(word, "http") || !strcmp(word, "http1");
-	if (p->filter->http || !strcmp(word, "tcp") || !strcmp(word, "tcp-stream") || !strcmp(word, "ip"))
-		return 0;
-	if (!strcmp(word, "tcp-pkt"))
-		return parser_fail(p, "protocol tcp-pkt: a decrypted stream has no packets");
-	return parser_fail(p, "protocol %.30s is not supported yet", word);
+	static const struct {
+		const char *name;
+		enum filter_protocol protocol;
+		bool by_packet;
+	} protocols[] = {{"http", PROTOCOL_HTTP, false}, {"http1", PROTOCOL_HTTP, false}, {"tcp", PROTOCOL_ANY, false},
+		{"tcp-stream", PROTOCOL_ANY, false}, {"tcp-pkt", PROTOCOL_ANY, true}, {"ip", PROTOCOL_ANY, false},
+		{"smtp", PROTOCOL_SMTP, false}, {"imap", PROTOCOL_IMAP, false}, {"pop3", PROTOCOL_POP3, false},
+		{"tls", PROTOCOL_TLS, false}, {"ssl", PROTOCOL_TLS, false}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (!strcmp(word, protocols[i].name)) {
+			p->filter->protocol = protocols[i].protocol;
+			p->by_packet = protocols[i].by_packet;
+			return 0;
+		}
+	return parser_fail(p, "protocol %.30s is not one of a decrypted stream", word);
 }
 
 static int parse_direction(struct parser *p, const char *word)
@@ -181,8 +191,8 @@ static int parse_transform(struct parser *p, const struct filter_option *option)
 
 	if (transform == TRANSFORM_NONE || option->has_value)
 		return 1;
-	if (p->buffer >= BUFFER_REQUEST_BODY)
-		return parser_fail(p, "%s of a buffer other than a head's is not supported yet", option->name);
+	if (buffer_is_stream(p->buffer))
+		return parser_fail(p, "%s of a buffer that grows is not supported yet", option->name);
 	p->content = -1;
 	return transform_add(&p->transforms, transform) ? 0 : parser_fail(p, "too many transforms");
 }
@@ -238,9 +248,52 @@ static int finish_directions(struct parser *p)
 		if (f->conditions[i].buffer != BUFFER_FILE_DATA)
 			continue;
 		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
+		if (f->protocol != PROTOCOL_ANY && f->protocol != PROTOCOL_HTTP)
+			return parser_fail(p, "file.data of another protocol than http is not supported yet");
+		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
 		f->conditions[i].buffer = f->dirs == DIR_CLIENT ? BUFFER_RESPONSE_BODY : BUFFER_REQUEST_BODY;
 	}
 	return 0;
+}
+
+/* Filters that speak of packets look at turns; others on the raw stream whose positions count from a beginning do so
+ * besides, as Suricata holds them against packets besides the stream. */
+static void finish_turns(struct parser *p)
+{
+	struct filter *f = p->filter;
+
+	for (size_t i = 0; i < f->n_conditions; i++) {
+		struct condition *condition = &f->conditions[i];
+		const struct content *content = &condition->content;
+
+		if (condition->buffer != BUFFER_RAW)
+			continue;
+		if (p->by_packet)
+			condition->buffer = BUFFER_TURN;
+		else if (condition->type == CONDITION_CONTENT)
+			f->by_turn |= content->has_depth || content->has_offset || content->starts;
+	}
+}
+
+/* a filter that has nothing to look at but the session: its addresses, its handshake */
+static int finish_start(struct parser *p)
+{
+	struct filter *f = p->filter;
+
+	f->at_start = !(f->buffers & ~buffers_of_kind(BUFFER_KIND_SESSION));
+	if (p->opens && !f->at_start)
+		return parser_fail(p, "flags: a packet that opens a connection has no payload");
+	if (f->protocol == PROTOCOL_TLS && f->buffers & ~buffers_of_kind(BUFFER_KIND_SESSION))
+		return parser_fail(p, "protocol tls: the bytes of TLS records are not inspected");
+	return 0;
+}
+
+static void finish_protocol(struct filter *f)
+{
+	const uint64_t any = 1ull << BUFFER_RAW | 1ull << BUFFER_TURN | buffers_of_kind(BUFFER_KIND_SESSION);
+
+	if (f->buffers & ~any)
+		f->protocol = PROTOCOL_HTTP;
 }
 
 static bool stands_before(const struct condition *a, const struct condition *b)
@@ -264,7 +317,8 @@ static void sort_conditions(struct filter *f)
 /* how well a content tells candidates apart; 0: it cannot */
 static unsigned int fast_rank(const struct condition *condition)
 {
-	bool common = condition->buffer == BUFFER_METHOD || condition->buffer == BUFFER_STAT_CODE ||
+	bool common = buffer_info[condition->buffer].kind == BUFFER_KIND_SESSION ||
+		      condition->buffer == BUFFER_METHOD || condition->buffer == BUFFER_STAT_CODE ||
 		      condition->buffer == BUFFER_STAT_MSG || condition->buffer == BUFFER_PROTOCOL;
 
 	if (condition->type != CONDITION_CONTENT || condition->negated || !condition_is_findable(condition))
@@ -308,20 +362,22 @@ static int finish(struct parser *p)
 
 	if (!f->facts.sid)
 		return parser_fail(p, "no sid");
-	if (!f->n_conditions)
-		return parser_fail(p, "no condition on the payload: this is a header filter");
 	r = check_base64(p);
 	if (r == 0)
 		r = finish_directions(p);
 	if (r < 0)
 		return r;
+	finish_turns(p);
 	sort_conditions(f);
 	for (size_t i = 0; i < f->n_conditions; i++) {
-		f->buffers |= (uint32_t)1 << f->conditions[i].buffer;
+		f->buffers |= 1ull << f->conditions[i].buffer;
 		f->streams |= buffer_is_stream(f->conditions[i].buffer);
 	}
-	f->buffers &= ~((uint32_t)1 << BUFFER_BASE64); /* a part of the buffer that it was decoded from */
-	f->http |= (f->buffers & ~((uint32_t)1 << BUFFER_RAW)) != 0;
+	f->buffers &= ~(1ull << BUFFER_BASE64); /* a part of the buffer that it was decoded from */
+	finish_protocol(f);
+	r = finish_start(p);
+	if (r < 0)
+		return r;
 	choose_fast(f);
 	f->facts.name = f->name ? f->name : "";
 	f->facts.category = f->category ? f->category : "";

@@ -98,7 +98,8 @@ static int collect(struct groups *groups, struct entries *entries, const struct 
 {
 	entries->items = calloc(set->n + 1, sizeof(*entries->items));
 	groups->always[dir] = calloc(set->n + 1, sizeof(*groups->always[dir]));
-	if (!entries->items || !groups->always[dir])
+	groups->start[dir] = calloc(set->n + 1, sizeof(*groups->start[dir]));
+	if (!entries->items || !groups->always[dir] || !groups->start[dir])
 		return -ENOMEM;
 	for (size_t i = 0; i < set->n; i++) {
 		const struct condition *condition = found_by_condition(set->filters[i], found_by[i]);
@@ -107,13 +108,17 @@ static int collect(struct groups *groups, struct entries *entries, const struct 
 		if (!(set->filters[i]->dirs & 1u << dir))
 			continue;
 		if (!condition) {
-			groups->always[dir][groups->n_always[dir]++] = (uint32_t)i;
+			if (set->filters[i]->at_start)
+				groups->start[dir][groups->n_start[dir]++] = (uint32_t)i;
+			else
+				groups->always[dir][groups->n_always[dir]++] = (uint32_t)i;
 			continue;
 		}
 		if (found_by_expression(condition, &entry->expression, &entry->flags) < 0)
 			return -ENOMEM;
 		entry->filter = (uint32_t)i;
-		entry->buffer = condition->buffer;
+		/* a turn's bytes are those of the raw stream */
+		entry->buffer = condition->buffer == BUFFER_TURN ? BUFFER_RAW : condition->buffer;
 		entries->n++;
 	}
 	qsort(entries->items, entries->n, sizeof(*entries->items), entry_compare);
@@ -204,6 +209,7 @@ void groups_clear(struct groups *groups)
 		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++)
 			group_free(groups->group[dir][buffer]);
 		free(groups->always[dir]);
+		free(groups->start[dir]);
 	}
 	*groups = (struct groups){0};
 }

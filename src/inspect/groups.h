@@ -26,8 +26,9 @@ struct group {
 
 struct groups {
 	struct group *group[INSPECT_DIRS][BUFFER_N]; /* NULL: no pattern */
-	size_t n_always[INSPECT_DIRS];
-	uint32_t *always[INSPECT_DIRS];
+	/* without a pattern: those judged at every turn, and those that look at the session alone, at its beginning */
+	size_t n_always[INSPECT_DIRS], n_start[INSPECT_DIRS];
+	uint32_t *always[INSPECT_DIRS], *start[INSPECT_DIRS];
 };
 
 int groups_build(struct groups *groups, const struct ruleset *set, const uint8_t *found_by);

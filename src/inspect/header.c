@@ -166,6 +166,8 @@ static int list_parse(struct list_parser *p, bool negated, unsigned int depth)
 	return list_add_token(p, token, negated, depth);
 }
 
+static int set_resolve(struct header_set *set);
+
 static int set_parse(struct header_set *set, bool ports, const char *text, char *reason, size_t reason_size)
 {
 	struct list_parser p = {set, ports, text, reason, reason_size};
@@ -174,7 +176,7 @@ static int set_parse(struct header_set *set, bool ports, const char *text, char 
 	if (r < 0)
 		return r;
 	p.at += strspn(p.at, " \t");
-	return *p.at ? list_fail(&p, "more than one item outside a list:", p.at) : 0;
+	return *p.at ? list_fail(&p, "more than one item outside a list:", p.at) : set_resolve(set);
 }
 
 int header_set_parse_addresses(struct header_set *set, const char *text, char *reason, size_t reason_size)
@@ -196,39 +198,109 @@ void header_clear(struct header *header)
 	*header = (struct header){0};
 }
 
+static int range_compare(const void *left, const void *right)
+{
+	const struct header_range *a = left, *b = right;
+
+	if (a->negated != b->negated)
+		return a->negated - b->negated;
+	return a->low < b->low ? -1 : a->low > b->low;
+}
+
+/* sorted ranges of one kind become disjoint; returns how many there are */
+static size_t merge_ranges(struct header_range *ranges, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (ranges[i].low > ranges[i].high) /* matches nothing */
+			continue;
+		if (kept && ranges[i].low <= (uint64_t)ranges[kept - 1].high + 1)
+			ranges[kept - 1].high = MAX(ranges[kept - 1].high, ranges[i].high);
+		else
+			ranges[kept++] = ranges[i];
+	}
+	return kept;
+}
+
+/* what of one admitted range the negated ones leave */
+static size_t subtract(
+	struct header_range range, const struct header_range *negated, size_t n, struct header_range *out)
+{
+	uint64_t low = range.low;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n && low <= range.high; i++) {
+		if (negated[i].high < low || negated[i].low > range.high)
+			continue;
+		if (negated[i].low > low)
+			out[kept++] = (struct header_range){(uint32_t)low, negated[i].low - 1, false};
+		low = (uint64_t)negated[i].high + 1;
+	}
+	if (low <= range.high)
+		out[kept++] = (struct header_range){(uint32_t)low, range.high, false};
+	return kept;
+}
+
+/* lists of thousands of addresses are looked up by halving */
+static int set_resolve(struct header_set *set)
+{
+	struct header_range any = {0, UINT32_MAX, false}, *out;
+	size_t n_plain = 0, plain, negated, kept = 0;
+
+	qsort(set->ranges, set->n, sizeof(*set->ranges), range_compare);
+	while (n_plain < set->n && !set->ranges[n_plain].negated)
+		n_plain++;
+	plain = merge_ranges(set->ranges, n_plain);
+	negated = merge_ranges(set->ranges + n_plain, set->n - n_plain);
+	out = calloc(plain + negated + 2, sizeof(*out));
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < plain; i++)
+		kept += subtract(set->ranges[i], set->ranges + n_plain, negated, out + kept);
+	if (!n_plain)
+		kept = subtract(any, set->ranges, negated, out);
+	free(set->ranges);
+	*set = (struct header_set){.n = kept, .ranges = out, .resolved = true};
+	return 0;
+}
+
 static bool set_has(const struct header_set *set, uint32_t value)
 {
-	bool listed = false, any_listed = false;
+	size_t low = 0, high = set->n;
 
-	for (size_t i = 0; i < set->n; i++) {
-		const struct header_range *range = &set->ranges[i];
-		bool in = value >= range->low && value <= range->high;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
 
-		if (range->negated && in)
-			return false;
-		if (!range->negated) {
-			any_listed = true;
-			listed |= in;
-		}
+		if (set->ranges[mid].high < value)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return listed || !any_listed;
+	return !set->resolved || (low < set->n && set->ranges[low].low <= value);
 }
 
 static bool server_port_admitted(const struct header_set *set, const struct inspect_stream_options *stream)
 {
-	static const uint16_t usual[] = {80, 443, 8080};
+	static const uint16_t usual[INSPECT_SERVICES][3] = {
+		[INSPECT_HTTP] = {80, 443, 8080},
+		[INSPECT_SMTP] = {25, 465, 587},
+		[INSPECT_IMAP] = {143, 993},
+		[INSPECT_POP3] = {110, 995},
+	};
+	const uint16_t *ports = usual[stream->service];
 
 	if (set_has(set, stream->server_port))
 		return true;
-	for (size_t i = 0; stream->service == INSPECT_HTTP && i < ARRAY_SIZE(usual); i++)
-		if (set_has(set, usual[i]))
+	for (size_t i = 0; i < ARRAY_SIZE(usual[0]) && ports[i]; i++)
+		if (set_has(set, ports[i]))
 			return true;
 	return false;
 }
 
 /* source and destination as those of the bytes' direction */
 static bool one_way_applies(
-	const struct header *header, bool http, const struct inspect_stream_options *stream, bool source_is_client)
+	const struct header *header, bool any_port, const struct inspect_stream_options *stream, bool source_is_client)
 {
 	const struct header_set *client = source_is_client ? &header->source : &header->destination;
 	const struct header_set *server = source_is_client ? &header->destination : &header->source;
@@ -237,12 +309,12 @@ static bool one_way_applies(
 
 	if (!set_has(client, ntohl(stream->client_ip)) || !set_has(server, ntohl(stream->server_ip)))
 		return false;
-	return http || (set_has(client_port, stream->client_port) && server_port_admitted(server_port, stream));
+	return any_port || (set_has(client_port, stream->client_port) && server_port_admitted(server_port, stream));
 }
 
 bool header_applies(
-	const struct header *header, bool http, const struct inspect_stream_options *stream, enum inspect_dir dir)
+	const struct header *header, bool any_port, const struct inspect_stream_options *stream, enum inspect_dir dir)
 {
-	return one_way_applies(header, http, stream, dir == INSPECT_TO_SERVER) ||
-	       (header->both_ways && one_way_applies(header, http, stream, dir != INSPECT_TO_SERVER));
+	return one_way_applies(header, any_port, stream, dir == INSPECT_TO_SERVER) ||
+	       (header->both_ways && one_way_applies(header, any_port, stream, dir != INSPECT_TO_SERVER));
 }

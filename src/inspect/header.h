@@ -16,6 +16,7 @@ struct header_range { /* inclusive; addresses or ports in host byte order */
 struct header_set { /* nothing but negated ranges: any but those; no range at all: any */
 	size_t n;
 	struct header_range *ranges;
+	bool resolved; /* the ranges are those admitted, sorted, apart from each other */
 };
 
 struct header {
@@ -28,7 +29,7 @@ int header_set_parse_addresses(struct header_set *set, const char *text, char *r
 int header_set_parse_ports(struct header_set *set, const char *text, char *reason, size_t reason_size);
 void header_clear(struct header *header);
 
-/* Does the head admit bytes of that direction of the stream? Ports of an http filter and, for the HTTP service, those
- * of the usual HTTP ports apply whatever the detection port is (C3). */
+/* Does the head admit bytes of that direction of the stream? any_port: ports are not looked at. A server port that the
+ * decrypted service usually has is admitted whatever the detection port is (C3). */
 bool header_applies(
-	const struct header *header, bool http, const struct inspect_stream_options *stream, enum inspect_dir dir);
+	const struct header *header, bool any_port, const struct inspect_stream_options *stream, enum inspect_dir dir);

@@ -9,7 +9,15 @@
 
 #include "base/common.h"
 
-enum inspect_service { INSPECT_HTTP, INSPECT_RAW, INSPECT_NONE }; /* NONE: decrypted service Other */
+enum inspect_service { /* the decrypted service (C3) */
+	INSPECT_HTTP,
+	INSPECT_SMTP,
+	INSPECT_IMAP,
+	INSPECT_POP3,
+	INSPECT_RAW,  /* Any: filters for no protocol in particular */
+	INSPECT_NONE, /* Other */
+	INSPECT_SERVICES
+};
 enum inspect_dir { INSPECT_TO_SERVER, INSPECT_TO_CLIENT, INSPECT_DIRS };
 enum inspect_action { INSPECT_NOTIFY, INSPECT_BLOCK, INSPECT_BLOCK_RESET }; /* alert | drop | reject */
 
@@ -88,8 +96,13 @@ struct inspect_hit {
  * at once, a decompression bomb, no memory. Counted and told in the verdict either way. */
 enum inspect_on_limit { INSPECT_LIMIT_BYPASS, INSPECT_LIMIT_BLOCK };
 
+struct inspect_tls_facts { /* of the client's handshake; strings borrowed for the life of the stream, NULL: none */
+	const char *sni, *ja3, *ja4, *version; /* version: "1.2" */
+};
+
 struct inspect_stream_options {
 	enum inspect_service service;
+	struct inspect_tls_facts tls;
 	uint32_t client_ip, server_ip;     /* network byte order, for the rules' headers and logs */
 	uint16_t client_port, server_port; /* host byte order */
 	bool inspect_response;             /* B11 */

@@ -9,7 +9,10 @@
 #define EFFORT_PER_BYTE 4096ull
 #define EFFORT_DECODED 8
 #define EFFORT_MAX (64ull * CONFIRM_EFFORT)
-#define HEAD_BUFFERS ((1u << BUFFER_REQUEST_BODY) - 1) /* buffers.def lists the growing ones last */
+#define HEAD_BUFFERS                                                                                    \
+	((1ull << BUFFER_REQUEST_BODY) - (1ull << BUFFER_METHOD)) /* one after the other in buffers.def \
+								   */
+#define STREAM_BUFFERS (1ull << BUFFER_RAW | 1ull << BUFFER_TURN)
 
 static enum buffer_id body_buffer(enum inspect_dir dir)
 {
@@ -65,13 +68,47 @@ static struct view window_view(const struct window *window, uint64_t length, boo
 	};
 }
 
+uint64_t stream_turn_skip(const struct half *half)
+{
+	return half->phase == PHASE_RAW && half->turn_start > half->unit ? half->turn_start - half->unit : 0;
+}
+
+/* of the raw stream what came since the turn began */
+static struct view turn_view(const struct view *raw, uint64_t skip)
+{
+	struct view view = *raw;
+	uint64_t drop = skip > raw->base ? MIN(skip - raw->base, raw->bytes.len) : 0;
+
+	view.bytes = SPAN(raw->bytes.data + drop, raw->bytes.len - drop);
+	view.base = raw->base > skip ? raw->base - skip : 0;
+	view.present = view.base + view.bytes.len > 0;
+	return view;
+}
+
 /* shows the growing buffers as they were when the stream had limit bytes */
 static void show_windows(struct judge *j, uint64_t limit, bool complete)
 {
 	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
 
 	j->views.view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
+	j->views.view[BUFFER_TURN] = turn_view(&j->views.view[BUFFER_RAW], stream_turn_skip(j->half));
 	j->views.view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
+}
+
+static struct view text_view(const char *text)
+{
+	return (struct view){
+		.bytes = text ? SPAN(text, strlen(text)) : SPAN(NULL, 0), .present = text, .complete = true};
+}
+
+static void show_session(struct judge *j)
+{
+	const struct inspect_tls_facts *tls = &j->stream->options.tls;
+
+	j->views.view[BUFFER_TLS_SNI] = text_view(tls->sni);
+	j->views.view[BUFFER_TLS_VERSION] = text_view(tls->version);
+	j->views.view[BUFFER_JA3_HASH] = text_view(tls->ja3);
+	j->views.view[BUFFER_JA4_HASH] = text_view(tls->ja4);
 }
 
 static void show_head(struct judge *j)
@@ -84,11 +121,26 @@ static void show_head(struct judge *j)
 }
 
 /* --- evaluation -------------------------------------------------------------------------------------------------- */
+/* on the stream; where positions may count from the beginning of a turn, on that too */
+static enum confirm_result confirm(struct judge *j, const struct filter *filter, uint64_t *effort)
+{
+	struct view *raw = &j->views.view[BUFFER_RAW], stream = *raw;
+	struct regex_memory *memory = j->stream->scratch->regex;
+	enum confirm_result result = confirm_filter(filter, &j->views, memory, effort);
+
+	if (result != CONFIRM_NO_MATCH || !filter->by_turn || !stream_turn_skip(j->half))
+		return result;
+	*raw = j->views.view[BUFFER_TURN];
+	result = confirm_filter(filter, &j->views, memory, effort);
+	*raw = stream;
+	return result;
+}
+
 static bool evaluate(struct judge *j, const struct filter *filter)
 {
 	uint64_t effort = CONFIRM_EFFORT;
 
-	return confirm_filter(filter, &j->views, j->stream->scratch->regex, &effort) == CONFIRM_MATCH;
+	return confirm(j, filter, &effort) == CONFIRM_MATCH;
 }
 
 /* The stream offset past the byte with which the filter matched: found by halving, since bytes that come later never
@@ -117,7 +169,7 @@ static uint64_t match_end(struct judge *j, const struct filter *filter)
 
 static bool is_raw_only(const struct filter *filter)
 {
-	return filter->buffers == 1u << BUFFER_RAW;
+	return !(filter->buffers & ~STREAM_BUFFERS);
 }
 
 static uint64_t **hit_bits(struct judge *j, const struct filter *filter)
@@ -163,7 +215,7 @@ static void give_up(struct judge *j, const struct filter *filter, uint32_t index
 
 static void try_now(struct judge *j, const struct filter *filter, uint32_t index)
 {
-	switch (confirm_filter(filter, &j->views, j->stream->scratch->regex, &j->half->effort)) {
+	switch (confirm(j, filter, &j->half->effort)) {
 	case CONFIRM_MATCH:
 		note_match(j, filter, index);
 		break;
@@ -189,15 +241,33 @@ static const struct wait *find_wait(struct judge *j, uint32_t index)
 											: NULL;
 }
 
+static bool protocol_admits(enum filter_protocol protocol, enum inspect_service service)
+{
+	switch (protocol) {
+	case PROTOCOL_HTTP:
+		return service == INSPECT_HTTP;
+	case PROTOCOL_SMTP:
+		return service == INSPECT_SMTP;
+	case PROTOCOL_IMAP:
+		return service == INSPECT_IMAP;
+	case PROTOCOL_POP3:
+		return service == INSPECT_POP3;
+	case PROTOCOL_ANY:
+	case PROTOCOL_TLS:
+		break;
+	}
+	return true;
+}
+
 static void try_filter(struct judge *j, uint32_t index)
 {
 	const struct filter *filter = j->stream->engine->set.filters[index];
 	struct inspect_scratch *scratch = j->stream->scratch;
 	const struct wait *wait;
 
-	if (!filter->streams && !j->judgement->head)
+	if (filter->at_start != j->judgement->start || (!filter->streams && !j->judgement->head && !filter->at_start))
 		return;
-	if (filter->http && j->stream->options.service != INSPECT_HTTP)
+	if (!protocol_admits(filter->protocol, j->stream->options.service))
 		return;
 	if (bit_is_set(*hit_bits(j, filter), index) || !state_admits(j->stream, j->dir, filter))
 		return;
@@ -207,7 +277,7 @@ static void try_filter(struct judge *j, uint32_t index)
 			scratch->waits[scratch->n_waits++] = *wait;
 		return;
 	}
-	if (!header_applies(&filter->header, filter->http, &j->stream->options, j->dir)) {
+	if (!header_applies(&filter->header, filter->protocol == PROTOCOL_HTTP, &j->stream->options, j->dir)) {
 		decide(j, filter, index);
 		return;
 	}
@@ -228,8 +298,12 @@ static void try_all(struct judge *j)
 			try_filter(j, (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits)));
 	}
 	j->next_wait = j->half->n_waits; /* what follows has no candidates' bits, and no waits */
-	for (size_t i = 0; i < groups->n_always[j->dir]; i++)
-		try_filter(j, groups->always[j->dir][i]);
+	if (j->judgement->start)
+		for (size_t i = 0; i < groups->n_start[j->dir]; i++)
+			try_filter(j, groups->start[j->dir][i]);
+	else
+		for (size_t i = 0; i < groups->n_always[j->dir]; i++)
+			try_filter(j, groups->always[j->dir][i]);
 }
 
 /* --- verdict ----------------------------------------------------------------------------------------------------- */
@@ -256,7 +330,7 @@ static bool read_facts(struct judge *j, struct inspect_http_facts *facts)
 	struct http_head head;
 
 	*facts = (struct inspect_http_facts){0};
-	if (j->half->phase == PHASE_RAW)
+	if (j->half->phase == PHASE_RAW || j->judgement->start)
 		return false;
 	if (j->dir == INSPECT_TO_CLIENT && client->head_len &&
 		http_response_parse(SPAN(client->head, client->head_len), &head) == 0)
@@ -274,7 +348,7 @@ static bool read_facts(struct judge *j, struct inspect_http_facts *facts)
 static void block(struct judge *j, const struct match *match)
 {
 	j->stream->block = &match->filter->facts;
-	if (!j->half->holding && !j->judgement->head)
+	if (!j->half->holding && !j->judgement->head && !j->judgement->start)
 		j->half->release = MAX(j->half->release, match->end - 1);
 }
 
@@ -388,6 +462,7 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 		j.views = *judgement->views;
 		j.head_shown = true;
 	}
+	show_session(&j);
 	show_windows(&j, j.half->offset, judgement->complete);
 	grant_effort(j.half);
 	try_all(&j);
@@ -398,6 +473,35 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 	rotate_candidates(&j);
 	window_trim(&j.half->raw);
 	window_trim(&j.half->body_window);
+}
+
+static void scan_session(struct judge *j)
+{
+	uint64_t *candidates = NULL;
+
+	for (unsigned int buffer = 0; buffer < BUFFER_METHOD; buffer++) {
+		const struct group *group = j->stream->engine->groups.group[j->dir][buffer];
+
+		if (!group || !j->views.view[buffer].present)
+			continue;
+		candidates = stream_bits(j->stream, &j->half->candidates);
+		if (candidates && group_scan(group, j->stream->scratch, j->views.view[buffer].bytes, candidates) < 0)
+			stream_fail(j->stream);
+	}
+}
+
+void stream_start(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct judgement judgement = {.start = true};
+	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = &judgement};
+
+	j.half->started = true;
+	if (!j.half->scan || !stream->engine->looks_at_start[dir])
+		return;
+	show_session(&j);
+	scan_session(&j);
+	stream_judge(stream, dir, &judgement);
+	stream_reset_unit(stream, dir);
 }
 
 void stream_release(struct inspect_stream *stream, enum inspect_dir dir)

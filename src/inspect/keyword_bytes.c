@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* byte_test, byte_jump, byte_extract */
+/* byte_test, byte_jump, byte_extract, byte_math */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +20,21 @@ static int parse_access(struct parser *p, const char *bytes, const char *offset,
 	return parser_number(p, offset, &out->offset);
 }
 
-/* options that the three keywords share; 1: not one of them */
-static int access_option(struct condition *condition, struct byte_access *access, const char *item)
+static int parse_bitmask(struct parser *p, const char *text, uint32_t *out)
+{
+	struct number mask;
+	int r = parser_number(p, text, &mask);
+
+	if (r < 0)
+		return r;
+	if (mask.variable >= 0 || mask.value <= 0 || mask.value > UINT32_MAX)
+		return parser_fail(p, "bitmask is not between 1 and 0xffffffff");
+	*out = (uint32_t)mask.value;
+	return 0;
+}
+
+/* options that the keywords share; 1: not one of them */
+static int access_option(struct parser *p, struct condition *condition, struct byte_access *access, const char *item)
 {
 	static const struct {
 		const char *name;
@@ -33,6 +46,8 @@ static int access_option(struct condition *condition, struct byte_access *access
 			access->base = bases[i].base;
 			return 0;
 		}
+	if (!strncmp(item, "bitmask ", 8))
+		return parse_bitmask(p, item + 8 + strspn(item + 8, " \t"), &access->bitmask);
 	if (!strcmp(item, "relative"))
 		condition->relative = true;
 	else if (!strcmp(item, "little"))
@@ -90,9 +105,11 @@ int keyword_byte_test(struct parser *p, char *value)
 		r = parse_compare(p, condition, compare);
 	if (r == 0)
 		r = parser_number(p, number, &condition->test.value);
-	while (r == 0 && filter_lex_item(&rest, &item))
-		if (access_option(condition, &condition->test.access, item))
+	while (r == 0 && filter_lex_item(&rest, &item)) {
+		r = access_option(p, condition, &condition->test.access, item);
+		if (r > 0)
 			r = parser_fail(p, "byte_test: option %.30s is not supported yet", item);
+	}
 	return r < 0 ? r : check_access(p, &condition->test.access);
 }
 
@@ -121,8 +138,10 @@ static int parse_post_offset(struct parser *p, const char *text, int32_t *out)
 
 static int jump_option(struct parser *p, struct condition *condition, char *item)
 {
-	if (!access_option(condition, &condition->jump.access, item))
-		return 0;
+	int r = access_option(p, condition, &condition->jump.access, item);
+
+	if (r <= 0)
+		return r;
 	if (!strcmp(item, "align"))
 		condition->jump.align = true;
 	else if (!strcmp(item, "from_beginning"))
@@ -158,9 +177,10 @@ int keyword_byte_jump(struct parser *p, char *value)
 static int extract_option(struct parser *p, struct condition *condition, char *item)
 {
 	uint64_t n = 0;
+	int r = access_option(p, condition, &condition->extract.access, item);
 
-	if (!access_option(condition, &condition->extract.access, item))
-		return 0;
+	if (r <= 0)
+		return r;
 	if (!strncmp(item, "multiplier ", 11))
 		return parse_multiplier(p, item + 11, &condition->extract.multiplier);
 	if (strncmp(item, "align ", 6))
@@ -206,4 +226,82 @@ int keyword_byte_extract(struct parser *p, char *value)
 	while (r == 0 && filter_lex_item(&rest, &item))
 		r = extract_option(p, condition, item);
 	return r < 0 ? r : check_access(p, &condition->extract.access);
+}
+
+/* --- byte_math: bytes N, offset N, oper +, rvalue N, result NAME, ... in any order -------------------------------- */
+enum math_item { MATH_BYTES, MATH_OFFSET, MATH_OPER, MATH_RVALUE, MATH_RESULT, MATH_ENDIAN, MATH_STRING, MATH_ITEMS };
+#define MATH_NEEDED (1u << MATH_BYTES | 1u << MATH_OFFSET | 1u << MATH_OPER | 1u << MATH_RVALUE | 1u << MATH_RESULT)
+
+static int math_operation(struct parser *p, struct condition *condition, const char *text)
+{
+	static const char *const operators[] = {"+", "-", "*", "/", "<<", ">>"}; /* enum math */
+
+	for (size_t i = 0; i < ARRAY_SIZE(operators); i++)
+		if (!strcmp(text, operators[i])) {
+			condition->math.operation = (enum math)i;
+			return 0;
+		}
+	return parser_fail(p, "byte_math: unknown operator %.10s", text);
+}
+
+static int math_bytes(struct parser *p, const char *value, struct byte_access *access)
+{
+	uint64_t n = 0;
+	int r = parser_unsigned(p, value, BYTE_DIGITS_MAX, &n);
+
+	access->bytes = (uint8_t)n;
+	return r;
+}
+
+static int math_item(struct parser *p, struct condition *condition, char *item, unsigned int *seen)
+{
+	static const char *const names[MATH_ITEMS] = {
+		"bytes", "offset", "oper", "rvalue", "result", "endian", "string"};
+	struct byte_access *access = &condition->math.access;
+	char *value = item + strcspn(item, " \t");
+	size_t len = (size_t)(value - item);
+	unsigned int i;
+	int r = access_option(p, condition, access, item);
+
+	if (r <= 0)
+		return r;
+	value += strspn(value, " \t");
+	for (i = 0; i < MATH_ITEMS && (strlen(names[i]) != len || strncmp(item, names[i], len)); i++)
+		;
+	if (i == MATH_ITEMS || !*value || *seen & 1u << i)
+		return parser_fail(p, "byte_math: option %.30s is unknown, given twice, or lacks its value", item);
+	*seen |= 1u << i;
+	switch ((enum math_item)i) {
+	case MATH_BYTES:
+		return math_bytes(p, value, access);
+	case MATH_OFFSET:
+		return parser_number(p, value, &access->offset);
+	case MATH_OPER:
+		return math_operation(p, condition, value);
+	case MATH_RVALUE:
+		return parser_number(p, value, &condition->math.operand);
+	case MATH_RESULT:
+		return add_variable(p, value, &condition->math.variable);
+	default: /* endian big, string dec: the value alone is an option of all byte_ keywords */
+		return access_option(p, condition, access, value) ? parser_fail(p, "byte_math: %.30s", item) : 0;
+	}
+}
+
+int keyword_byte_math(struct parser *p, char *value)
+{
+	struct condition *condition = parser_add(p, CONDITION_BYTE_MATH);
+	unsigned int seen = 0;
+	char *item, *rest = value;
+	int r = 0;
+
+	if (!condition)
+		return -EINVAL;
+	while (r == 0 && filter_lex_item(&rest, &item))
+		r = math_item(p, condition, item, &seen);
+	if (r == 0 && (seen & MATH_NEEDED) != MATH_NEEDED)
+		return parser_fail(p, "byte_math needs bytes, offset, oper, rvalue and result");
+	if (r == 0 && condition->math.operation == MATH_DIVIDE && condition->math.operand.variable < 0 &&
+		!condition->math.operand.value)
+		return parser_fail(p, "byte_math divides by 0");
+	return r < 0 ? r : check_access(p, &condition->math.access);
 }

@@ -19,6 +19,10 @@ static int flow_item(struct parser *p, const char *item)
 	/* every decrypted stream is established; records are read as a stream, whatever the filter prefers */
 	static const char *const no_change[] = {"established", "stateless", "only_stream", "no_frag"};
 
+	if (!strcmp(item, "no_stream")) {
+		p->by_packet = true;
+		return 0;
+	}
 	if (!strcmp(item, "to_server") || !strcmp(item, "from_client"))
 		return flow_direction(p, DIR_SERVER);
 	if (!strcmp(item, "to_client") || !strcmp(item, "from_server"))
@@ -105,6 +109,28 @@ int keyword_flowbits(struct parser *p, char *value)
 		return flowbit_list(p, flowbit, name);
 	}
 	return parser_fail(p, "flowbits: unknown command %.30s", command);
+}
+
+/* Of the flags of packets a decrypted stream knows how it began, and that there was payload: [*+!]flags[,ignored] */
+int keyword_flags(struct parser *p, char *value)
+{
+	bool syn = false, ack = false;
+	char *c = value + strspn(value, "*+ ");
+
+	for (; *c && *c != ','; c++) {
+		syn |= *c == 'S';
+		ack |= *c == 'A';
+		if (!strchr("SAP", *c))
+			return parser_fail(p, "flags:%.20s: a decrypted stream does not show such packets", value);
+	}
+	p->opens = syn;
+	if (!syn)
+		return 0;
+	if (p->has_direction && p->filter->dirs != (ack ? DIR_CLIENT : DIR_SERVER))
+		return parser_fail(p, "flags: no such packet in the direction that flow names");
+	p->has_direction = true;
+	p->filter->dirs = ack ? DIR_CLIENT : DIR_SERVER;
+	return 0;
 }
 
 int keyword_noalert(struct parser *p, char *value)

@@ -87,6 +87,32 @@ int keyword_isdataat(struct parser *p, char *value)
 	return r;
 }
 
+/* sticky keyword tls.version with its value: the whole of that buffer */
+int keyword_tls_version(struct parser *p, char *value)
+{
+	static const char *const versions[] = {"1.0", "1.1", "1.2", "1.3"};
+	struct condition *condition = parser_add(p, CONDITION_CONTENT);
+	size_t len = strlen(value);
+
+	if (!condition)
+		return -EINVAL;
+	condition->buffer = BUFFER_TLS_VERSION;
+	condition->transforms = 0;
+	if (len >= 2 && value[0] == '"' && value[len - 1] == '"') {
+		value[len - 1] = '\0';
+		value++;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		if (strcmp(value, versions[i]))
+			continue;
+		condition->content.bytes = (uint8_t *)strdup(versions[i]);
+		condition->content.len = strlen(versions[i]);
+		condition->content.starts = condition->content.ends = true;
+		return condition->content.bytes ? 0 : -ENOMEM;
+	}
+	return parser_fail(p, "tls.version: \"%.30s\" is none of 1.0, 1.1, 1.2, 1.3", value);
+}
+
 /* N, =N, !N, <N, >N, <=N, >=N, N<>M (exclusive) */
 static int parse_size(struct parser *p, struct condition *condition, char *text)
 {
@@ -134,7 +160,19 @@ int keyword_bsize(struct parser *p, char *value)
 	if (!condition)
 		return -EINVAL;
 	if (condition->buffer == BUFFER_RAW)
-		return parser_fail(p, "bsize needs a buffer: a stream has no size");
+		return parser_fail(p, "bsize needs a buffer: a stream has no size; dsize has");
+	return parse_size(p, condition, value);
+}
+
+int keyword_dsize(struct parser *p, char *value)
+{
+	struct condition *condition = parser_add(p, CONDITION_SIZE);
+
+	if (!condition)
+		return -EINVAL;
+	condition->buffer = BUFFER_TURN;
+	condition->transforms = 0;
+	p->by_packet = true;
 	return parse_size(p, condition, value);
 }
 

@@ -22,6 +22,8 @@ struct parser {
 	unsigned int n_variables;
 	char variables[FILTER_VARIABLES_MAX][32];
 	bool has_priority, has_direction;
+	bool by_packet; /* tcp-pkt, dsize, flow:no_stream: speaks of packets */
+	bool opens;     /* flags:S, the packet that opens the connection */
 	char reason[192];
 };
 
@@ -52,8 +54,9 @@ int parser_number(struct parser *p, const char *text, struct number *out);
 
 keyword_fn keyword_content, keyword_uricontent, keyword_nocase, keyword_depth, keyword_offset, keyword_distance,
 	keyword_within, keyword_startswith, keyword_endswith, keyword_rawbytes, keyword_fast_pattern;
-keyword_fn keyword_pcre, keyword_isdataat, keyword_bsize, keyword_urilen;
+keyword_fn keyword_pcre, keyword_isdataat, keyword_bsize, keyword_urilen, keyword_dsize;
+keyword_fn keyword_flags, keyword_tls_version;
 keyword_fn keyword_base64_decode;
-keyword_fn keyword_byte_test, keyword_byte_jump, keyword_byte_extract;
+keyword_fn keyword_byte_test, keyword_byte_jump, keyword_byte_extract, keyword_byte_math;
 keyword_fn keyword_flow, keyword_flowbits, keyword_noalert;
 keyword_fn keyword_threshold, keyword_detection_filter, keyword_xbits;

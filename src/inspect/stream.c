@@ -40,6 +40,8 @@ static bool direction_is_scanned(
 {
 	if (options->service == INSPECT_NONE || (dir == INSPECT_TO_CLIENT && !options->inspect_response))
 		return false;
+	if (engine->looks_at_start[dir])
+		return true;
 	if (options->service == INSPECT_HTTP && (engine->looks_at_head[dir] || engine->looks_at_body[dir]))
 		return true;
 	return engine->looks_at_raw[dir];
@@ -164,9 +166,11 @@ static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 		struct span slice = {0};
 
 		span_take(&bytes, MIN(bytes.len, STREAM_SLICE), &slice);
+		if (!half->turn)
+			half->turn_start = half->offset;
+		half->turn = true;
 		stream_feed_raw(stream, dir, slice);
 		half->offset += slice.len;
-		half->turn = true;
 		stream_judge(stream, dir, &judgement);
 		stream_release(stream, dir);
 	}
@@ -241,6 +245,8 @@ void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uin
 		half->release += len;
 	} else if (!stream->block && len) {
 		end_turn(stream, dir == INSPECT_TO_SERVER ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER);
+		if (!half->started)
+			stream_start(stream, dir);
 		take(stream, dir, SPAN(data, len));
 		if (!half->scan && !stream->block)
 			half->release = half->offset + (half->phase == PHASE_HEAD ? half->head_len : 0);

@@ -28,13 +28,15 @@ TAILQ_HEAD(transactions, transaction);
 
 struct half { /* one direction */
 	enum phase phase;
-	bool scan;        /* any filter looks at this direction, and the profile lets it */
-	bool holding;     /* nothing of the current message has been released */
-	bool turn;        /* raw bytes have come since the other side last spoke */
-	uint64_t offset;  /* stream bytes taken */
-	uint64_t release; /* stream bytes released */
-	uint64_t judged;  /* stream bytes up to which the filters have been judged */
-	uint64_t unit;    /* stream offset where the current message or the raw payload began */
+	bool scan;           /* any filter looks at this direction, and the profile lets it */
+	bool holding;        /* nothing of the current message has been released */
+	bool turn;           /* raw bytes have come since the other side last spoke */
+	bool started;        /* the filters on the session itself have been judged */
+	uint64_t offset;     /* stream bytes taken */
+	uint64_t release;    /* stream bytes released */
+	uint64_t judged;     /* stream bytes up to which the filters have been judged */
+	uint64_t unit;       /* stream offset where the current message or the raw payload began */
+	uint64_t turn_start; /* where raw bytes since the other side last spoke began */
 	uint64_t hold_left;
 	uint64_t effort; /* what evaluations may still spend, see confirm.h */
 	uint8_t *head;   /* of the current message, as far as received */
@@ -109,7 +111,11 @@ void stream_forget_pieces(struct inspect_stream *stream);
 enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *part);
 
 /* --- judge.c ----------------------------------------------------------------------------------------------------- */
+/* bytes of the unit that came before the turn */
+uint64_t stream_turn_skip(const struct half *half);
+
 struct judgement {
+	bool start;                /* nothing has come yet: filters on the session itself */
 	bool head;                 /* the head has just come: filters on it alone are judged now and never again */
 	bool complete;             /* the message, or what is there of the raw payload, has ended */
 	const struct views *views; /* head buffers when built already, else NULL */
@@ -117,6 +123,8 @@ struct judgement {
 /* Evaluates the candidates of a direction; reports hits in the order of the bytes that completed them, up to the
  * first that blocks. */
 void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const struct judgement *judgement);
+/* the filters on the session itself, once, before the first byte of the direction is taken */
+void stream_start(struct inspect_stream *stream, enum inspect_dir dir);
 /* judged without a block: everything taken may go */
 void stream_release(struct inspect_stream *stream, enum inspect_dir dir);
 /* the head buffers of the current message, in the scratch's arena */

@@ -121,7 +121,7 @@ static void scan_head(struct inspect_stream *stream, enum inspect_dir dir, const
 {
 	uint64_t *candidates = stream_bits(stream, &stream->half[dir].candidates);
 
-	for (unsigned int buffer = 0; candidates && buffer < BUFFER_REQUEST_BODY; buffer++) {
+	for (unsigned int buffer = BUFFER_METHOD; candidates && buffer < BUFFER_REQUEST_BODY; buffer++) {
 		const struct group *group = stream->engine->groups.group[dir][buffer];
 
 		if (group && views->view[buffer].present &&

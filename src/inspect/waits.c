@@ -49,11 +49,21 @@ void waits_note(struct inspect_scratch *scratch, const struct filter *filter, ui
 	scratch->waits[scratch->n_waits++] = (struct wait){index, missing < 0 ? WAIT_ANY : (int16_t)missing};
 }
 
+/* bytes of the buffer that the last judgement saw */
+static uint64_t seen_of(const struct half *half, enum buffer_id buffer)
+{
+	uint64_t skip = stream_turn_skip(half);
+
+	if (buffer == BUFFER_TURN)
+		return half->judged_raw > skip ? half->judged_raw - skip : 0;
+	return buffer == BUFFER_RAW ? half->judged_raw : half->judged_body;
+}
+
 /* does the content end in bytes that the last judgement did not see? */
 static bool occurs_anew(const struct condition *condition, const struct half *half, const struct views *views)
 {
 	const struct view *view = &views->view[condition->buffer];
-	uint64_t seen = condition->buffer == BUFFER_RAW ? half->judged_raw : half->judged_body;
+	uint64_t seen = seen_of(half, condition->buffer);
 	uint64_t from = seen > view->base ? seen - view->base : 0;
 
 	from = from >= condition->content.len ? from - (condition->content.len - 1) : 0;

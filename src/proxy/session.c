@@ -393,9 +393,9 @@ static enum inspect_service session_service(enum config_service service)
 {
 	static const enum inspect_service services[CONFIG_SERVICE_N] = {
 		[CONFIG_SERVICE_HTTP] = INSPECT_HTTP,
-		[CONFIG_SERVICE_IMAP] = INSPECT_RAW,
-		[CONFIG_SERVICE_POP3] = INSPECT_RAW,
-		[CONFIG_SERVICE_SMTP] = INSPECT_RAW,
+		[CONFIG_SERVICE_IMAP] = INSPECT_IMAP,
+		[CONFIG_SERVICE_POP3] = INSPECT_POP3,
+		[CONFIG_SERVICE_SMTP] = INSPECT_SMTP,
 		[CONFIG_SERVICE_ANY] = INSPECT_RAW,
 		[CONFIG_SERVICE_OTHER] = INSPECT_NONE,
 	};
@@ -403,10 +403,22 @@ static enum inspect_service session_service(enum config_service service)
 	return services[service];
 }
 
+/* as Suricata's tls.version has it */
+static const char *session_tls_version(uint16_t version)
+{
+	static const char *const names[] = {"1.0", "1.1", "1.2", "1.3"};
+
+	return version >= 0x0301 && version <= 0x0304 ? names[version - 0x0301] : NULL;
+}
+
 static bool session_begin_inspection(struct session *session)
 {
 	const struct inspect_engine *engine = session->snapshot->engines[session->profile->id];
 	struct inspect_stream_options options = {.service = session_service(session->server->config->decrypted_service),
+		.tls = {.sni = session->sni,
+			.ja3 = *session->facts.client.ja3 ? session->facts.client.ja3 : NULL,
+			.ja4 = *session->facts.client.ja4 ? session->facts.client.ja4 : NULL,
+			.version = session_tls_version(session->facts.version[LEG_CLIENT])},
 		.client_ip = session->client_ip.s_addr,
 		.server_ip = session->server_ip.s_addr,
 		.client_port = session->client_port,

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inspect-report DIR [MIN_PERCENT]: how much of the rule files in a folder loads (C1), and why the rest does not. With
- * a minimum, exits 1 when fewer of the inbound request filters load. */
+/* inspect-report: how much of the rule files in a folder loads (C1), and why the rest does not. */
 #include <dirent.h>
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "inspect/inspect.h"
+#include "rule_classes.h"
 
 #define FILES_MAX 1024
 #define REASONS_MAX 512
+
+static const char usage[] = "usage: inspect-report [--min CLASS=PERCENT]... [--reasons CLASS] [--refused CLASS] DIR\n"
+			    "Loads every *.rules file of DIR and says how many filters of each class load.\n"
+			    "  --min CLASS=PERCENT  fail when a smaller share of that class loads\n"
+			    "  --reasons CLASS      why filters of that class are refused, most frequent first\n"
+			    "  --refused CLASS      each of them: file:line, sid, reason\n"
+			    "classes: all, http, requests, streams, tls\n";
 
 struct files {
 	size_t n;
@@ -17,15 +27,22 @@ struct files {
 };
 
 struct share {
-	const char *name;
 	unsigned int loaded, refused;
+	double minimum; /* percent */
+};
+
+struct options {
+	enum rule_class reasons, refused; /* RULES_CLASSES: not asked for */
+	struct share shares[RULES_CLASSES];
+	const char *folder;
 };
 
 struct reason {
-	char *text;
-	unsigned int all, inbound;
+	const char *text;
+	unsigned int n;
 };
 
+/* --- files ------------------------------------------------------------------------------------------------------- */
 static char *read_file(const char *folder, const char *name, size_t *len)
 {
 	char path[4096], *text = NULL;
@@ -74,33 +91,23 @@ static int read_files(struct files *files, const char *folder)
 	return 0;
 }
 
-static bool has(struct span line, const char *text)
+static void files_clear(struct files *files)
 {
-	return line.len && memmem(line.data, line.len, text, strlen(text));
+	for (size_t i = 0; i < files->n; i++) {
+		free((char *)files->items[i].name);
+		free((uint8_t *)files->items[i].text.data);
+	}
 }
 
-static bool is_http(struct span line)
+static struct span line_of(const struct files *files, const char *name, unsigned int number)
 {
-	return has(SPAN(line.data, MIN(line.len, 20)), " http ");
-}
+	struct span rest = SPAN(NULL, 0);
 
-/* of a request to a server here: not one that goes out, not one about responses */
-static bool is_inbound_request(struct span line)
-{
-	const uint8_t *options = line.len ? memchr(line.data, '(', line.len) : NULL;
-	struct span head = SPAN(line.data, options ? (size_t)(options - line.data) : line.len);
-	const uint8_t *arrow = head.len ? memmem(head.data, head.len, "->", 2) : NULL;
-
-	return is_http(line) && arrow && !has(SPAN(arrow, head.len - (size_t)(arrow - head.data)), "$EXTERNAL_NET") &&
-	       !has(line, "to_client") && !has(line, "from_server");
-}
-
-static struct span line_of(const struct inspect_source *source, unsigned int number)
-{
-	struct span rest = source->text;
-
+	for (size_t i = 0; i < files->n; i++)
+		if (files->items[i].name == name)
+			rest = files->items[i].text;
 	for (;;) {
-		const uint8_t *end = memchr(rest.data, '\n', rest.len);
+		const uint8_t *end = rest.len ? memchr(rest.data, '\n', rest.len) : NULL;
 		size_t len = end ? (size_t)(end - rest.data) : rest.len;
 
 		if (number-- <= 1 || !end)
@@ -109,13 +116,9 @@ static struct span line_of(const struct inspect_source *source, unsigned int num
 	}
 }
 
-static bool is_active(struct span line)
-{
-	return line.len && line.data[0] != '#' && has(line, "sid:");
-}
-
+/* --- figures ----------------------------------------------------------------------------------------------------- */
 /* every active filter is counted as loaded first, then those of the refusals are moved */
-static void count_all(const struct files *files, struct share shares[3])
+static void count_all(const struct files *files, struct share *shares)
 {
 	for (size_t i = 0; i < files->n; i++) {
 		struct span rest = files->items[i].text;
@@ -125,41 +128,24 @@ static void count_all(const struct files *files, struct share shares[3])
 			struct span line = SPAN(rest.data, end ? (size_t)(end - rest.data) : rest.len);
 
 			rest = SPAN(line.data + line.len + (end != NULL), rest.len - line.len - (end != NULL));
-			if (!is_active(line))
-				continue;
-			shares[0].loaded++;
-			shares[1].loaded += is_http(line);
-			shares[2].loaded += is_inbound_request(line);
+			for (unsigned int c = 0; rule_is_active(line) && c < RULES_CLASSES; c++)
+				shares[c].loaded += rule_classes[c].has(line);
 		}
 	}
 }
 
-static void move(struct share *share, bool refused)
+static void count_refused(const struct files *files, const struct inspect_report *report, struct share *shares)
 {
-	share->loaded -= refused;
-	share->refused += refused;
-}
+	for (size_t i = 0; i < report->n_refused; i++) {
+		struct span line = line_of(files, report->refused[i].file, report->refused[i].line);
 
-static void count_reason(struct reason *reasons, size_t *n, const char *text, bool inbound)
-{
-	size_t i;
+		for (unsigned int c = 0; c < RULES_CLASSES; c++) {
+			bool has = rule_classes[c].has(line);
 
-	for (i = 0; i < *n && strcmp(reasons[i].text, text); i++)
-		;
-	if (i == *n) {
-		if (i == REASONS_MAX)
-			return;
-		reasons[(*n)++] = (struct reason){.text = strdup(text)};
+			shares[c].loaded -= has;
+			shares[c].refused += has;
+		}
 	}
-	reasons[i].all++;
-	reasons[i].inbound += inbound;
-}
-
-static int reason_compare(const void *left, const void *right)
-{
-	const struct reason *a = left, *b = right;
-
-	return a->inbound != b->inbound ? (int)b->inbound - (int)a->inbound : (int)b->all - (int)a->all;
 }
 
 static double percent(const struct share *share)
@@ -169,64 +155,154 @@ static double percent(const struct share *share)
 	return all ? 100.0 * share->loaded / all : 0;
 }
 
-static void report_refusals(const struct files *files, const struct inspect_report *report, struct share shares[3])
+static bool print_shares(const struct share *shares)
+{
+	bool enough = true;
+
+	for (unsigned int c = 0; c < RULES_CLASSES; c++) {
+		bool less = percent(&shares[c]) < shares[c].minimum;
+
+		printf("%s: %u of %u load, %.1f %%", rule_classes[c].name, shares[c].loaded,
+			shares[c].loaded + shares[c].refused, percent(&shares[c]));
+		if (shares[c].minimum > 0)
+			printf(" (at least %.1f %%%s)", shares[c].minimum, less ? ": MISSED" : "");
+		puts("");
+		enough &= !less;
+	}
+	return enough;
+}
+
+/* --- reasons ----------------------------------------------------------------------------------------------------- */
+static void count_reason(struct reason *reasons, size_t *n, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < *n && strcmp(reasons[i].text, text); i++)
+		;
+	if (i == *n && i < REASONS_MAX)
+		reasons[(*n)++] = (struct reason){.text = text};
+	if (i < *n)
+		reasons[i].n++;
+}
+
+static int reason_compare(const void *left, const void *right)
+{
+	const struct reason *a = left, *b = right;
+
+	return a->n != b->n ? (a->n < b->n ? 1 : -1) : strcmp(a->text, b->text);
+}
+
+static void print_refusals(
+	const struct files *files, const struct inspect_report *report, const struct options *options)
 {
 	static struct reason reasons[REASONS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < report->n_refused; i++) {
 		const struct inspect_refusal *refusal = &report->refused[i];
-		struct span line = SPAN(NULL, 0);
+		struct span line = line_of(files, refusal->file, refusal->line);
 
-		for (size_t f = 0; f < files->n; f++)
-			if (files->items[f].name == refusal->file)
-				line = line_of(&files->items[f], refusal->line);
-		move(&shares[0], true);
-		move(&shares[1], is_http(line));
-		move(&shares[2], is_inbound_request(line));
-		if (is_http(line))
-			count_reason(reasons, &n, refusal->reason, is_inbound_request(line));
+		if (options->refused < RULES_CLASSES && rule_classes[options->refused].has(line))
+			printf("%s:%u: sid %u: %s\n", refusal->file, refusal->line, refusal->sid, refusal->reason);
+		if (options->reasons < RULES_CLASSES && rule_classes[options->reasons].has(line))
+			count_reason(reasons, &n, refusal->reason);
 	}
 	qsort(reasons, n, sizeof(*reasons), reason_compare);
-	printf("%8s %8s  reason, http filters only\n", "inbound", "all");
-	for (size_t i = 0; i < n; i++) {
-		printf("%8u %8u  %s\n", reasons[i].inbound, reasons[i].all, reasons[i].text);
-		free(reasons[i].text);
-	}
+	for (size_t i = 0; i < n; i++)
+		printf("%8u  %s\n", reasons[i].n, reasons[i].text);
 }
 
-static void files_clear(struct files *files)
+/* --- cost -------------------------------------------------------------------------------------------------------- */
+static double seconds_now(clockid_t clock)
 {
-	for (size_t i = 0; i < files->n; i++) {
-		free((char *)files->items[i].name);
-		free((uint8_t *)files->items[i].text.data);
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static int compile(const struct files *files, struct inspect_report *report, size_t *image_len)
+{
+	double start = seconds_now(CLOCK_PROCESS_CPUTIME_ID);
+	struct rusage used;
+	uint8_t *image = NULL;
+	int r = inspect_compile(files->items, files->n, &image, image_len, report);
+
+	getrusage(RUSAGE_SELF, &used);
+	if (r == 0)
+		printf("compiled in %.2f s of CPU, at most %ld MB of memory; image: %zu bytes; disabled by their "
+		       "author: %zu\n",
+			seconds_now(CLOCK_PROCESS_CPUTIME_ID) - start, used.ru_maxrss / 1024, *image_len,
+			report->n_disabled);
+	free(image);
+	return r;
+}
+
+/* --- options ----------------------------------------------------------------------------------------------------- */
+static enum rule_class class_find(const char *key, size_t len)
+{
+	for (unsigned int c = 0; c < RULES_CLASSES; c++)
+		if (strlen(rule_classes[c].key) == len && !strncmp(rule_classes[c].key, key, len))
+			return c;
+	return RULES_CLASSES;
+}
+
+static bool read_minimum(struct options *options, const char *text)
+{
+	const char *equals = strchrnul(text, '=');
+	enum rule_class class = class_find(text, (size_t)(equals - text));
+	char *end;
+
+	if (!*equals || class == RULES_CLASSES)
+		return false;
+	options->shares[class].minimum = strtod(equals + 1, &end);
+	return !*end;
+}
+
+static bool read_options(struct options *options, int argc, char **argv)
+{
+	static const struct option names[] = {{"min", required_argument, NULL, 'm'},
+		{"reasons", required_argument, NULL, 'r'}, {"refused", required_argument, NULL, 'l'}, {0}};
+	bool known = true;
+	int option;
+
+	while (known && (option = getopt_long(argc, argv, "", names, NULL)) >= 0) {
+		if (option == 'm') {
+			known = read_minimum(options, optarg);
+		} else if (option == 'r' || option == 'l') {
+			enum rule_class class = class_find(optarg, strlen(optarg));
+
+			*(option == 'r' ? &options->reasons : &options->refused) = class;
+			known = class < RULES_CLASSES;
+		} else {
+			known = false;
+		}
 	}
+	options->folder = known && optind == argc - 1 ? argv[optind] : NULL;
+	return options->folder;
 }
 
 int main(int argc, char **argv)
 {
 	static struct files files;
-	struct share shares[3] = {{"all", 0, 0}, {"http", 0, 0}, {"inbound http requests", 0, 0}};
+	struct options options = {.reasons = RULES_CLASSES, .refused = RULES_CLASSES};
 	struct inspect_report report;
-	uint8_t *image = NULL;
-	size_t len = 0;
+	size_t image_len = 0;
+	bool enough;
 
-	if (argc < 2 || read_files(&files, argv[1]) < 0 || !files.n) {
-		fprintf(stderr, "usage: inspect-report DIR [MIN_PERCENT]: DIR holds *.rules files\n");
+	if (!read_options(&options, argc, argv) || read_files(&files, options.folder) < 0 || !files.n) {
+		fputs(usage, stderr);
 		return 2;
 	}
-	if (inspect_compile(files.items, files.n, &image, &len, &report) < 0) {
+	if (compile(&files, &report, &image_len) < 0) {
 		fprintf(stderr, "the filters do not compile\n");
 		return 2;
 	}
-	count_all(&files, shares);
-	report_refusals(&files, &report, shares);
-	for (size_t i = 0; i < ARRAY_SIZE(shares); i++)
-		printf("%s: %u of %u load, %.1f %%\n", shares[i].name, shares[i].loaded,
-			shares[i].loaded + shares[i].refused, percent(&shares[i]));
-	printf("image: %zu bytes; disabled by their author: %zu\n", len, report.n_disabled);
-	free(image);
+	count_all(&files, options.shares);
+	count_refused(&files, &report, options.shares);
+	print_refusals(&files, &report, &options);
+	enough = print_shares(options.shares);
 	inspect_report_clear(&report);
 	files_clear(&files);
-	return argc > 2 && percent(&shares[2]) < strtod(argv[2], NULL);
+	return enough ? 0 : 1;
 }

@@ -4,15 +4,20 @@ sluice_unit_test(test_inspect_decode inspect)
 target_link_libraries(test_inspect_decode PRIVATE z)
 sluice_unit_test(test_inspect_keywords inspect)
 sluice_unit_test(test_inspect_stream inspect)
+sluice_unit_test(test_inspect_session inspect)
 sluice_unit_test(test_inspect_filter inspect)
 sluice_unit_test(test_inspect_http inspect)
 
-# inspect-report DIR [MIN_PERCENT]: how much of a folder of rule files loads
-add_executable(inspect-report ${CMAKE_SOURCE_DIR}/tests/check/inspect_report.c)
+# inspect-report DIR: how much of a folder of rule files loads
+add_executable(inspect-report ${CMAKE_SOURCE_DIR}/tests/check/inspect_report.c
+  ${CMAKE_SOURCE_DIR}/tests/check/rule_classes.c)
 target_link_libraries(inspect-report PRIVATE sluice_inspect)
 set_target_properties(inspect-report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_test(NAME inspect_report_of_a_folder COMMAND inspect-report ${CMAKE_SOURCE_DIR}/tests/check/rules 100)
+add_test(NAME inspect_report_of_a_folder COMMAND inspect-report --min requests=100 ${CMAKE_SOURCE_DIR}/tests/check/rules)
 set_tests_properties(inspect_report_of_a_folder PROPERTIES PASS_REGULAR_EXPRESSION "all: 2 of 3 load")
+add_test(NAME inspect_report_of_et_open
+  COMMAND ${CMAKE_SOURCE_DIR}/tests/check/rule_data.sh $<TARGET_FILE:inspect-report>)
+set_tests_properties(inspect_report_of_et_open PROPERTIES SKIP_RETURN_CODE 77)
 
 # docs/filter-keywords.md is written from the tables; the test fails when it was not written again after a change
 add_executable(sluice-filters-doc ${CMAKE_SOURCE_DIR}/tests/check/filters_doc.c)

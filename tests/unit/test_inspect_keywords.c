@@ -137,6 +137,38 @@ static const struct keyword_case cases[] = {
 	{"http.request_body; byte_extract:2,0,n; content:\"de\"; offset:n; depth:2;", false, false},
 	{"http.request_body; byte_extract:2,0,n; content:\"ab\"; content:\"gh\"; distance:n; within:2;", false, true},
 	{"http.request_body; byte_extract:1,1,n; byte_test:1,=,n,1; content:\"ab\";", false, true},
+	{"http.request_body; byte_test:2,=,1,0,bitmask 0x0004; content:\"abc\";", false, true},
+	{"http.request_body; byte_test:2,=,1,0,bitmask 0x0008; content:\"abc\";", false, false},
+	{"http.request_body; byte_jump:1,2,bitmask 0x03; content:\"cd\"; within:2;", false, true},
+	{"http.request_body; byte_jump:1,2,bitmask 0x03; content:\"de\"; distance:0; within:2;", false, false},
+	{"http.request_body; byte_jump:1,2,bitmask 0x03; content:\"ef\"; distance:1; within:2;", false, false},
+	{"http.request_body; byte_jump:1,2,bitmask 0x03; content:\"c\"; distance:0; within:1;", false, true},
+	{"http.request_body; byte_extract:2,0,n,bitmask 0x06; byte_test:1,=,n,1,bitmask 0x06; content:\"ab\";", false,
+		true},
+	/* byte_math: 0x0004 and sums with it */
+	{"http.request_body; byte_math:bytes 2,offset 0,oper +,rvalue 1,result n; content:\"def\"; offset:n; depth:3;",
+		false, true},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper +,rvalue 2,result n; content:\"def\"; offset:n; depth:3;",
+		false, false},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper -,rvalue 1,result n; content:\"bc\"; offset:n; depth:2;",
+		false, true},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper *,rvalue 2,result n; content:\"gh\"; offset:n; depth:2;",
+		false, true},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper /,rvalue 2,result n; content:\"ab\"; offset:n; depth:2;",
+		false, true},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper <<,rvalue 1,result n; content:\"gh\"; offset:n; depth:2;",
+		false, true},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper >>,rvalue 1,result n; content:\"ab\"; offset:n; depth:2;",
+		false, true},
+	{"http.request_body; byte_extract:1,0,z; byte_math:bytes 2,offset 0,oper /,rvalue z,result n; content:\"ab\";",
+		false, false}, /* by 0 */
+	{"http.request_body; content:\"op\"; byte_math:bytes 4,offset 0,oper +,rvalue 4,result n,relative,string dec; "
+	 "content:\"op\"; offset:n; depth:2;",
+		false, true},
+	{"http.request_body; byte_math:bytes 2,offset 0,oper +,rvalue 0,result n,endian little; "
+	 "byte_test:2,=,n,0,little; "
+	 "content:\"ab\";",
+		false, true},
 	/* base64: "abcdefghijklmnop0012z" up to Z|, "Shop" of the host, "cgi" of the URI */
 	{"http.request_body; content:\"|04|\"; base64_decode:relative; base64_data; content:\"|69 b7 1d 79|\"; "
 	 "startswith;",
