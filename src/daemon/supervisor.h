@@ -41,7 +41,10 @@ struct policy {
 	unsigned int n_workers;
 	json_t *filters; /* {loaded, disabled, refused} over all profiles, for the operator */
 };
+/* policy.c. policy_new(): without configuration; NULL when the memory is full */
+struct policy *policy_new(uint32_t version);
 void policy_free(struct policy **policy);
+bool policy_make_images(struct policy *policy); /* room for one per profile, all -1 */
 
 struct worker_slot {
 	struct child child;

@@ -10,6 +10,7 @@
 
 #include "base/common.h"
 #include "config/config.h"
+#include "config/load_internal.h"
 #include "config/schema.h"
 
 static const char full[] =
@@ -199,6 +200,18 @@ static void test_documented_example_is_good(void **state)
 	config_unref(&config);
 }
 
+/* the table of a section's keys has room for the schema's */
+static void test_schema_fits_the_loader(void **state)
+{
+	for (enum schema_section section = 0; section < SCHEMA_SECTION_N; section++) {
+		size_t keys = 0;
+
+		for (const struct schema_row *row = NULL; (row = schema_next(section, row));)
+			keys++;
+		assert_in_range(keys, 1, LOAD_KEYS_MAX);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_references_are_counted),
 		cmocka_unit_test(test_json_is_yaml_too),
 		cmocka_unit_test(test_documented_example_is_good),
+		cmocka_unit_test(test_schema_fits_the_loader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

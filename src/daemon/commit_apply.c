@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of a commit that touches what runs: written beside, workers, wire, store, in force. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/common.h"
+#include "base/log.h"
+#include "daemon/commit_internal.h"
+#include "daemon/history.h"
+#include "daemon/replace.h"
+#include "daemon/targets.h"
+
+#define COMMIT_WORKERS_NS (20 * NSEC_PER_SEC)
+#define COMMIT_VERSIONS_KEPT 20
+
+/* the wire first: it names only workers that are there, and none that are about to leave */
+int commit_set_workers(struct supervisor *supervisor, unsigned int n)
+{
+	int r = dataplane_set_workers(supervisor->dataplane, supervisor->base, n);
+
+	generation_set_workers(supervisor, n);
+	return r;
+}
+
+static void commit_record(const struct commit *commit, uint32_t version)
+{
+	const struct config *config = commit->policy->config;
+	const char *from = json_string_value(json_object_get(commit->facts, "from"));
+	const char *comment = json_string_value(json_object_get(commit->facts, "comment"));
+	uint32_t back_to = json_integer_value(json_object_get(commit->facts, "rollback_of"));
+	char origin[32] = "";
+
+	if (back_to)
+		snprintf(origin, sizeof(origin), ", a copy of version %u,", back_to);
+	if (commit->boot)
+		supervisor_record(commit->supervisor, EVENT_LOG_SYSTEM, "notice",
+			"configuration version %u is in force: %zu SSL servers, %zu profiles", version,
+			config->n_ssl_servers, config->n_profiles);
+	else
+		supervisor_audit(commit->supervisor, "notice", history_user(commit->facts),
+			"configuration version %u%s is in force: %zu SSL servers, %zu profiles%s%s%s%s", version,
+			origin, config->n_ssl_servers, config->n_profiles, from ? "; from " : "", from ? from : "",
+			comment ? "; comment: " : "", comment ? comment : "");
+}
+
+/* the last steps, which cannot wait: wire, store, in force */
+static void commit_apply(struct commit *commit)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	struct policy *policy = commit->policy, *before = supervisor->policy;
+	uint32_t version = policy->version;
+	/* until it is in force there are as many as it or the one before wants */
+	int r = dataplane_set_workers(supervisor->dataplane, supervisor->base, supervisor->n_workers);
+
+	if (r >= 0 && !commit->boot)
+		r = dataplane_apply(supervisor->dataplane, policy->config, version);
+	if (r < 0) {
+		char error[600];
+
+		snprintf(error, sizeof(error), "the data plane refuses it: %s", log_last_error());
+		commit_reject(commit, error);
+		return;
+	}
+	if (!commit->boot)
+		r = history_write(&supervisor->store, version, commit->facts, commit->names, commit->n_files);
+	if (r >= 0 && !commit->boot)
+		r = store_publish_version(&supervisor->store, version);
+	if (r < 0) {
+		if (before)
+			dataplane_apply(supervisor->dataplane, before->config, before->version);
+		commit_reject(commit, "the state directory cannot be written");
+		return;
+	}
+	supervisor->policy = policy;
+	commit_set_workers(supervisor, policy->n_workers);
+	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
+	commit_record(commit, version);
+	targets_apply(supervisor);
+	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)version);
+
+	if (answer && policy->filters)
+		json_object_set(answer, "filters", policy->filters);
+	commit->policy = NULL;
+	policy_free(&before);
+	commit_finish(commit, answer);
+}
+
+static void commit_on_timeout(struct loop_timer *timer)
+{
+	struct commit *commit = container_of(timer, struct commit, timer);
+
+	commit_reject(commit, "the workers did not take it in time (see the System log)");
+}
+
+void commit_on_progress(struct supervisor *supervisor)
+{
+	struct commit *commit = supervisor->commit;
+
+	if (commit && commit->sent && generation_ready(supervisor, commit->policy->version))
+		commit_apply(commit);
+	else
+		replace_on_progress(supervisor);
+}
+
+void commit_on_refusal(struct supervisor *supervisor, uint32_t version, const char *error)
+{
+	struct commit *commit = supervisor->commit;
+
+	if (commit && commit->sent && commit->policy->version == version)
+		commit_reject(commit, error ? error : "a worker refused it");
+	else
+		replace_on_refusal(supervisor, error);
+}
+
+const struct policy *commit_candidate(const struct supervisor *supervisor)
+{
+	return supervisor->commit && supervisor->commit->sent ? supervisor->commit->policy
+							      : replace_candidate(supervisor);
+}
+
+void commit_send(struct commit *commit)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	struct policy *policy = commit->policy;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = 0;
+
+	if (!commit->boot)
+		r = commit_read_document(policy->text_fd, &text, &len);
+	if (r >= 0 && !commit->boot)
+		r = store_write_version(&supervisor->store, policy->version, text, len, commit->fds, commit->n_files);
+	if (r < 0) {
+		commit_reject(commit, "the state directory cannot be written");
+		return;
+	}
+	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_WORKERS_NS, commit_on_timeout);
+	/* those that run get it now, those that are started now get it with their start; none leaves before it is in
+	 * force */
+	supervisor->last_version = policy->version;
+	generation_send_policy(supervisor, policy);
+	commit->sent = true;
+	generation_set_workers(supervisor, MAX(supervisor->n_workers, policy->n_workers));
+	commit_on_progress(supervisor);
+}
