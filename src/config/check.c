@@ -303,6 +303,70 @@ static void check_log_names(const struct check *check, size_t index)
 				allowed);
 }
 
+/* --- rule variables ----------------------------------------------------------------------------------------------- */
+static size_t variable_find(const struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_rule_variables && strcmp(config->rule_variables[i].name, name) != 0; i++)
+		;
+	return i;
+}
+
+enum mark { MARK_NEW, MARK_OPEN, MARK_DONE };
+
+/* follows what the variable refers to; true when that leads back to one that is being followed */
+static bool variable_is_circular(const struct config *config, size_t index, enum mark *marks)
+{
+	const struct config_strings *values = &config->rule_variables[index].values;
+	bool circular = false;
+
+	if (marks[index] != MARK_NEW)
+		return marks[index] == MARK_OPEN;
+	marks[index] = MARK_OPEN;
+	for (size_t i = 0; i < values->n && !circular; i++) {
+		const char *dollar = strchr(values->items[i], '$');
+		size_t next = dollar ? variable_find(config, dollar + 1) : config->n_rule_variables;
+
+		circular = next < config->n_rule_variables && variable_is_circular(config, next, marks);
+	}
+	marks[index] = MARK_DONE;
+	return circular;
+}
+
+static void check_variable(const struct check *check, size_t index, enum mark *marks)
+{
+	const struct config_rule_variable *variable = &check->config->rule_variables[index];
+	const struct tree_node *at = check_key_at(check, "rule_variables", index, "values");
+
+	if (variable->name[strspn(variable->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")])
+		check_problem(check, CONFIG_ERROR, check_key_at(check, "rule_variables", index, "name"),
+			"rule_variables[%zu].name: \"%s\" is not a variable's name: allowed are letters, digits and "
+			"'_'",
+			index, variable->name);
+	for (size_t i = 0; i < variable->values.n; i++) {
+		const char *dollar = strchr(variable->values.items[i], '$');
+
+		if (dollar && variable_find(check->config, dollar + 1) == check->config->n_rule_variables)
+			check_problem(check, CONFIG_ERROR, at,
+				"rule_variables[%zu].values: there is no rule variable \"%s\": define it, or write its "
+				"values here",
+				index, dollar + 1);
+	}
+	if (variable_is_circular(check->config, index, marks))
+		check_problem(check, CONFIG_ERROR, at,
+			"rule_variables[%zu].values: \"%s\" stands for itself in the end: break the circle", index,
+			variable->name);
+}
+
+static void check_variables(const struct check *check)
+{
+	_cleanup_free_ enum mark *marks = calloc(check->config->n_rule_variables + 1, sizeof(*marks));
+
+	for (size_t i = 0; marks && i < check->config->n_rule_variables; i++)
+		check_variable(check, i, marks);
+}
+
 void check_config(
 	const struct config *config, const struct tree_node *root, size_t from, struct config_problems *problems)
 {
@@ -315,6 +379,7 @@ void check_config(
 		check_overlaps(&check, i);
 	for (size_t i = 0; i < config->n_log_targets; i++)
 		check_log_names(&check, i);
+	check_variables(&check);
 	if (problems_any_error(problems, from))
 		return;
 	check_unused(&check);

@@ -103,6 +103,12 @@ struct config_profile { /* inspection profile (F1) */
 	unsigned int line;
 };
 
+struct config_rule_variable { /* C1: $NAME in the heads of filters */
+	char *name;
+	struct config_strings values; /* items of a list as rule files write it */
+	unsigned int line;
+};
+
 struct config_virtual_segment { /* F3; matched in order, first match wins */
 	char *name;
 	uint16_t id;
@@ -154,6 +160,8 @@ struct config {
 	struct config_ssl_server *ssl_servers;
 	struct config_profile *profiles;
 	struct config_virtual_segment *virtual_segments;
+	size_t n_rule_variables;
+	struct config_rule_variable *rule_variables;
 	size_t n_log_targets;
 	struct config_log_target *log_targets;
 };

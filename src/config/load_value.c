@@ -93,7 +93,7 @@ static bool load_item_covered(struct load *load, const struct schema_row *row, c
 
 static void load_free_item(const struct schema_row *row, void *item)
 {
-	if (row->type == SCHEMA_TYPE_NAMES || row->type == SCHEMA_TYPE_PATHS)
+	if (row->type == SCHEMA_TYPE_NAMES || row->type == SCHEMA_TYPE_PATHS || row->type == SCHEMA_TYPE_ITEMS)
 		free(*(char **)item);
 }
 

@@ -119,6 +119,13 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		LIST_OF(virtual_segments),
 		.help = "Assigns a profile to traffic. Matched in the order of the list; the first match wins. "
 			"The SSL policy belongs on the virtual segment that receives the client's request."},
+	[SCHEMA_RULE_VARIABLE] = {.noun = "rule variable",
+		.plural = "rule variables",
+		.heading = "rule_variables[]",
+		OBJECT(config_rule_variable),
+		LIST_OF(rule_variables),
+		.help = "What $NAME stands for in the heads of filters (docs/filters.md). An address variable without "
+			"a value stands for any address, $HTTP_PORTS and the like for their usual ports."},
 	[SCHEMA_LOG_TARGET] = {.noun = "log target",
 		.plural = "log targets",
 		.heading = "log_targets[]",
@@ -144,6 +151,8 @@ const struct schema_row schema_rows[] = {
 		COUNTED_IN(config, profiles), .help = "inspection profiles"},
 	{SCHEMA_ROOT, "virtual_segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_VIRTUAL_SEGMENT, .max = 1024,
 		COUNTED_IN(config, virtual_segments), .help = "which traffic has which profile"},
+	{SCHEMA_ROOT, "rule_variables", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_RULE_VARIABLE, .max = 256,
+		COUNTED_IN(config, rule_variables), .help = "$HOME_NET and the like in filter packages"},
 	{SCHEMA_ROOT, "log_targets", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_LOG_TARGET, .max = CONFIG_LOG_TARGETS_MAX,
 		COUNTED_IN(config, log_targets), .help = "central log servers, each of which receives every record"},
 	{SCHEMA_ROOT, "snmp", SCHEMA_TYPE_KEYS, .target = SCHEMA_SNMP, .help = "the SNMP sub-agent"},
@@ -284,6 +293,12 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_VIRTUAL_SEGMENT, "profile", SCHEMA_TYPE_REFERENCE, .required = true, .target = SCHEMA_PROFILE,
 		IN(config_virtual_segment, profile), .example = "default", .help = "name of a profile"},
 
+	{SCHEMA_RULE_VARIABLE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_rule_variable, name),
+		.example = "HOME_NET", .help = "unique name, without the $"},
+	{SCHEMA_RULE_VARIABLE, "values", SCHEMA_TYPE_ITEMS, .required = true, IN(config_rule_variable, values),
+		.min = 1, .max = 1024, .example = "[10.9.0.0/16, \"!10.9.7.0/24\"]",
+		.help = "addresses and networks, or ports and ranges (8000:8099), or other variables; with ! excluded"},
+
 	{SCHEMA_LOG_TARGET, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, name), .example = "siem",
 		.help = "unique name; another name begins with what the spool still holds"},
 	{SCHEMA_LOG_TARGET, "host", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, host),
@@ -355,6 +370,7 @@ static void schema_free_field(const struct schema_row *row, void *object)
 		break;
 	case SCHEMA_TYPE_NAMES:
 	case SCHEMA_TYPE_PATHS:
+	case SCHEMA_TYPE_ITEMS:
 		schema_free_strings(field);
 		break;
 	case SCHEMA_TYPE_OBJECTS:

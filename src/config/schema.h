@@ -15,6 +15,7 @@ enum schema_section {
 	SCHEMA_PROFILE,
 	SCHEMA_SSL_POLICY,
 	SCHEMA_VIRTUAL_SEGMENT,
+	SCHEMA_RULE_VARIABLE,
 	SCHEMA_LOG_TARGET,
 	SCHEMA_SNMP,
 	SCHEMA_SECTION_N
@@ -33,6 +34,7 @@ enum schema_type {
 	SCHEMA_TYPE_DAYS,      /* struct config_ranges, low and high the same */
 	SCHEMA_TYPE_NAMES,     /* struct config_strings */
 	SCHEMA_TYPE_PATHS,     /* struct config_strings */
+	SCHEMA_TYPE_ITEMS,     /* struct config_strings: items of a filter's address or port list */
 	SCHEMA_TYPE_WORDS,     /* unsigned int: a set of bits 1 << value of words */
 	SCHEMA_TYPE_PROTOCOLS, /* two uint16_t: lowest, highest */
 	SCHEMA_TYPE_KEYS,      /* a mapping: keys of section target */

@@ -196,6 +196,33 @@ static const char *value_parse_days(const struct schema_row *row, const char *te
 	return value_range(text, DAYS_MAX, range) && range->low == range->high ? NULL : "is not a number of days";
 }
 
+/* LOW:HIGH, either of which may be missing */
+static bool value_is_port_item(const char *text)
+{
+	const char *colon = strchrnul(text, ':');
+	unsigned int low = 0, high;
+
+	if (colon > text && !value_digits(text, colon - text, 65535, &low))
+		return false;
+	if (!*colon || !colon[1])
+		return colon > text;
+	return value_digits(colon + 1, strlen(colon + 1), 65535, &high) && low <= high;
+}
+
+/* one item of a list in a filter's head; a list in a list is another variable */
+static const char *value_parse_item(const struct schema_row *row, const char *text, void *out)
+{
+	const char *item = text + (*text == '!');
+	struct config_cidr cidr;
+
+	if (strlen(text) > CONFIG_NAME_MAX)
+		return "is too long";
+	if (item[0] == '$' ? !item[1] || !value_all(item + 1, "_")
+			   : strcmp(item, "any") && !value_is_port_item(item) && value_parse_cidr(row, item, &cidr))
+		return "is no address, network, port or variable";
+	return value_copy(text, out);
+}
+
 static bool value_range_covers(const void *wide, const void *narrow)
 {
 	const struct config_range *w = wide, *n = narrow;
@@ -232,6 +259,10 @@ const struct value_type value_types[SCHEMA_TYPE_N] = {
 	[SCHEMA_TYPE_PATHS] = {"list of files", sizeof(char *),
 		"allowed are paths of 1 to 1023 bytes, absolute or relative to the configuration file",
 		value_parse_path, value_string_covers},
+	[SCHEMA_TYPE_ITEMS] = {"list of addresses or ports", sizeof(char *),
+		"allowed are any, 10.9.0.0/16, 443, 8000:8099, $NAME, each with ! before it to exclude it (then in "
+		"quotes)",
+		value_parse_item, value_string_covers},
 	[SCHEMA_TYPE_WORDS] = {"list of words", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_PATH] = {"absolute path", 0, "allowed are absolute paths of at most 107 bytes",
 		value_parse_absolute_path, NULL},

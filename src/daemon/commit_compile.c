@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "base/shm.h"
 #include "daemon/commit_internal.h"
 
 #define COMMIT_COMPILE_NS (600 * NSEC_PER_SEC)
@@ -62,25 +63,51 @@ static void commit_on_compile_timeout(struct loop_timer *timer)
 	commit_reject(commit, error);
 }
 
+/* the configuration's rule variables, as a rule file that is read before the others */
+static int commit_write_variables(const struct config *config, int *out_fd)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return -errno;
+	for (size_t i = 0; i < config->n_rule_variables; i++) {
+		const struct config_rule_variable *variable = &config->rule_variables[i];
+
+		fprintf(out, "var %s [", variable->name);
+		for (size_t v = 0; v < variable->values.n; v++)
+			fprintf(out, "%s%s", v ? "," : "", variable->values.items[v]);
+		fputs("]\n", out);
+	}
+	if (fclose(out))
+		return -ENOMEM;
+	return shm_create_sealed("sluice-variables", text, len, out_fd);
+}
+
 static int commit_compile(struct commit *commit, const struct config_profile *profile)
 {
 	struct supervisor *supervisor = commit->supervisor;
 	_cleanup_free_ int *fds = calloc(profile->filter_packages.n + 1, sizeof(*fds));
-	json_t *files = json_array();
-	int r;
+	_cleanup_close_ int variables = -1;
+	json_t *files = json_pack("[s]", "rule_variables");
+	int r = commit_write_variables(commit->policy->config, &variables);
 
 	for (size_t i = 0; fds && i < profile->filter_packages.n; i++) {
 		const char *name = profile->filter_packages.items[i];
 
-		fds[i] = commit->fds[commit_find_name(commit, name)];
+		fds[1 + i] = commit->fds[commit_find_name(commit, name)];
 		json_array_append_new(files, json_string(name));
 	}
-	r = fds ? child_spawn(&commit->compiler, supervisor->loop, ROLE_COMPILER, supervisor->bin_dir, -1,
-			  commit_on_compiled, commit_on_compiler_exit)
-		: -ENOMEM;
+	if (fds)
+		fds[0] = variables;
+	if (r >= 0)
+		r = fds ? child_spawn(&commit->compiler, supervisor->loop, ROLE_COMPILER, supervisor->bin_dir, -1,
+				  commit_on_compiled, commit_on_compiler_exit)
+			: -ENOMEM;
 	if (r >= 0)
 		r = child_send(&commit->compiler, "compile", json_pack("{s:O}", "files", files), fds,
-			profile->filter_packages.n);
+			1 + profile->filter_packages.n);
 	json_decref(files);
 	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_COMPILE_NS, commit_on_compile_timeout);
 	return r;

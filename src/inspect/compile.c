@@ -130,6 +130,19 @@ static int write_groups(struct writer *w, struct compilation *c, uint64_t *n_gro
 	return r;
 }
 
+static uint64_t write_variables(struct writer *w, const struct variables *variables)
+{
+	size_t before = w->len;
+
+	for (size_t i = 0; i < variables->n; i++) {
+		const char *const parts[] = {"var ", variables->items[i].name, " ", variables->items[i].value, "\n"};
+
+		for (size_t part = 0; part < ARRAY_SIZE(parts); part++)
+			write_bytes(w, parts[part], strlen(parts[part]));
+	}
+	return w->len - before;
+}
+
 static int write_image(struct compilation *c, uint8_t **image, size_t *image_len)
 {
 	struct image_header header = {.magic = IMAGE_MAGIC, .build = image_build(), .n_filters = c->set.n};
@@ -138,6 +151,7 @@ static int write_image(struct compilation *c, uint8_t **image, size_t *image_len
 
 	write_bytes(&w, &header, sizeof(header));
 	write_bytes(&w, c->found_by, c->set.n);
+	header.text_len = write_variables(&w, &c->set.variables);
 	for (size_t i = 0; i < c->set.n; i++) {
 		write_bytes(&w, c->set.texts[i].data, c->set.texts[i].len);
 		write_bytes(&w, "\n", 1);

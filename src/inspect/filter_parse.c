@@ -131,15 +131,19 @@ static int parse_word(struct parser *p, enum filter_word which, const char *word
 	case WORD_PROTOCOL:
 		return parse_protocol(p, word);
 	case WORD_SOURCE:
-		return header_set_parse_addresses(&header->source, word, p->reason, sizeof(p->reason));
+		return header_set_parse_addresses(
+			&header->source, p->rule_variables, word, p->reason, sizeof(p->reason));
 	case WORD_SOURCE_PORT:
-		return header_set_parse_ports(&header->source_port, word, p->reason, sizeof(p->reason));
+		return header_set_parse_ports(
+			&header->source_port, p->rule_variables, word, p->reason, sizeof(p->reason));
 	case WORD_DIRECTION:
 		return parse_direction(p, word);
 	case WORD_DESTINATION:
-		return header_set_parse_addresses(&header->destination, word, p->reason, sizeof(p->reason));
+		return header_set_parse_addresses(
+			&header->destination, p->rule_variables, word, p->reason, sizeof(p->reason));
 	case WORD_DESTINATION_PORT:
-		return header_set_parse_ports(&header->destination_port, word, p->reason, sizeof(p->reason));
+		return header_set_parse_ports(
+			&header->destination_port, p->rule_variables, word, p->reason, sizeof(p->reason));
 	case WORD_N:
 		break;
 	}
@@ -389,7 +393,11 @@ int filter_parse(struct parser *p, struct span text, struct filter **out)
 	_cleanup_(filter_free) struct filter *filter = calloc(1, sizeof(*filter));
 	int r;
 
-	*p = (struct parser){.filter = filter, .flowbits = p->flowbits, .buffer = BUFFER_RAW, .content = -1};
+	*p = (struct parser){.filter = filter,
+		.flowbits = p->flowbits,
+		.rule_variables = p->rule_variables,
+		.buffer = BUFFER_RAW,
+		.content = -1};
 	if (!filter)
 		return -ENOMEM;
 	filter->dirs = DIR_BOTH;

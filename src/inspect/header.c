@@ -10,29 +10,17 @@
 #include "base/common.h"
 
 #define HEADER_RANGES_MAX 4096
-#define HEADER_DEPTH_MAX 8
+#define HEADER_DEPTH_MAX 16
+#define HEADER_STEPS_MAX 65536 /* items of variables in variables: they could multiply without end */
 
 struct list_parser {
 	struct header_set *set;
+	const struct variables *variables;
 	bool ports;
 	const char *at;
+	unsigned int *steps; /* of all lists in this one */
 	char *reason;
 	size_t reason_size;
-};
-
-/* the variables that rule packages use, with the values that Suricata and Snort ship */
-static const struct {
-	const char *name, *ports;
-} port_variables[] = {
-	{"$HTTP_PORTS", "80"},
-	{"$SHELLCODE_PORTS", "!80"},
-	{"$ORACLE_PORTS", "1521"},
-	{"$SSH_PORTS", "22"},
-	{"$DNP3_PORTS", "20000"},
-	{"$MODBUS_PORTS", "502"},
-	{"$FILE_DATA_PORTS", "[80,110,143]"},
-	{"$FTP_PORTS", "21"},
-	{"$SMTP_PORTS", "25"},
 };
 
 static int list_fail(struct list_parser *p, const char *what, const char *token)
@@ -60,17 +48,16 @@ static int list_parse(struct list_parser *p, bool negated, unsigned int depth);
 
 static int list_add_variable(struct list_parser *p, const char *name, bool negated, unsigned int depth)
 {
-	if (!p->ports) /* any address; a negated variable excludes nothing that is known here */
-		return negated ? 0 : list_add(p, 0, UINT32_MAX, false);
-	for (size_t i = 0; i < ARRAY_SIZE(port_variables); i++) {
-		struct list_parser inner = *p;
+	struct list_parser inner = *p;
+	int r;
 
-		if (strcmp(name, port_variables[i].name))
-			continue;
-		inner.at = port_variables[i].ports;
-		return list_parse(&inner, negated, depth + 1);
-	}
-	return list_fail(p, "unknown port variable", name);
+	inner.at = variables_find(p->variables, name);
+	if (!inner.at && p->ports)
+		return list_fail(p, "unknown port variable", name);
+	if (!inner.at) /* any address; a negated variable excludes nothing that is known here */
+		return negated ? 0 : list_add(p, 0, UINT32_MAX, false);
+	r = list_parse(&inner, negated, depth + 1);
+	return r == 0 && *inner.at ? list_fail(p, "more than one item outside a list in variable", name) : r;
 }
 
 static int list_add_ports(struct list_parser *p, const char *token, bool negated)
@@ -145,8 +132,8 @@ static int list_parse(struct list_parser *p, bool negated, unsigned int depth)
 	char token[64];
 	size_t n;
 
-	if (depth > HEADER_DEPTH_MAX)
-		return list_fail(p, "nested too deeply:", p->at);
+	if (depth > HEADER_DEPTH_MAX || ++*p->steps > HEADER_STEPS_MAX)
+		return list_fail(p, "nested too deeply or too long:", p->at);
 	p->at += strspn(p->at, " \t");
 	if (*p->at == '!') {
 		negated = !negated;
@@ -168,9 +155,11 @@ static int list_parse(struct list_parser *p, bool negated, unsigned int depth)
 
 static int set_resolve(struct header_set *set);
 
-static int set_parse(struct header_set *set, bool ports, const char *text, char *reason, size_t reason_size)
+static int set_parse(struct header_set *set, const struct variables *variables, bool ports, const char *text,
+	char *reason, size_t reason_size)
 {
-	struct list_parser p = {set, ports, text, reason, reason_size};
+	unsigned int steps = 0;
+	struct list_parser p = {set, variables, ports, text, &steps, reason, reason_size};
 	int r = list_parse(&p, false, 0);
 
 	if (r < 0)
@@ -179,14 +168,16 @@ static int set_parse(struct header_set *set, bool ports, const char *text, char 
 	return *p.at ? list_fail(&p, "more than one item outside a list:", p.at) : set_resolve(set);
 }
 
-int header_set_parse_addresses(struct header_set *set, const char *text, char *reason, size_t reason_size)
+int header_set_parse_addresses(
+	struct header_set *set, const struct variables *variables, const char *text, char *reason, size_t reason_size)
 {
-	return set_parse(set, false, text, reason, reason_size);
+	return set_parse(set, variables, false, text, reason, reason_size);
 }
 
-int header_set_parse_ports(struct header_set *set, const char *text, char *reason, size_t reason_size)
+int header_set_parse_ports(
+	struct header_set *set, const struct variables *variables, const char *text, char *reason, size_t reason_size)
 {
-	return set_parse(set, true, text, reason, reason_size);
+	return set_parse(set, variables, true, text, reason, reason_size);
 }
 
 void header_clear(struct header *header)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Addresses and ports of a filter's head: "$EXTERNAL_NET any -> $HOME_NET [80,8080:8090,!8081]". Address variables
- * stand for any address (the virtual segment has already chosen the traffic); port variables have the usual values. */
+/* Addresses and ports of a filter's head: "$EXTERNAL_NET any -> $HOME_NET [80,8080:8090,!8081]". An address variable
+ * without a value stands for any address: the virtual segment has already chosen the traffic. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "inspect/inspect.h"
+#include "inspect/variables.h"
 
 struct header_range { /* inclusive; addresses or ports in host byte order */
 	uint32_t low, high;
@@ -25,8 +26,10 @@ struct header {
 };
 
 /* -EINVAL with a reason when text is no address or port list */
-int header_set_parse_addresses(struct header_set *set, const char *text, char *reason, size_t reason_size);
-int header_set_parse_ports(struct header_set *set, const char *text, char *reason, size_t reason_size);
+int header_set_parse_addresses(
+	struct header_set *set, const struct variables *variables, const char *text, char *reason, size_t reason_size);
+int header_set_parse_ports(
+	struct header_set *set, const struct variables *variables, const char *text, char *reason, size_t reason_size);
 void header_clear(struct header *header);
 
 /* Does the head admit bytes of that direction of the stream? any_port: ports are not looked at. A server port that the

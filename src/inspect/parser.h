@@ -16,6 +16,7 @@ void flowbit_names_clear(struct flowbit_names *names);
 struct parser {
 	struct filter *filter;
 	struct flowbit_names *flowbits;
+	const struct variables *rule_variables;
 	enum buffer_id buffer;      /* the sticky buffer in force */
 	transform_chain transforms; /* and its transforms */
 	int content;                /* the content that a modifier applies to, -1: none yet */
@@ -28,7 +29,7 @@ struct parser {
 };
 
 /* Parses one filter's text. -EINVAL with parser->reason (and filter_sid_guess() for the report), -ENOMEM.
- * The caller sets parser->flowbits before. */
+ * The caller sets parser->flowbits and ->rule_variables before. */
 int filter_parse(struct parser *parser, struct span text, struct filter **out);
 /* the sid of a text that does not parse, 0 if there is none */
 uint32_t filter_sid_guess(struct span text);

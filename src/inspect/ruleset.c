@@ -91,9 +91,11 @@ static int add_filter(struct reader *r, struct filter **filter, struct span text
 static int read_filter(struct reader *r, struct span text)
 {
 	_cleanup_(filter_free) struct filter *filter = NULL;
-	struct parser parser = {.flowbits = &r->set->flowbits};
-	int e;
+	struct parser parser = {.flowbits = &r->set->flowbits, .rule_variables = &r->set->variables};
+	int e = variables_read_line(&r->set->variables, text, parser.reason, sizeof(parser.reason));
 
+	if (e <= 0)
+		return e == -EINVAL ? refuse(r, 0, parser.reason) : e;
 	if (text.len > FILTER_TEXT_MAX)
 		return refuse(r, filter_sid_guess(text), "the filter's text is too long");
 	e = filter_parse(&parser, text, &filter);
@@ -246,6 +248,7 @@ void ruleset_clear(struct ruleset *set)
 	free(set->filters);
 	free(set->texts);
 	free(set->joined);
+	variables_clear(&set->variables);
 	flowbit_names_clear(&set->flowbits);
 	*set = (struct ruleset){0};
 }

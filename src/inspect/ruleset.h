@@ -11,6 +11,7 @@ struct ruleset {
 	size_t n_joined;
 	char **joined; /* texts of filters that were continued over several lines */
 	struct flowbit_names flowbits;
+	struct variables variables;
 };
 
 /* reads rule files; what is refused goes to the report. 0 or -ENOMEM */

@@ -8,6 +8,7 @@ from lab.appliance import configuration, ssl_server
 from lab.clients import RawTls, client_context, outcome_of, tcp_connect
 from lab.namespace import wait_until
 from lab.peers import TlsServer
+from lab.topology import SERVER_IP
 
 FILTERS = """\
 reject tls any any -> any any (msg:"a name that is not served"; tls.sni; content:"blocked.example"; endswith; sid:1; rev:1;)
@@ -24,6 +25,26 @@ def document(topology):
 @pytest.fixture
 def mail_lab(fresh_lab):
     return fresh_lab(document=document, filters=FILTERS)
+
+
+VARIABLES = """\
+reject http $EXTERNAL_NET any -> $HOME_NET any (msg:"from outside"; flow:to_server; http.uri; content:"/outside"; sid:1; rev:1;)
+reject http $HOME_NET any -> any any (msg:"from here"; flow:to_server; http.uri; content:"/inside"; sid:2; rev:1;)
+alert tcp any any -> any $NOBODY (flow:to_server; content:"x"; sid:3; rev:1;)
+"""
+
+
+def with_variables(topology):
+    return dict(configuration(topology), rule_variables=[{"name": "HOME_NET", "values": [SERVER_IP + "/32"]},
+                                                         {"name": "EXTERNAL_NET", "values": ["'!$HOME_NET'"]}])
+
+
+def test_c1_variables_of_the_configuration(fresh_lab):
+    lab = fresh_lab(document=with_variables, filters=VARIABLES)
+    assert lab.curl("/outside").reset
+    assert lab.curl("/inside").ok, "the client is not in HOME_NET"
+    refused = lab.appliance.show("filters", "refused")["refused"]
+    assert [(r["line"], r["sid"], r["reason"]) for r in refused] == [(3, 3, 'unknown port variable "$NOBODY"')]
 
 
 def smtp_server(connection):

@@ -55,13 +55,28 @@ static const struct {
 	 "limits: *d\n",
 	 "1:9: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:9: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"},
+	{"rule_variables",
+	 DEVICE "rule_variables:\n"
+	 "- {name: A-B, values: [10.0.0.1]}\n"
+	 "- {name: HOME_NET, values: [10.0.0.1, $NOBODY]}\n"
+	 "- {name: C, values: [$D]}\n"
+	 "- {name: D, values: [\"!$C\"]}\n",
+	 "3:10: error: rule_variables[0].name: \"A-B\" is not a variable's name: allowed are letters, digits and '_'\n"
+	 "4:28: error: rule_variables[1].values: there is no rule variable \"NOBODY\": define it, or write its values here\n"
+	 "5:21: error: rule_variables[2].values: \"C\" stands for itself in the end: break the circle\n"},
+	{"rule_variable_items",
+	 DEVICE "rule_variables: [{name: A, values: [10.0.0.1/8, 8000-8010, 9:8, $, \"!any\", \":80\", \"1024:\"]}]\n",
+	 "2:37: error: rule_variables[0].values: \"10.0.0.1/8\" is no address, network, port or variable: allowed are any, 10.9.0.0/16, 443, 8000:8099, $NAME, each with ! before it to exclude it (then in quotes)\n"
+	 "2:49: error: rule_variables[0].values: \"8000-8010\" is no address, network, port or variable: allowed are any, 10.9.0.0/16, 443, 8000:8099, $NAME, each with ! before it to exclude it (then in quotes)\n"
+	 "2:60: error: rule_variables[0].values: \"9:8\" is no address, network, port or variable: allowed are any, 10.9.0.0/16, 443, 8000:8099, $NAME, each with ! before it to exclude it (then in quotes)\n"
+	 "2:65: error: rule_variables[0].values: \"$\" is no address, network, port or variable: allowed are any, 10.9.0.0/16, 443, 8000:8099, $NAME, each with ! before it to exclude it (then in quotes)\n"},
 	{"laughs",
 	 "a: &a [x, x]\n"
 	 "b: &b [*a, *a]\n",
-	 "1:1: error: \"a\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, log_targets, snmp\n"
+	 "1:1: error: \"a\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
 	 "1:1: error: device: is missing: add it, such as \"device: {name: sluice-1}\"\n"
 	 "1:4: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
-	 "2:1: error: \"b\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, log_targets, snmp\n"
+	 "2:1: error: \"b\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
 	 "2:4: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:8: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:12: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"},
@@ -85,7 +100,7 @@ static const struct {
 	 "1:10: error: device: \"nmae\" is not a key: did you mean \"name\"?\n"},
 	{"unknown_key_far",
 	 DEVICE SEGMENT SERVER PROFILE VIRTUAL "zebra: 1\n",
-	 "7:1: error: \"zebra\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, log_targets, snmp\n"},
+	 "7:1: error: \"zebra\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, rule_variables, log_targets, snmp\n"},
 	{"unknown_section_key",
 	 DEVICE SEGMENT "ssl_servers:\n"
 	 "- {name: w, destinations: [10.0.0.1], detection_port: [443], certificates: [c], decrypted_service: http}\n" PROFILE VIRTUAL,

@@ -141,6 +141,65 @@ static void test_c1_filters_that_speak_of_packets(void **state)
 	}
 }
 
+static void test_c1_variables(void **state)
+{
+	static const struct {
+		const char *variables, *head;
+		size_t hits; /* client 10.9.0.1, server 10.9.0.2:8443, HTTP */
+	} cases[] = {
+		{"", "tcp $EXTERNAL_NET any -> $HOME_NET any", 1},
+		{"var HOME_NET [10.9.0.2]\n", "tcp $EXTERNAL_NET any -> $HOME_NET any", 1},
+		{"var HOME_NET [10.9.0.3]\n", "tcp $EXTERNAL_NET any -> $HOME_NET any", 0},
+		{"ipvar HOME_NET 10.9.0.0/24\nvar EXTERNAL_NET !$HOME_NET\n", "tcp $EXTERNAL_NET any -> $HOME_NET any",
+			0},
+		{"var HOME_NET [10.9.0.0/24,!10.9.0.1]\nvar EXTERNAL_NET [!$HOME_NET]\n",
+			"tcp any any -> $HOME_NET any", 1},
+		{"var HOME_NET 10.9.0.2\n", "tcp [10.9.0.0/24,!$HOME_NET] any -> [$HOME_NET,192.0.2.1] any", 1},
+		{"portvar HTTP_PORTS [8000:8100]\n", "tcp any any -> any $HTTP_PORTS", 1}, /* 8080 is usual for HTTP */
+		{"portvar HTTP_PORTS 81\n", "tcp any any -> any $HTTP_PORTS", 0},
+		{"portvar MY_PORTS [$MORE,1]\nportvar MORE 8443\n", "tcp any any -> any $MY_PORTS", 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char rules[512];
+		size_t hits;
+
+		snprintf(rules, sizeof(rules), "%salert %s (flow:to_server; sid:1;)\n", cases[i].variables,
+			cases[i].head);
+		hits = hits_at_start(rules);
+		if (hits != cases[i].hits)
+			fail_msg("%s: %zu hits", rules, hits);
+	}
+}
+
+static void test_c1_variables_are_refused_with_a_reason(void **state)
+{
+	static const struct {
+		const char *rules, *reason;
+	} cases[] = {
+		{"var HOME_NET 10.0.0.1\nvar HOME_NET 10.0.0.2\n", "another value already: 10.0.0.1"},
+		{"var HOME_NET\n", "without a name or a value"},
+		{"var A $A\nalert tcp $A any -> any any (sid:1;)\n", "nested too deeply"},
+		{"var A 10.0.0.1 10.0.0.2\nalert tcp $A any -> any any (sid:1;)\n", "more than one item"},
+		{"var A [10.0.0.1\nalert tcp $A any -> any any (sid:1;)\n", "list without its end"},
+		{"alert tcp any $A -> any any (sid:1;)\n", "unknown port variable"},
+		{"var A [![1::1],!1::1,!1::1,!1::1,!1::1,!1::1,!1::1,!1::1]\nvar B [$A,$A,$A,$A,$A,$A,$A,$A]\n"
+		 "var C [$B,$B,$B,$B,$B,$B,$B,$B]\nvar D [$C,$C,$C,$C,$C,$C,$C,$C]\nvar E [$D,$D,$D,$D,$D,$D,$D,$D]\n"
+		 "var F [$E,$E,$E,$E,$E,$E,$E,$E]\nalert tcp $F any -> any any (sid:1;)\n",
+			"too long"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct rig rig;
+
+		rig_open(&rig, cases[i].rules);
+		if (rig.report.n_refused != 1 || !strstr(rig.report.refused[0].reason, cases[i].reason))
+			fail_msg("%s: %s", cases[i].rules,
+				rig.report.n_refused ? rig.report.refused[0].reason : "loaded");
+		rig_close(&rig);
+	}
+}
+
 static void test_c3_protocol_and_ports_of_a_service(void **state)
 {
 	static const struct {
@@ -183,6 +242,8 @@ int main(void)
 		cmocka_unit_test(test_c1_filters_on_the_session),
 		cmocka_unit_test(test_b8_a_filter_on_the_session_blocks_its_first_byte),
 		cmocka_unit_test(test_c1_filters_that_speak_of_packets),
+		cmocka_unit_test(test_c1_variables),
+		cmocka_unit_test(test_c1_variables_are_refused_with_a_reason),
 		cmocka_unit_test(test_c3_protocol_and_ports_of_a_service),
 	};
 
