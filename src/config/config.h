@@ -89,13 +89,16 @@ struct config_ssl_policy {
 	const struct config_ssl_server *ssl_server;
 	struct config_cidrs source_address_exceptions; /* these clients pass undecrypted */
 	bool locked;
-	uint16_t id; /* unique over all profiles */
+	bool overrides_locked; /* stands in the place of a Locked one that the profile would inherit (F2) */
+	uint16_t id;           /* unique over all profiles */
+	uint16_t origin;       /* 0: the profile's own; else 1 + index of the profile that it is inherited from */
 	unsigned int line;
 };
 
 struct config_profile { /* inspection profile (F1) */
 	char *name;
 	uint16_t id;
+	const struct config_profile *parent;   /* NULL: none. What it gives is in this profile already */
 	struct config_strings filter_packages; /* paths of rule files, absolute or relative to the configuration file */
 	bool inspect_server_response;          /* B11 */
 	size_t n_ssl_policies;

@@ -153,8 +153,13 @@ static void load_list(struct load *load, const struct schema_row *row, const str
 		load_error(load, node, "the memory is full");
 		return;
 	}
-	for (const struct tree_node *item = node->first; item; item = item->next)
+	for (const struct tree_node *item = node->first; item; item = item->next) {
+		bool quiet = load->quiet;
+
+		load->quiet |= item->origin != 0;
 		load_item(load, row, item, list);
+		load->quiet = quiet;
+	}
 	if (!list->n) {
 		free(list->items);
 		list->items = NULL;
@@ -310,7 +315,9 @@ void load_value(struct load *load, const struct schema_row *row, const struct tr
 {
 	void *field = (char *)object + row->offset;
 
-	if (row->type == SCHEMA_TYPE_REFERENCE)
+	if (row->type == SCHEMA_TYPE_REFERENCE && row->target == row->section)
+		(void)load_is(load, row, node, TREE_SCALAR); /* a parent: followed by load.c */
+	else if (row->type == SCHEMA_TYPE_REFERENCE)
 		load_reference(load, row, node, field);
 	else if (row->type == SCHEMA_TYPE_WORDS)
 		load_words(load, row, node, field);

@@ -104,12 +104,19 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		OBJECT(config_profile),
 		.id_offset = offsetof(struct config_profile, id),
 		LIST_OF(profiles),
-		.help = "An inspection profile: what is decrypted and which filters act on it."},
+		.inherits = true,
+		.help = "An inspection profile: what is decrypted and which filters act on it. With `parent`, every "
+			"key "
+			"that is not given here is the parent's; filter packages and SSL policies are the parent's and "
+			"then those given here, and an SSL policy given here takes the place of the inherited one of "
+			"the "
+			"same name, as a whole."},
 	[SCHEMA_SSL_POLICY] = {.noun = "SSL policy",
 		.plural = "SSL policies",
 		.heading = "profiles[].ssl_policies[]",
 		OBJECT(config_ssl_policy),
 		.id_offset = offsetof(struct config_ssl_policy, id),
+		.origin_offset = offsetof(struct config_ssl_policy, origin),
 		.help = "Selects an SSL server for inspection in this profile, with the clients that are excepted."},
 	[SCHEMA_VIRTUAL_SEGMENT] = {.noun = "virtual segment",
 		.plural = "virtual segments",
@@ -258,14 +265,18 @@ const struct schema_row schema_rows[] = {
 		.default_text = "off", .no_effect = "TLS compression is never negotiated",
 		.help = "let TLS compression be negotiated"},
 
-	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_profile, name), .example = "default",
-		.help = "unique name"},
-	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, IN(config_profile, filter_packages), .max = 64,
-		.example = "[local.rules]", .help = "rule files, absolute or relative to the configuration file"},
+	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, .own = true, IN(config_profile, name),
+		.example = "default", .help = "unique name"},
+	{SCHEMA_PROFILE, "parent", SCHEMA_TYPE_REFERENCE, .own = true, .target = SCHEMA_PROFILE,
+		IN(config_profile, parent), .help = "profile from which this one inherits; at most 8 above each other"},
+	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, .adds = true, IN(config_profile, filter_packages),
+		.max = 64, .example = "[local.rules]",
+		.help = "rule files, absolute or relative to the configuration file"},
 	{SCHEMA_PROFILE, "inspect_server_response", SCHEMA_TYPE_SWITCH, IN(config_profile, inspect_server_response),
 		.default_text = "on", .example = "on", .help = "off: only what clients send is inspected"},
-	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_POLICY, .max = STATS_SERVERS_MAX,
-		COUNTED_IN(config_profile, ssl_policies), .help = "which SSL servers are decrypted"},
+	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_SSL_POLICY,
+		.max = STATS_SERVERS_MAX, COUNTED_IN(config_profile, ssl_policies),
+		.help = "which SSL servers are decrypted"},
 
 	{SCHEMA_SSL_POLICY, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_ssl_policy, name),
 		.example = "web-policy", .help = "name, unique in its profile"},
@@ -275,7 +286,10 @@ const struct schema_row schema_rows[] = {
 		IN(config_ssl_policy, source_address_exceptions), .max = 1024, .example = "[10.9.0.99]",
 		.help = "clients whose sessions pass undecrypted"},
 	{SCHEMA_SSL_POLICY, "locked", SCHEMA_TYPE_SWITCH, IN(config_ssl_policy, locked), .default_text = "off",
-		.example = "off", .help = "to change it needs the Lock SSL Filter capability"},
+		.example = "off",
+		.help = "on: a commit or rollback that would change or remove it is refused without --override-locked, "
+			"which the "
+			"Audit log records; also where another profile inherits it"},
 
 	{SCHEMA_VIRTUAL_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_virtual_segment, name),
 		.example = "dmz-in", .help = "unique name"},

@@ -53,6 +53,8 @@ struct schema_row {
 	const char *key;
 	enum schema_type type;
 	bool required;
+	bool own;  /* not inherited from a parent */
+	bool adds; /* a list: the parent's entries, then its own */
 	size_t offset, count_offset;
 	enum schema_section target;
 	unsigned int min, max;           /* of a number; items of a list */
@@ -69,8 +71,9 @@ struct schema_section_info {
 	const char *plural;  /* "SSL servers" */
 	const char *heading; /* "ssl_servers[]" */
 	const char *help;
-	size_t size;                   /* of the struct; its first member is char *name; 0: not a list's item */
-	size_t line_offset, id_offset; /* 0: it has none */
+	size_t size; /* of the struct; its first member is char *name; 0: not a list's item */
+	size_t line_offset, id_offset, origin_offset; /* 0: it has none */
+	bool inherits;                                /* its key "parent" names another of the list (inherit.h) */
 	struct { /* where the objects are, from struct config; count_offset 0: inside another object */
 		size_t items_offset, count_offset;
 	} list;

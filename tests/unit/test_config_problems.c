@@ -24,6 +24,41 @@ static const struct {
 	const char *name, *document, *problems;
 } bad_documents[] = {
 	/* clang-format off */
+	{"segment_without_virtual_segment",
+	 DEVICE "segments: [{name: s, port_a: a0, port_b: b0}, {name: other, port_a: a1, port_b: b1}]\n" SERVER PROFILE VIRTUAL,
+	 "2:47: warning: segments[1]: no virtual segment is on segment \"other\": its traffic is forwarded and nothing is inspected\n"},
+	{"parent_unknown",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: base, filter_packages: [a.rules]}\n"
+	 "- {name: p, parent: bsae, ssl_policies: [{name: x, ssl_server: w}]}\n" VIRTUAL,
+	 "7:21: error: profiles[1].parent: no profile is named \"bsae\": did you mean \"base\"?\n"},
+	{"parent_of_itself",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: p, parent: p}\n" VIRTUAL,
+	 "6:21: error: profiles[0].parent: a profile cannot be its own parent: remove one \"parent\"\n"},
+	{"parents_in_a_ring",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: p, parent: q}\n"
+	 "- {name: q, parent: r}\n"
+	 "- {name: r, parent: q}\n" VIRTUAL,
+	 "7:21: error: profiles[1].parent: a profile cannot be its own parent, by way of others: remove one \"parent\"\n"
+	 "8:21: error: profiles[2].parent: a profile cannot be its own parent, by way of others: remove one \"parent\"\n"},
+	{"errors_of_a_parent_are_told_once",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: base, inspect_server_response: maybe, ssl_policies: [{name: x, ssl_server: wxyz}]}\n"
+	 "- {name: p, parent: base}\n" VIRTUAL,
+	 "6:41: error: profiles[0].inspect_server_response: \"maybe\" is not a switch: allowed are on and off\n"
+	 "6:85: error: profiles[0].ssl_policies[0].ssl_server: no SSL server is named \"wxyz\": existing: \"w\"\n"},
+	{"inherited_policy_and_own_for_one_server",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: base, ssl_policies: [{name: x, ssl_server: w}]}\n"
+	 "- {name: p, parent: base, ssl_policies: [{name: y, ssl_server: w}]}\n" VIRTUAL,
+	 "7:42: error: profiles[1].ssl_policies[0].ssl_server: \"w\" has an SSL policy in this profile already, SSL policy \"x\" of profile \"base\" on line 6: remove one\n"},
 	{"nothing",
 	 "",
 	 "1:1: error: the document is empty: write at least \"device: {name: sluice-1}\"\n"},
