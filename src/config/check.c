@@ -419,6 +419,18 @@ static void check_variables(const struct check *check)
 		check_variable(check, i, marks);
 }
 
+/* B8: a session that goes on cannot be reset */
+static void check_action_set(const struct check *check, size_t index)
+{
+	const struct config_action_set *set = &check->config->action_sets[index];
+
+	if (set->action != CONFIG_ACTION_BLOCK && set->tcp_reset != CONFIG_RESET_NONE)
+		check_problem(check, CONFIG_ERROR, check_key_at(check, "action_sets", index, "tcp_reset"),
+			"action_sets[%zu].tcp_reset: action set \"%s\" does not block, so there is nothing to reset: "
+			"remove tcp_reset, or use action block",
+			index, set->name);
+}
+
 void check_config(
 	const struct config *config, const struct tree_node *root, size_t from, struct config_problems *problems)
 {
@@ -429,6 +441,8 @@ void check_config(
 			check_port(&check, i, side);
 	for (size_t i = 0; i < config->n_profiles; i++)
 		check_overlaps(&check, i);
+	for (size_t i = 0; i < config->n_action_sets; i++)
+		check_action_set(&check, i);
 	for (size_t i = 0; i < config->n_log_targets; i++)
 		check_log_names(&check, i);
 	check_variables(&check);

@@ -46,7 +46,8 @@ static void document_row_default(FILE *out, const struct schema_row *row)
 	else if (!row->default_text)
 		fputs(row->type == SCHEMA_TYPE_KEYS ? "its defaults" : "none", out);
 	else
-		fprintf(out, row->type == SCHEMA_TYPE_PROTOCOLS ? "`[%s]`" : "`%s`", row->default_text);
+		fprintf(out, row->type == SCHEMA_TYPE_PROTOCOLS || row->type == SCHEMA_TYPE_WORDS ? "`[%s]`" : "`%s`",
+			row->default_text);
 }
 
 static void document_row_values(FILE *out, const struct schema_row *row)

@@ -12,18 +12,22 @@
 
 #define INHERIT_KEY "parent"
 
-static const char *item_name(const struct tree_node *item)
+#define PROFILE_NAME_KEY "name"
+
+/* key: that which tells the objects of the list apart, the first of their section */
+static const char *item_name(const struct tree_node *item, const char *key)
 {
-	const struct tree_node *name = tree_value(item, "name");
+	const struct tree_node *name = tree_value(item, key);
 
 	return name && name->kind == TREE_SCALAR ? name->text : NULL;
 }
 
-static const struct tree_node *inherit_find(const struct tree_node *list, const char *name, unsigned int *index)
+static const struct tree_node *inherit_find(
+	const struct tree_node *list, const char *key, const char *name, unsigned int *index)
 {
 	*index = 0;
 	for (const struct tree_node *item = list->first; item; item = item->next, (*index)++) {
-		const char *other = item_name(item);
+		const char *other = item_name(item, key);
 
 		if (other && !strcmp(other, name))
 			return item;
@@ -37,8 +41,8 @@ static void inherit_unknown(struct load *load, const struct tree_node *list, con
 	char quoted[VALUE_QUOTE_MAX];
 
 	for (const struct tree_node *item = list->first; item; item = item->next)
-		if (item_name(item))
-			suggest_try(&suggest, item_name(item));
+		if (item_name(item, PROFILE_NAME_KEY))
+			suggest_try(&suggest, item_name(item, PROFILE_NAME_KEY));
 	value_quote(parent->text, quoted);
 	load_error(load, parent, "no profile is named %s: %s%s%s", quoted,
 		suggest.best ? "did you mean \"" : "take the name of another entry of this list",
@@ -59,7 +63,7 @@ void inherit_follow(struct load *load, const struct tree_node *list, const struc
 				INHERIT_DEPTH_MAX);
 			return;
 		}
-		at = inherit_find(list, parent->text, &chain.index[chain.n]);
+		at = inherit_find(list, PROFILE_NAME_KEY, parent->text, &chain.index[chain.n]);
 		if (!at && chain.n == 0)
 			inherit_unknown(load, list, parent);
 		if (!at)
@@ -98,13 +102,20 @@ static bool inherit_replaced(const struct inherit *chain, const struct schema_ro
 	const struct tree_node *own, const char *name)
 {
 	unsigned int unused;
+	const char *key;
 
 	if (row->type != SCHEMA_TYPE_OBJECTS || !name)
 		return false;
+	key = schema_next(row->target, NULL)->key;
 	for (size_t i = 0; i < ancestor; i++)
-		if (inherit_list(chain, row, i) && inherit_find(inherit_list(chain, row, i), name, &unused))
+		if (inherit_list(chain, row, i) && inherit_find(inherit_list(chain, row, i), key, name, &unused))
 			return true;
-	return own && own->kind == TREE_SEQUENCE && inherit_find(own, name, &unused);
+	return own && own->kind == TREE_SEQUENCE && inherit_find(own, key, name, &unused);
+}
+
+static const char *object_name(const struct schema_row *row, const struct tree_node *item)
+{
+	return row->type == SCHEMA_TYPE_OBJECTS ? item_name(item, schema_next(row->target, NULL)->key) : NULL;
 }
 
 static void merged_append(struct tree_node *merged, const struct tree_node *item, unsigned int origin)
@@ -138,7 +149,7 @@ struct tree_node *inherit_merge(const struct inherit *chain, const struct schema
 		const struct tree_node *list = inherit_list(chain, row, i);
 
 		for (const struct tree_node *item = list ? list->first : NULL; item; item = item->next)
-			if (!inherit_replaced(chain, row, i, own, item_name(item)))
+			if (!inherit_replaced(chain, row, i, own, object_name(row, item)))
 				merged_append(merged, item, chain->index[i] + 1);
 	}
 	for (const struct tree_node *item = own ? own->first : NULL; item; item = item->next)

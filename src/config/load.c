@@ -62,15 +62,15 @@ static void load_check_unique(
 	struct load *load, const struct schema_row *row, const struct tree_node *list, const char *items, size_t index)
 {
 	const struct schema_section_info *section = &schema_sections[row->target];
-	const char *name = load_object_name(items + index * section->size);
+	const char *name = load_object_name(items + index * section->size), *key = schema_next(row->target, NULL)->key;
 
 	for (size_t i = 0; name && i < index; i++) {
 		const char *other = load_object_name(items + i * section->size);
 
 		if (!other || strcmp(name, other) != 0)
 			continue;
-		load_error(load, tree_value(tree_item(list, index), "name"),
-			"the name \"%s\" is taken by the %s on line %u: choose another", name, section->noun,
+		load_error(load, tree_value(tree_item(list, index), key),
+			"the %s \"%s\" is taken by the %s on line %u: choose another", key, name, section->noun,
 			*(unsigned int *)(items + i * section->size + section->line_offset));
 		return;
 	}
@@ -160,7 +160,7 @@ static void load_default(struct load *load, const struct schema_row *row, const 
 
 	snprintf(text, sizeof(text), "%s", row->default_text);
 	node.text = text;
-	if (row->type == SCHEMA_TYPE_PROTOCOLS) {
+	if (row->type == SCHEMA_TYPE_PROTOCOLS || row->type == SCHEMA_TYPE_WORDS) {
 		node.kind = TREE_SEQUENCE;
 		node.first = items;
 		while (node.n < ARRAY_SIZE(items) && (word = strsep(&rest, ", ")))

@@ -23,6 +23,11 @@ static void load_bad_value(
 	struct suggest suggest = {.word = node->text};
 
 	value_quote(node->text, quoted);
+	for (const struct schema_refusal *r = row->refused; r && r->name; r++)
+		if (strcmp(r->name, node->text) == 0) {
+			load_error(load, node, "%s is not available: %s", quoted, r->why);
+			return;
+		}
 	value_allowed(row, allowed);
 	for (const struct schema_word *w = row->words; w && w->name && row->type != SCHEMA_TYPE_PROTOCOLS; w++)
 		suggest_try(&suggest, w->name);

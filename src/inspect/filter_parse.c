@@ -82,13 +82,17 @@ static int parse_action(struct parser *p, const char *word)
 	static const struct {
 		const char *name;
 		enum inspect_action action;
-	} actions[] = {{"alert", INSPECT_NOTIFY}, {"drop", INSPECT_BLOCK}, {"reject", INSPECT_BLOCK_RESET},
-		{"rejectsrc", INSPECT_BLOCK_RESET}, {"rejectdst", INSPECT_BLOCK_RESET},
-		{"rejectboth", INSPECT_BLOCK_RESET}};
+		enum inspect_reject reject;
+	} actions[] = {{"alert", INSPECT_NOTIFY, INSPECT_REJECT_NONE}, {"drop", INSPECT_BLOCK, INSPECT_REJECT_NONE},
+		{"reject", INSPECT_BLOCK, INSPECT_REJECT_BOTH}, {"rejectsrc", INSPECT_BLOCK, INSPECT_REJECT_SOURCE},
+		{"rejectdst", INSPECT_BLOCK, INSPECT_REJECT_DESTINATION},
+		{"rejectboth", INSPECT_BLOCK, INSPECT_REJECT_BOTH}};
+	struct inspect_filter *facts = &p->filter->facts;
 
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (!strcmp(word, actions[i].name)) {
-			p->filter->facts.action = actions[i].action;
+			facts->own = facts->action = actions[i].action;
+			facts->reject = actions[i].reject;
 			return 0;
 		}
 	return parser_fail(p, "action %.30s is not supported yet", word);

@@ -5,6 +5,7 @@ target_link_libraries(test_inspect_decode PRIVATE z)
 sluice_unit_test(test_inspect_keywords inspect)
 sluice_unit_test(test_inspect_stream inspect)
 sluice_unit_test(test_inspect_session inspect)
+sluice_unit_test(test_inspect_treat inspect)
 sluice_unit_test(test_inspect_filter inspect)
 sluice_unit_test(test_inspect_http inspect)
 
