@@ -84,6 +84,8 @@ static void commit_apply(struct commit *commit)
 	supervisor->policy = policy;
 	commit_set_workers(supervisor, policy->n_workers);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
+	if (!commit->boot)
+		boot_clear_problem(supervisor);
 	commit_record(commit, version);
 	if (commit->override_locked)
 		config_locked_changes(before ? before->config : NULL, policy->config, commit_record_override, commit);
