@@ -59,16 +59,16 @@ static int read_group(struct inspect_engine *engine, struct span *image)
 
 static void note_interest(struct inspect_engine *engine, const struct filter *f, enum inspect_dir dir)
 {
-	enum buffer_id body = dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
+	bool body = filter_uses(f, body_buffer(dir)) || filter_uses(f, BUFFER_FILE_DATA);
 
 	if (!(f->dirs & 1u << dir))
 		return;
 	engine->looks_at_start[dir] |= f->at_start;
 	engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW) || filter_uses(f, BUFFER_TURN);
-	engine->looks_at_body[dir] |= filter_uses(f, body);
+	engine->looks_at_body[dir] |= body;
 	engine->looks_at_head[dir] |= f->protocol == PROTOCOL_HTTP;
 	engine->blocks |= f->facts.action == INSPECT_BLOCK;
-	engine->blocks_body[dir] |= f->facts.action == INSPECT_BLOCK && filter_uses(f, body);
+	engine->blocks_body[dir] |= f->facts.action == INSPECT_BLOCK && body;
 }
 
 static void note_interests(struct inspect_engine *engine)

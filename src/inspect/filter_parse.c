@@ -243,7 +243,8 @@ static int parse_options(struct parser *p, struct span *text)
 	}
 }
 
-/* the directions in which all conditions can look; file.data becomes the body of that direction */
+/* the directions in which all conditions can look; of responses alone, file.data is http.response_body (as in Suricata)
+ */
 static int finish_directions(struct parser *p)
 {
 	struct filter *f = p->filter;
@@ -255,11 +256,10 @@ static int finish_directions(struct parser *p)
 	for (size_t i = 0; i < f->n_conditions; i++) {
 		if (f->conditions[i].buffer != BUFFER_FILE_DATA)
 			continue;
-		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
 		if (f->protocol != PROTOCOL_ANY && f->protocol != PROTOCOL_HTTP)
 			return parser_fail(p, "file.data of another protocol than http is not supported yet");
-		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
-		f->conditions[i].buffer = f->dirs == DIR_CLIENT ? BUFFER_RESPONSE_BODY : BUFFER_REQUEST_BODY;
+		if (f->dirs == DIR_CLIENT)
+			f->conditions[i].buffer = BUFFER_RESPONSE_BODY;
 	}
 	return 0;
 }

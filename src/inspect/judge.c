@@ -14,11 +14,6 @@
 								   */
 #define STREAM_BUFFERS (1ull << BUFFER_RAW | 1ull << BUFFER_TURN)
 
-static enum buffer_id body_buffer(enum inspect_dir dir)
-{
-	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
-}
-
 struct judge {
 	struct inspect_stream *stream;
 	enum inspect_dir dir;
@@ -93,6 +88,7 @@ static void show_windows(struct judge *j, uint64_t limit, bool complete)
 	j->views.view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
 	j->views.view[BUFFER_TURN] = turn_view(&j->views.view[BUFFER_RAW], stream_turn_skip(j->half));
 	j->views.view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
+	j->views.view[BUFFER_FILE_DATA] = j->views.view[body_buffer(j->dir)];
 }
 
 static struct view text_view(const char *text)

@@ -8,11 +8,6 @@
 
 #define EFFORT_START (16ull * CONFIRM_EFFORT)
 
-static enum buffer_id body_buffer(enum inspect_dir dir)
-{
-	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
-}
-
 void stream_hit_limit(struct inspect_stream *stream, bool blocks)
 {
 	stream->scratch->stats.limit_streams += !stream->limited;
