@@ -38,6 +38,7 @@ static void load_bad_value(
 const char *load_kind_name(const struct tree_node *node)
 {
 	return node->kind == TREE_SCALAR     ? "a single value"
+	       : node->kind == TREE_LINES    ? "a block of lines"
 	       : node->kind == TREE_SEQUENCE ? "a list"
 					     : "a mapping of keys";
 }

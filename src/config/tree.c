@@ -130,12 +130,14 @@ static int tree_open(struct tree_builder *b, enum tree_kind kind, const yaml_mar
 	return 0;
 }
 
-static bool tree_has_control(const char *text, size_t len)
+static bool tree_has_control(const char *text, size_t len, const char *allowed)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = text[i];
 
 		/* C0, DEL, and C1 (U+0080 to U+009F): a terminal may obey any of them */
+		if (c && c < 0x20 && strchr(allowed, c))
+			continue;
 		if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0))
 			return true;
 	}
@@ -146,15 +148,16 @@ static int tree_scalar(struct tree_builder *b, const yaml_event_t *event)
 {
 	const char *value = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
+	bool block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE && memchr(value, '\n', len);
 	struct tree_node *node;
 	char *text;
 	int r;
 
 	tree_check_properties(b, event, event->data.scalar.anchor, event->data.scalar.tag);
-	r = tree_add(b, TREE_SCALAR, &event->start_mark, &node);
+	r = tree_add(b, block ? TREE_LINES : TREE_SCALAR, &event->start_mark, &node);
 	if (r)
 		return r;
-	if (tree_has_control(value, len)) {
+	if (tree_has_control(value, len, block ? "\n\t" : "")) {
 		node->kind = TREE_BAD;
 		tree_error(b, &event->start_mark,
 			"the value holds a line break or another control character: write it on one line");

@@ -13,6 +13,7 @@
 
 enum tree_kind {
 	TREE_SCALAR,
+	TREE_LINES, /* a scalar of whole lines, written after "|" */
 	TREE_SEQUENCE,
 	TREE_MAPPING,
 	TREE_BAD, /* already reported: say no more about it */
@@ -24,7 +25,7 @@ struct tree_node {
 	unsigned int line, column;      /* from 1 */
 	unsigned int origin;            /* inherit.c: 1 + index of the ancestor that an inherited item is of; 0: own */
 	unsigned int n;                 /* children; a mapping has two per pair: key, value */
-	const char *text;               /* scalar, NUL-terminated, without control characters */
+	const char *text;               /* NUL-terminated; a scalar's without control characters */
 	struct tree_node *first, *next; /* children; siblings */
 };
 

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# `cpack -G DEB` in a build directory: one Debian package, with the dependencies that the linked libraries name.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME sluice)
+set(CPACK_PACKAGE_VENDOR "Sluice")
+set(CPACK_PACKAGE_CONTACT "the Sluice developers <sluice@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "inline TLS inspection appliance")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "iproute2, systemd | systemd-standalone-sysusers")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/provisioning/deb/postinst;${CMAKE_SOURCE_DIR}/provisioning/deb/prerm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
