@@ -161,6 +161,31 @@ static json_t *import_request(const struct cli_call *call, bool password)
 	return request;
 }
 
+int cli_run_log_credentials(struct cli *cli, const struct cli_call *call)
+{
+	static const struct {
+		const char *metavar, *word, *what;
+	} files[] = {{"CAFILE", "ca", "CA"}, {"FILE", "certificate", "certificate"}, {"KEYFILE", "key", "private key"}};
+	_cleanup_(import_release) struct import import = {0};
+	json_auto_t *answer = NULL, *words = json_array();
+	json_t *request;
+	int status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const char *path = cli_call_value(call, files[i].metavar);
+
+		status = path ? import_open(cli, &import, path, files[i].what) : CLI_OK;
+		if (status != CLI_OK)
+			return status;
+		if (path)
+			json_array_append_new(words, json_string(files[i].word));
+	}
+	request = json_pack("{s:s, s:s, s:O}", "command", call->command->request, "name", cli_call_value(call, "NAME"),
+		"files", words);
+	status = client_ask(cli, request, import.fds, import.n, CLIENT_PATIENCE_S, &answer);
+	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;
+}
+
 int cli_run_import(struct cli *cli, const struct cli_call *call)
 {
 	_cleanup_(import_release) struct import import = {0};

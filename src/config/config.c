@@ -8,7 +8,6 @@
 
 #include "base/common.h"
 #include "config/load.h"
-#include "config/locked.h"
 #include "config/problems.h"
 #include "config/schema.h"
 #include "config/tree.h"
@@ -42,10 +41,7 @@ static int config_build(
 	}
 	load_config(config, tree_root(tree), problems);
 	check_config(config, tree_root(tree), from, problems);
-	if (problems_any_error(problems, from))
-		return -EINVAL;
-	locked_mark_overrides(config);
-	return config_copy_text(config, text, len);
+	return problems_any_error(problems, from) ? -EINVAL : config_copy_text(config, text, len);
 }
 
 int config_parse(const char *text, size_t len, struct config **out, struct config_problems *problems)
@@ -121,6 +117,21 @@ const struct config_ssl_policy *config_find_ssl_policy(
 		return &p->ssl_policies[id - p->ssl_policies[0].id];
 	}
 	return NULL;
+}
+
+bool config_log_target_has_tls(const struct config_log_target *target)
+{
+	return target->protocol == CONFIG_LOG_RELP_TLS || target->protocol == CONFIG_LOG_SYSLOG_TLS;
+}
+
+const char *config_log_protocol_name(enum config_log_protocol protocol)
+{
+	return schema_word_name(schema_log_protocol_words, protocol);
+}
+
+const char *config_log_format_name(enum config_log_format format)
+{
+	return schema_word_name(schema_log_format_words, format);
 }
 
 uint32_t config_log_target_mask(const struct config_log_target *target)

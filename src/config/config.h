@@ -89,55 +89,15 @@ struct config_ssl_policy {
 	const struct config_ssl_server *ssl_server;
 	struct config_cidrs source_address_exceptions; /* these clients pass undecrypted */
 	bool locked;
-	bool overrides_locked; /* stands in the place of a Locked one that the profile would inherit (F2) */
-	uint16_t id;           /* unique over all profiles */
-	uint16_t origin;       /* 0: the profile's own; else 1 + index of the profile that it is inherited from */
-	unsigned int line;
-};
-
-enum config_action { CONFIG_ACTION_PERMIT, CONFIG_ACTION_TRUST, CONFIG_ACTION_BLOCK };
-enum config_reset { /* which legs of a blocked session are reset; a bit each */
-	CONFIG_RESET_NONE,
-	CONFIG_RESET_CLIENT,
-	CONFIG_RESET_SERVER,
-	CONFIG_RESET_BOTH,
-};
-enum config_notify { CONFIG_NOTIFY_LOG };
-
-struct config_action_set { /* B8 */
-	char *name;
-	enum config_action action;
-	enum config_reset tcp_reset;
-	unsigned int notify; /* a set of words */
-	unsigned int line;
-};
-
-struct config_filter_category { /* what a profile makes of the filters of one classtype (B11) */
-	char *name;             /* classtype; "none": filters without one */
-	bool enabled;
-	const struct config_action_set *action_set; /* NULL: not said */
-	unsigned int line;
-};
-
-struct config_filter_override { /* of one filter; goes before its category */
-	char *filter;           /* its sid in digits */
-	bool enabled;
-	const struct config_action_set *action_set;
+	uint16_t id; /* unique over all profiles */
 	unsigned int line;
 };
 
 struct config_profile { /* inspection profile (F1) */
 	char *name;
 	uint16_t id;
-	const struct config_profile *parent;   /* NULL: none. What it gives is in this profile already */
 	struct config_strings filter_packages; /* paths of rule files, absolute or relative to the configuration file */
 	bool inspect_server_response;          /* B11 */
-	bool monitor_only;                     /* nothing is blocked: records say what would have been */
-	const struct config_action_set *default_action_set; /* NULL: each filter's own action */
-	size_t n_filter_categories;
-	struct config_filter_category *filter_categories;
-	size_t n_filter_overrides;
-	struct config_filter_override *filter_overrides;
 	size_t n_ssl_policies;
 	struct config_ssl_policy *ssl_policies;
 	unsigned int line;
@@ -172,16 +132,27 @@ struct config_limits {
 	unsigned int log_spool_hours;
 };
 
-enum config_log_protocol { CONFIG_LOG_RELP };
-enum config_log_format { CONFIG_LOG_RFC5424_JSON };
+enum config_log_protocol {
+	CONFIG_LOG_RELP,
+	CONFIG_LOG_RELP_TLS,
+	CONFIG_LOG_SYSLOG_TCP,
+	CONFIG_LOG_SYSLOG_TLS,
+	CONFIG_LOG_PROTOCOLS
+};
+enum config_log_format { CONFIG_LOG_RFC5424_JSON, CONFIG_LOG_CEF, CONFIG_LOG_FORMATS };
 
 struct config_log_target { /* G5 */
 	char *name;
-	char *host; /* name or IPv4 address */
+	char *host;                          /* name or address */
+	struct config_strings standby_hosts; /* in the order in which they stand in */
 	unsigned int port;
 	enum config_log_protocol protocol;
 	enum config_log_format format;
+	char *credentials;          /* name in the store of log credentials; NULL: none */
+	char *certificate_name;     /* that the receiver's certificate must have; NULL: the host's */
 	struct config_strings logs; /* names of logs; none: all */
+	unsigned int severity;      /* RFC 5424's number; less urgent records are not sent */
+	unsigned int mask, omit;    /* G8: bits 1 << enum event_privacy */
 	unsigned int line;
 };
 
@@ -192,6 +163,7 @@ struct config {
 	char *device_name;
 	unsigned int workers;                          /* 0: one per core */
 	bool ssl_inspection;                           /* F5 */
+	unsigned int enterprise_number;                /* of RFC 5424 structured data */
 	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */
 	struct config_limits limits;
 	char *agentx_socket; /* absolute path; NULL: no SNMP sub-agent */
@@ -204,8 +176,6 @@ struct config {
 	struct config_rule_variable *rule_variables;
 	size_t n_log_targets;
 	struct config_log_target *log_targets;
-	size_t n_action_sets;
-	struct config_action_set *action_sets;
 };
 
 /* Problems found, in document order. Each message names what is wrong, what is allowed, and the mend. */
@@ -231,6 +201,9 @@ void config_unref(struct config **config);
 
 #define CONFIG_LOG_TARGETS_MAX 8
 /* a bit per enum event_log */
+bool config_log_target_has_tls(const struct config_log_target *target);
+const char *config_log_protocol_name(enum config_log_protocol protocol);
+const char *config_log_format_name(enum config_log_format format);
 uint32_t config_log_target_mask(const struct config_log_target *target);
 const struct config_profile *config_find_profile(const struct config *config, const char *name);
 const struct config_ssl_server *config_find_ssl_server(const struct config *config, const char *name);

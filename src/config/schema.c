@@ -5,6 +5,7 @@
 
 #include "base/common.h"
 #include "config/config.h"
+#include "events/event.h"
 #include "stats/stats.h"
 
 /* Two generations of workers share the slots while sessions move from one to the next. */
@@ -49,14 +50,38 @@ static const struct schema_word side_words[] = {
 	{"b_to_a", CONFIG_SIDE_B},
 	{NULL, 0},
 };
-static const struct schema_word log_protocol_words[] = {
+const struct schema_word schema_log_protocol_words[] = {
 	{"relp", CONFIG_LOG_RELP},
+	{"relp_tls", CONFIG_LOG_RELP_TLS},
+	{"syslog_tcp", CONFIG_LOG_SYSLOG_TCP},
+	{"syslog_tls", CONFIG_LOG_SYSLOG_TLS},
 	{NULL, 0},
 };
-static const struct schema_word log_format_words[] = {
+const struct schema_word schema_log_format_words[] = {
 	{"rfc5424_json", CONFIG_LOG_RFC5424_JSON},
+	{"cef", CONFIG_LOG_CEF},
 	{NULL, 0},
 };
+/* RFC 5424 section 6.2.1 */
+static const struct schema_word severity_words[] = {
+	{"error", 3},
+	{"warning", 4},
+	{"notice", 5},
+	{"info", 6},
+	{NULL, 0},
+};
+/* the classes of src/events/event_privacy.def; the first, of what is always sent, is no choice */
+static const struct schema_word privacy_words[] = {
+	{"addresses", EVENT_PRIVACY_ADDRESS},
+	{"macs", EVENT_PRIVACY_MAC},
+	{"uris", EVENT_PRIVACY_URI},
+	{"xff", EVENT_PRIVACY_XFF},
+	{"excerpts", EVENT_PRIVACY_EXCERPT},
+	{"users", EVENT_PRIVACY_USER},
+	{"texts", EVENT_PRIVACY_TEXT},
+	{NULL, 0},
+};
+_Static_assert(ARRAY_SIZE(privacy_words) == EVENT_PRIVACY_N, "every class but none has its word");
 const struct schema_word schema_service_words[] = {
 	{"http", CONFIG_SERVICE_HTTP},
 	{"imap", CONFIG_SERVICE_IMAP},
@@ -74,35 +99,6 @@ const struct schema_word schema_protocol_words[] = {
 	{"tls1.2", 0x0303},
 	{"tls1.3", 0x0304},
 	{NULL, 0},
-};
-
-static const struct schema_word action_words[] = {
-	{"permit", CONFIG_ACTION_PERMIT},
-	{"trust", CONFIG_ACTION_TRUST},
-	{"block", CONFIG_ACTION_BLOCK},
-	{NULL, 0},
-};
-static const struct schema_refusal action_refused[] = {
-	{"rate_limit", "this version limits no rates of decrypted sessions, use block or permit"},
-	{"quarantine", "this version's signature filters quarantine no host, use block"},
-	{NULL, NULL},
-};
-static const struct schema_word reset_words[] = {
-	{"none", CONFIG_RESET_NONE},
-	{"client", CONFIG_RESET_CLIENT},
-	{"server", CONFIG_RESET_SERVER},
-	{"both", CONFIG_RESET_BOTH},
-	{NULL, 0},
-};
-static const struct schema_word notify_words[] = {
-	{"log", CONFIG_NOTIFY_LOG},
-	{NULL, 0},
-};
-static const struct schema_refusal notify_refused[] = {
-	{"trap", "this version's action sets send no traps, use log"},
-	{"syslog", "use log: its records go to the servers of log_targets too"},
-	{"packet_trace", "this version's action sets trace no packets, use log"},
-	{NULL, NULL},
 };
 
 #define LIST_OF(field) .list = {offsetof(struct config, field), offsetof(struct config, n_##field)}
@@ -127,41 +123,18 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		.id_offset = offsetof(struct config_ssl_server, id),
 		LIST_OF(ssl_servers),
 		.help = "A server whose certificate and private key Sluice holds."},
-	[SCHEMA_ACTION_SET] = {.noun = "action set",
-		.plural = "action sets",
-		.heading = "action_sets[]",
-		OBJECT(config_action_set),
-		LIST_OF(action_sets),
-		.help = "What is done when a signature filter matches. Without one a filter's own action holds: alert "
-			"permits and logs, drop blocks and logs, reject and its kin reset as well (docs/filters.md)."},
 	[SCHEMA_PROFILE] = {.noun = "profile",
 		.plural = "profiles",
 		.heading = "profiles[]",
 		OBJECT(config_profile),
 		.id_offset = offsetof(struct config_profile, id),
 		LIST_OF(profiles),
-		.inherits = true,
-		.help = "An inspection profile: what is decrypted and which filters act on it. With `parent`, every "
-			"key "
-			"that is not given here is the parent's; filter packages, filter categories, filter overrides "
-			"and SSL policies are the parent's and then those given here, and one of the last three that "
-			"is given here takes the place of the inherited one of the same name, as a whole."},
-	[SCHEMA_FILTER_CATEGORY] = {.noun = "filter category",
-		.plural = "filter categories",
-		.heading = "profiles[].filter_categories[]",
-		OBJECT(config_filter_category),
-		.help = "What this profile makes of the filters of one category (their classtype)."},
-	[SCHEMA_FILTER_OVERRIDE] = {.noun = "filter override",
-		.plural = "filter overrides",
-		.heading = "profiles[].filter_overrides[]",
-		OBJECT(config_filter_override),
-		.help = "What this profile makes of one filter, whatever is said of its category."},
+		.help = "An inspection profile: what is decrypted and which filters act on it."},
 	[SCHEMA_SSL_POLICY] = {.noun = "SSL policy",
 		.plural = "SSL policies",
 		.heading = "profiles[].ssl_policies[]",
 		OBJECT(config_ssl_policy),
 		.id_offset = offsetof(struct config_ssl_policy, id),
-		.origin_offset = offsetof(struct config_ssl_policy, origin),
 		.help = "Selects an SSL server for inspection in this profile, with the clients that are excepted."},
 	[SCHEMA_VIRTUAL_SEGMENT] = {.noun = "virtual segment",
 		.plural = "virtual segments",
@@ -199,8 +172,6 @@ const struct schema_row schema_rows[] = {
 		COUNTED_IN(config, segments), .help = "pairs of ports"},
 	{SCHEMA_ROOT, "ssl_servers", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_SERVER, .max = STATS_SERVERS_MAX,
 		COUNTED_IN(config, ssl_servers), .help = "servers whose traffic can be decrypted"},
-	{SCHEMA_ROOT, "action_sets", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_ACTION_SET, .max = 256,
-		COUNTED_IN(config, action_sets), .help = "what is done when a filter matches"},
 	{SCHEMA_ROOT, "profiles", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_PROFILE, .max = 256,
 		COUNTED_IN(config, profiles), .help = "inspection profiles"},
 	{SCHEMA_ROOT, "virtual_segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_VIRTUAL_SEGMENT, .max = 1024,
@@ -218,6 +189,11 @@ const struct schema_row schema_rows[] = {
 		.help = "processes that inspect; 0 starts one per core"},
 	{SCHEMA_DEVICE, "ssl_inspection", SCHEMA_TYPE_SWITCH, IN(config, ssl_inspection), .default_text = "on",
 		.example = "on", .help = "off: no worker runs and all traffic is forwarded"},
+	{SCHEMA_DEVICE, "enterprise_number", SCHEMA_TYPE_NUMBER, IN(config, enterprise_number), .min = 1,
+		.max = 4294967295, .unit = "", .default_text = "32473", .example = "32473",
+		.help = "private enterprise number in the structured data of log messages, sluice@NUMBER (RFC 5424 "
+			"section "
+			"7.2.2); the default is for documentation (RFC 5612)"},
 	{SCHEMA_DEVICE, "certificate_warning_days", SCHEMA_TYPE_DAYS, IN(config, certificate_warning_days), .max = 8,
 		.example = "[60, 30, 7, 1]",
 		.help = "a warning so many days before a certificate expires; without it 60, 30, 7 and 1; in "
@@ -312,60 +288,14 @@ const struct schema_row schema_rows[] = {
 		.default_text = "off", .no_effect = "TLS compression is never negotiated",
 		.help = "let TLS compression be negotiated"},
 
-	{SCHEMA_ACTION_SET, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_action_set, name),
-		.example = "block-reset", .help = "unique name, shown in records"},
-	{SCHEMA_ACTION_SET, "action", SCHEMA_TYPE_WORD, .required = true, IN(config_action_set, action),
-		.words = action_words, .refused = action_refused, .example = "block",
-		.help = "permit: the session goes on; trust: it goes on and is inspected no further; block: it ends, "
-			"and the byte that completed the match is never sent"},
-	{SCHEMA_ACTION_SET, "tcp_reset", SCHEMA_TYPE_WORD, IN(config_action_set, tcp_reset), .words = reset_words,
-		.default_text = "none", .example = "both",
-		.help = "which sides of a blocked session are reset; the others are closed without a close_notify. An "
-			"SSL server's tcp_reset_to_server resets the server's side in any case"},
-	{SCHEMA_ACTION_SET, "notify", SCHEMA_TYPE_WORDS, IN(config_action_set, notify), .max = 4, .words = notify_words,
-		.refused = notify_refused, .default_text = "log", .example = "[log]",
-		.help = "log: a record in the Block or Alert log and at the log targets; [] for none"},
-
-	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, .own = true, IN(config_profile, name),
-		.example = "default", .help = "unique name"},
-	{SCHEMA_PROFILE, "parent", SCHEMA_TYPE_REFERENCE, .own = true, .target = SCHEMA_PROFILE,
-		IN(config_profile, parent), .help = "profile from which this one inherits; at most 8 above each other"},
-	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, .adds = true, IN(config_profile, filter_packages),
-		.max = 64, .example = "[local.rules]",
-		.help = "rule files, absolute or relative to the configuration file"},
+	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_profile, name), .example = "default",
+		.help = "unique name"},
+	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, IN(config_profile, filter_packages), .max = 64,
+		.example = "[local.rules]", .help = "rule files, absolute or relative to the configuration file"},
 	{SCHEMA_PROFILE, "inspect_server_response", SCHEMA_TYPE_SWITCH, IN(config_profile, inspect_server_response),
 		.default_text = "on", .example = "on", .help = "off: only what clients send is inspected"},
-	{SCHEMA_PROFILE, "monitor_only", SCHEMA_TYPE_SWITCH, IN(config_profile, monitor_only), .default_text = "off",
-		.example = "off",
-		.help = "on: no filter blocks; the Alert log says what would have been (configured_action block, "
-			"action permit)"},
-	{SCHEMA_PROFILE, "default_action_set", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_ACTION_SET,
-		IN(config_profile, default_action_set), .example = "block-reset",
-		.help = "for filters of which nothing else is said; without it each filter's own action"},
-	{SCHEMA_PROFILE, "filter_categories", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_FILTER_CATEGORY,
-		.max = 256, COUNTED_IN(config_profile, filter_categories), .help = "filters by category"},
-	{SCHEMA_PROFILE, "filter_overrides", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_FILTER_OVERRIDE,
-		.max = 4096, COUNTED_IN(config_profile, filter_overrides), .help = "single filters"},
-	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_SSL_POLICY,
-		.max = STATS_SERVERS_MAX, COUNTED_IN(config_profile, ssl_policies),
-		.help = "which SSL servers are decrypted"},
-
-	{SCHEMA_FILTER_CATEGORY, "category", SCHEMA_TYPE_NAME, .required = true, IN(config_filter_category, name),
-		.example = "policy-violation", .help = "a classtype; none: filters without one"},
-	{SCHEMA_FILTER_CATEGORY, "enabled", SCHEMA_TYPE_SWITCH, IN(config_filter_category, enabled),
-		.default_text = "on", .example = "on", .help = "off: its filters do not act"},
-	{SCHEMA_FILTER_CATEGORY, "action_set", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_ACTION_SET,
-		IN(config_filter_category, action_set), .example = "block-reset",
-		.help = "of its filters; without it the profile's default"},
-
-	{SCHEMA_FILTER_OVERRIDE, "filter", SCHEMA_TYPE_FILTER, .required = true, IN(config_filter_override, filter),
-		.example = "2024001", .help = "the filter's number (sid)"},
-	{SCHEMA_FILTER_OVERRIDE, "enabled", SCHEMA_TYPE_SWITCH, IN(config_filter_override, enabled),
-		.default_text = "on", .example = "off",
-		.help = "off: it does not act; on: it does, also where its category is off"},
-	{SCHEMA_FILTER_OVERRIDE, "action_set", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_ACTION_SET,
-		IN(config_filter_override, action_set), .example = "block-reset",
-		.help = "without it that of its category, or the profile's default"},
+	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_POLICY, .max = STATS_SERVERS_MAX,
+		COUNTED_IN(config_profile, ssl_policies), .help = "which SSL servers are decrypted"},
 
 	{SCHEMA_SSL_POLICY, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_ssl_policy, name),
 		.example = "web-policy", .help = "name, unique in its profile"},
@@ -375,10 +305,7 @@ const struct schema_row schema_rows[] = {
 		IN(config_ssl_policy, source_address_exceptions), .max = 1024, .example = "[10.9.0.99]",
 		.help = "clients whose sessions pass undecrypted"},
 	{SCHEMA_SSL_POLICY, "locked", SCHEMA_TYPE_SWITCH, IN(config_ssl_policy, locked), .default_text = "off",
-		.example = "off",
-		.help = "on: a commit or rollback that would change or remove it is refused without --override-locked, "
-			"which the "
-			"Audit log records; also where another profile inherits it"},
+		.example = "off", .help = "to change it needs the Lock SSL Filter capability"},
 
 	{SCHEMA_VIRTUAL_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_virtual_segment, name),
 		.example = "dmz-in", .help = "unique name"},
@@ -404,17 +331,39 @@ const struct schema_row schema_rows[] = {
 
 	{SCHEMA_LOG_TARGET, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, name), .example = "siem",
 		.help = "unique name; another name begins with what the spool still holds"},
-	{SCHEMA_LOG_TARGET, "host", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, host),
-		.example = "logs.example.net", .help = "the log server's name or IPv4 address"},
+	{SCHEMA_LOG_TARGET, "host", SCHEMA_TYPE_HOST, .required = true, IN(config_log_target, host),
+		.example = "logs.example.net", .help = "the log server's name or address"},
+	{SCHEMA_LOG_TARGET, "standby_hosts", SCHEMA_TYPE_HOSTS, IN(config_log_target, standby_hosts), .max = 3,
+		.example = "[logs2.example.net]",
+		.help = "servers that stand in, in this order, where `host` cannot be reached; after a minute `host` "
+			"is tried again. For a copy on every server name several targets"},
 	{SCHEMA_LOG_TARGET, "port", SCHEMA_TYPE_NUMBER, .required = true, IN(config_log_target, port), .min = 1,
 		.max = 65535, .unit = "", .example = "2514", .help = "TCP port"},
-	{SCHEMA_LOG_TARGET, "protocol", SCHEMA_TYPE_WORD, IN(config_log_target, protocol), .words = log_protocol_words,
-		.default_text = "relp", .example = "relp", .help = "RELP over TCP, without encryption"},
-	{SCHEMA_LOG_TARGET, "format", SCHEMA_TYPE_WORD, IN(config_log_target, format), .words = log_format_words,
+	{SCHEMA_LOG_TARGET, "protocol", SCHEMA_TYPE_WORD, IN(config_log_target, protocol),
+		.words = schema_log_protocol_words, .default_text = "relp", .example = "relp_tls",
+		.help = "`relp` RELP over TCP without encryption; `relp_tls` RELP over TLS; `syslog_tls` (RFC 5425) "
+			"and "
+			"`syslog_tcp` (RFC 6587) for receivers without RELP, which acknowledge nothing: what such a "
+			"server "
+			"held in memory when it died is lost"},
+	{SCHEMA_LOG_TARGET, "credentials", SCHEMA_TYPE_NAME, IN(config_log_target, credentials), .example = "siem",
+		.help = "what TLS needs, by the name under which `sluice log credentials import` brought it in: the CA "
+			"of the server's certificate and, for mutual authentication, our certificate and key"},
+	{SCHEMA_LOG_TARGET, "certificate_name", SCHEMA_TYPE_HOST, IN(config_log_target, certificate_name),
+		.example = "logs.example.net",
+		.help = "name that the server's certificate must have; without it that of the host connected to"},
+	{SCHEMA_LOG_TARGET, "format", SCHEMA_TYPE_WORD, IN(config_log_target, format), .words = schema_log_format_words,
 		.default_text = "rfc5424_json", .example = "rfc5424_json",
-		.help = "RFC 5424 with structured data and a JSON body"},
+		.help = "body of the RFC 5424 messages: JSON in EVE's shape, or ArcSight's CEF"},
 	{SCHEMA_LOG_TARGET, "logs", SCHEMA_TYPE_NAMES, IN(config_log_target, logs), .max = 16,
 		.example = "[system, audit, ssl_inspection, block, alert]", .help = "which logs; none: all"},
+	{SCHEMA_LOG_TARGET, "severity", SCHEMA_TYPE_WORD, IN(config_log_target, severity), .words = severity_words,
+		.default_text = "info", .example = "info", .help = "records less urgent than this are not sent"},
+	{SCHEMA_LOG_TARGET, "mask", SCHEMA_TYPE_WORDS, IN(config_log_target, mask), .max = 7, .words = privacy_words,
+		.example = "[addresses, uris]",
+		.help = "classes of fields of which part is sent (docs/log-fields.md says which part)"},
+	{SCHEMA_LOG_TARGET, "omit", SCHEMA_TYPE_WORDS, IN(config_log_target, omit), .max = 7, .words = privacy_words,
+		.example = "[macs, excerpts]", .help = "classes of fields that are not sent"},
 	{SCHEMA_SNMP, "agentx_socket", SCHEMA_TYPE_PATH, IN(config, agentx_socket), .example = "/var/agentx/master",
 		.help = "absolute path of snmpd's AgentX socket; without it no sub-agent runs"},
 };
@@ -461,7 +410,7 @@ static void schema_free_field(const struct schema_row *row, void *object)
 	case SCHEMA_TYPE_NAME:
 	case SCHEMA_TYPE_INTERFACE:
 	case SCHEMA_TYPE_PATH:
-	case SCHEMA_TYPE_FILTER:
+	case SCHEMA_TYPE_HOST:
 		free(*(char **)field);
 		break;
 	case SCHEMA_TYPE_CIDRS:
@@ -474,6 +423,7 @@ static void schema_free_field(const struct schema_row *row, void *object)
 		break;
 	case SCHEMA_TYPE_NAMES:
 	case SCHEMA_TYPE_PATHS:
+	case SCHEMA_TYPE_HOSTS:
 	case SCHEMA_TYPE_ITEMS:
 		schema_free_strings(field);
 		break;

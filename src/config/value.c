@@ -12,6 +12,7 @@
 #include "config/config.h"
 
 #define VALUE_PATH_MAX 1023
+#define VALUE_HOST_MAX 253   /* RFC 1035 section 3.1, as text */
 #define VALUE_SOCKET_MAX 107 /* unix(7) */
 #define DAYS_MAX 1000
 #define VLAN_ID_MAX 4094 /* IEEE 802.1Q: 4095 is reserved */
@@ -59,6 +60,14 @@ static const char *value_parse_name(const struct schema_row *row, const char *te
 	return value_copy(text, out);
 }
 
+/* what the resolver is asked for, and what librelp and certificates know it by */
+static const char *value_parse_host(const struct schema_row *row, const char *text, void *out)
+{
+	if (!*text || strlen(text) > VALUE_HOST_MAX || !value_all(text, "-_.:") || strchr("-.", text[0]))
+		return "is not the name or address of a host";
+	return value_copy(text, out);
+}
+
 static const char *value_parse_interface(const struct schema_row *row, const char *text, void *out)
 {
 	if (!*text || strlen(text) >= IFNAMSIZ || !value_all(text, "-_.@") || text[0] == '.')
@@ -77,15 +86,6 @@ static const char *value_parse_absolute_path(const struct schema_row *row, const
 {
 	if (*text != '/' || strlen(text) > VALUE_SOCKET_MAX || text[strlen(text) - 1] == '/')
 		return "is not an absolute path";
-	return value_copy(text, out);
-}
-
-static const char *value_parse_filter(const struct schema_row *row, const char *text, void *out)
-{
-	unsigned int sid;
-
-	if (!value_digits(text, strlen(text), UINT32_MAX, &sid) || !sid)
-		return "is not a filter's number";
 	return value_copy(text, out);
 }
 
@@ -244,6 +244,7 @@ static bool value_string_covers(const void *wide, const void *narrow)
 	return strcmp(*(char *const *)wide, *(char *const *)narrow) == 0;
 }
 
+#define HOST_ALLOWED "allowed are a name of at most 253 characters, an IPv4 or an IPv6 address"
 #define NAME_ALLOWED "allowed are 1 to 63 letters, digits, '-', '_' and '.', not beginning with '.'"
 
 const struct value_type value_types[SCHEMA_TYPE_N] = {
@@ -275,7 +276,8 @@ const struct value_type value_types[SCHEMA_TYPE_N] = {
 	[SCHEMA_TYPE_WORDS] = {"list of words", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_PATH] = {"absolute path", 0, "allowed are absolute paths of at most 107 bytes",
 		value_parse_absolute_path, NULL},
-	[SCHEMA_TYPE_FILTER] = {"filter number", 0, "allowed are 1 to 4294967295", value_parse_filter, NULL},
+	[SCHEMA_TYPE_HOST] = {"host", 0, HOST_ALLOWED, value_parse_host, NULL},
+	[SCHEMA_TYPE_HOSTS] = {"list of hosts", sizeof(char *), HOST_ALLOWED, value_parse_host, value_string_covers},
 	[SCHEMA_TYPE_PROTOCOLS] = {"list of protocols", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_KEYS] = {"keys", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_OBJECTS] = {"list", 0, NULL, NULL, NULL},

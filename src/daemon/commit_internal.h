@@ -13,7 +13,6 @@
 
 struct commit {
 	struct supervisor *supervisor;
-	bool override_locked;
 	bool check_only, boot, sent; /* sent: workers have the candidate */
 	commit_done_fn *done;
 	void *owner;

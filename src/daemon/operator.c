@@ -17,6 +17,7 @@
 #include "daemon/certificate.h"
 #include "daemon/commit.h"
 #include "daemon/history.h"
+#include "daemon/log_credentials.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
 #include "ipc/message.h"
@@ -151,7 +152,6 @@ static json_t *operator_commit(struct request *request, bool check_only)
 		.fds = request->fds,
 		.n_fds = request->n_fds,
 		.check_only = check_only,
-		.override_locked = json_is_true(json_object_get(request->json, "override_locked")),
 		.facts = history_asker(&request->client->peer, request->json),
 		.done = client_answer,
 		.owner = request->client};
@@ -198,7 +198,6 @@ static json_t *command_rollback(struct supervisor *supervisor, struct request *r
 	struct commit_request commit = {.fds = &fd,
 		.n_fds = 1,
 		.rollback = true,
-		.override_locked = json_is_true(json_object_get(request->json, "override_locked")),
 		.version = version,
 		.done = client_answer,
 		.owner = request->client};
@@ -257,6 +256,32 @@ static json_t *command_certificate_remove(struct supervisor *supervisor, struct 
 	return answer;
 }
 
+static json_t *command_log_credentials_import(struct supervisor *supervisor, struct request *request)
+{
+	json_t *answer = log_credentials_import(supervisor, request->json, request->fds, request->n_fds);
+
+	if (json_is_true(json_object_get(answer, "ok")))
+		operator_audit(request, "log credentials %s imported",
+			json_string_value(json_object_get(request->json, "name")));
+	return answer;
+}
+
+static json_t *command_log_credentials_remove(struct supervisor *supervisor, struct request *request)
+{
+	json_t *answer = log_credentials_remove(supervisor, request->json);
+
+	if (json_is_true(json_object_get(answer, "ok")))
+		operator_audit(request, "log credentials %s removed",
+			json_string_value(json_object_get(request->json, "name")));
+	return answer;
+}
+
+static json_t *command_log_credentials_list(struct supervisor *supervisor, struct request *request)
+{
+	(void)request;
+	return log_credentials_list(supervisor);
+}
+
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
 	operator_audit(request, "stop requested");
@@ -306,6 +331,9 @@ static const struct {
 	{"certificate_list", command_certificates},
 	{"ciphers", command_ciphers},
 	{"log_status", command_log_status},
+	{"log_credentials_import", command_log_credentials_import},
+	{"log_credentials_list", command_log_credentials_list},
+	{"log_credentials_remove", command_log_credentials_remove},
 	{"certificate_replace", command_certificate_replace},
 	{"certificate_show", command_certificate_show},
 	{"certificate_chain", command_certificate_chain},

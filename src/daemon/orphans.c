@@ -142,6 +142,26 @@ static void orphan_kill(const struct orphan *orphan, void *data)
 	orphans_forget(instance, orphan->pid);
 }
 
+struct orphan_role {
+	const struct instance *instance;
+	enum role role;
+};
+
+static void orphan_kill_of_role(const struct orphan *orphan, void *data)
+{
+	const struct orphan_role *wanted = data;
+
+	if (orphan->role == wanted->role)
+		orphan_kill(orphan, (void *)wanted->instance);
+}
+
+void orphans_kill_role(const struct instance *instance, enum role role)
+{
+	struct orphan_role wanted = {instance, role};
+
+	orphans_each(instance, orphan_kill_of_role, &wanted);
+}
+
 void orphans_kill_all(const struct instance *instance)
 {
 	orphans_each(instance, orphan_kill, (void *)instance);

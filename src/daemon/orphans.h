@@ -11,5 +11,7 @@ void orphans_forget(const struct instance *instance, pid_t pid);
 /* once a second: keeper and log of an earlier generation are asked to end when its last worker has ended. mine():
  * whether the process is a child of this supervisor. Returns the number of workers of earlier generations. */
 unsigned int orphans_tick(const struct instance *instance, int (*mine)(void *data, pid_t pid), void *data);
+/* ends those of a role that an earlier supervisor left, and waits for their end; ours must not run yet */
+void orphans_kill_role(const struct instance *instance, enum role role);
 /* ends them all at once (teardown) */
 void orphans_kill_all(const struct instance *instance);

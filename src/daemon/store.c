@@ -39,7 +39,7 @@ static int store_make_path(const char *path, mode_t mode)
 
 int store_open(struct store *store, const struct instance *instance, uid_t log_uid, gid_t log_gid)
 {
-	static const char *const private_dirs[] = {"config", "certificates", "keys"};
+	static const char *const private_dirs[] = {"config", "certificates", "keys", "log_credentials"};
 	int r = store_make_path(instance->state_dir, 0755);
 
 	if (r < 0)
@@ -375,14 +375,6 @@ int store_open_version(const struct store *store, uint32_t version)
 	char name[STORE_NAME_MAX];
 
 	store_version_name(name, version, "");
-	return store_open_file(store, name);
-}
-
-int store_open_candidate(const struct store *store, uint32_t version)
-{
-	char name[STORE_NAME_MAX];
-
-	store_version_name(name, version, ".new");
 	return store_open_file(store, name);
 }
 

@@ -34,7 +34,6 @@ void store_clean(const struct store *store);
 /* removes all but the newest versions */
 void store_prune_versions(const struct store *store, unsigned int keep);
 int store_open_version(const struct store *store, uint32_t version);
-int store_open_candidate(const struct store *store, uint32_t version); /* written, not published */
 /* who made a version and why (history.h): an object; NULL when there is none */
 int store_write_version_facts(const struct store *store, uint32_t version, const json_t *facts);
 json_t *store_load_version_facts(const struct store *store, uint32_t version);
@@ -59,6 +58,19 @@ ssize_t store_read_history(const struct store *store, void *data, size_t len);
 json_t *store_list_certificates(const struct store *store);
 /* with its key, unless another certificate has the same key file */
 int store_remove_certificate(const struct store *store, const char *name);
+
+/* store_log_credentials.c: what log targets need for TLS; PEM, as it was imported */
+enum store_log_credential { STORE_LOG_CA, STORE_LOG_CERTIFICATE, STORE_LOG_KEY, STORE_LOG_CREDENTIALS };
+const char *store_log_credential_word(enum store_log_credential which); /* "ca", "certificate", "key" */
+/* texts[] that is NULL: there is none, one that was there goes */
+int store_write_log_credentials(
+	const struct store *store, const char *name, const char *const texts[], const size_t lens[]);
+/* a sealed memfd with a copy, which any user can read who is given it; -ENOENT */
+int store_open_log_credential(const struct store *store, const char *name, enum store_log_credential which);
+/* changes with every import; 0: there is none of this name */
+int64_t store_log_credentials_stamp(const struct store *store, const char *name);
+int store_remove_log_credentials(const struct store *store, const char *name);
+json_t *store_list_log_credentials(const struct store *store); /* names: a new array */
 
 /* E3. NAME_REPLACED, numbered when taken */
 int store_replaced_name(const struct store *store, const char *name, char out[STORE_CERTIFICATE_NAME]);

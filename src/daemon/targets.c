@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/common.h"
@@ -22,10 +23,9 @@
 struct log_target {
 	struct child child;
 	struct supervisor *supervisor;
-	char name[CONFIG_NAME_MAX + 1];   /* empty: the slot is free */
-	char device[CONFIG_NAME_MAX + 1]; /* under which it sends */
-	char host[CONFIG_NAME_MAX + 1], port[8];
-	uint32_t logs;
+	char name[CONFIG_NAME_MAX + 1]; /* empty: the slot is free */
+	json_t *settings;               /* of its start message; owned */
+	char credentials[CONFIG_NAME_MAX + 1];
 	bool wanted;
 	unsigned int kills, restarts;
 	uint64_t heard_ns;
@@ -56,7 +56,8 @@ static void target_free_slot(struct log_target *target)
 {
 	loop_timer_disarm(target->supervisor->loop, &target->respawn);
 	json_decref(target->state);
-	target->state = NULL;
+	json_decref(target->settings);
+	target->state = target->settings = NULL;
 	target->name[0] = '\0';
 }
 
@@ -81,11 +82,41 @@ static void target_on_exit(struct child *child, const char *how)
 	loop_timer_arm(supervisor->loop, &target->respawn, TARGET_RESPAWN_NS, target_respawn);
 }
 
+/* the spool and the credentials there are; their words go into the message */
+static size_t target_open_fds(const struct log_target *target, int spool, json_t *start, int *fds)
+{
+	json_t *words = json_array();
+	size_t n = 0;
+
+	fds[n++] = spool;
+	for (unsigned int which = 0; *target->credentials && which < STORE_LOG_CREDENTIALS; which++) {
+		fds[n] = store_open_log_credential(&target->supervisor->store, target->credentials, which);
+		if (fds[n] < 0)
+			continue;
+		json_array_append_new(words, json_string(store_log_credential_word(which)));
+		n++;
+	}
+	json_object_set_new(start, "credentials", words);
+	return n;
+}
+
+static void target_send_start(struct log_target *target, int spool)
+{
+	json_t *start = json_deep_copy(target->settings);
+	int fds[1 + STORE_LOG_CREDENTIALS];
+	size_t n;
+
+	json_object_set_new(start, "boot", json_integer((json_int_t)target->supervisor->log_boot));
+	n = target_open_fds(target, spool, start, fds);
+	child_send(&target->child, "start", start, fds, n);
+	for (size_t i = 1; i < n; i++)
+		close(fds[i]);
+}
+
 static void target_spawn(struct log_target *target)
 {
 	struct supervisor *supervisor = target->supervisor;
 	_cleanup_close_ int spool = store_open_spool(&supervisor->store);
-	json_t *start;
 
 	/* sluice-log makes the spool; it may have been started a moment ago */
 	if (spool < 0 || child_spawn(&target->child, supervisor->loop, ROLE_TARGET, supervisor->bin_dir, -1,
@@ -95,10 +126,7 @@ static void target_spawn(struct log_target *target)
 	}
 	orphans_note(&supervisor->instance, target->child.pid, ROLE_TARGET);
 	target->heard_ns = clock_now_ns();
-	start = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "name", target->name, "device", target->device, "host",
-		target->host, "port", target->port, "boot", (json_int_t)supervisor->log_boot, "logs",
-		(json_int_t)target->logs);
-	child_send(&target->child, "start", start, &spool, 1);
+	target_send_start(target, spool);
 }
 
 static struct log_target *targets_find(struct supervisor *supervisor, const char *name)
@@ -111,15 +139,39 @@ static struct log_target *targets_find(struct supervisor *supervisor, const char
 	return NULL;
 }
 
-static const char *device_of(const struct log_target *target)
+static json_t *target_hosts(const struct config_log_target *wanted)
 {
-	return target->supervisor->policy->config->device_name;
+	json_t *hosts = json_pack("[s]", wanted->host);
+
+	for (size_t i = 0; i < wanted->standby_hosts.n; i++)
+		json_array_append_new(hosts, json_string(wanted->standby_hosts.items[i]));
+	return hosts;
+}
+
+/* everything that makes its process another one; a new reference */
+static json_t *target_settings(struct supervisor *supervisor, const struct config_log_target *wanted)
+{
+	const struct config *config = supervisor->policy->config;
+	char port[8];
+
+	snprintf(port, sizeof(port), "%u", wanted->port);
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:i, s:i, s:i, s:I, s:I}", "name", wanted->name,
+		"device", config->device_name, "hosts", target_hosts(wanted), "port", port, "protocol",
+		config_log_protocol_name(wanted->protocol), "format", config_log_format_name(wanted->format), "peer",
+		wanted->certificate_name ? wanted->certificate_name : "", "logs",
+		(json_int_t)config_log_target_mask(wanted), "severity", (int)wanted->severity, "mask",
+		(int)wanted->mask, "omit", (int)wanted->omit, "enterprise", (json_int_t)config->enterprise_number,
+		"credentials_stamp", (json_int_t)store_log_credentials_stamp(&supervisor->store, wanted->credentials));
 }
 
 static bool target_is_as(const struct log_target *target, const struct config_log_target *wanted)
 {
-	return !strcmp(target->device, device_of(target)) && !strcmp(target->host, wanted->host) &&
-	       (unsigned int)atoi(target->port) == wanted->port && target->logs == config_log_target_mask(wanted);
+	json_t *settings = target_settings(target->supervisor, wanted);
+	bool same = json_equal(settings, target->settings) &&
+		    !strcmp(target->credentials, wanted->credentials ? wanted->credentials : "");
+
+	json_decref(settings);
+	return same;
 }
 
 /* it closes its session in an orderly way and ends */
@@ -136,10 +188,10 @@ static void target_set(struct log_target *target, const struct config_log_target
 {
 	target->wanted = true;
 	snprintf(target->name, sizeof(target->name), "%s", wanted->name);
-	snprintf(target->device, sizeof(target->device), "%s", device_of(target));
-	snprintf(target->host, sizeof(target->host), "%s", wanted->host);
-	snprintf(target->port, sizeof(target->port), "%u", wanted->port);
-	target->logs = config_log_target_mask(wanted);
+	snprintf(
+		target->credentials, sizeof(target->credentials), "%s", wanted->credentials ? wanted->credentials : "");
+	json_decref(target->settings);
+	target->settings = target_settings(target->supervisor, wanted);
 }
 
 static struct log_target *targets_find_ending(struct supervisor *supervisor, const char *name)
@@ -209,8 +261,11 @@ int targets_apply(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->policy->config;
 
-	if (!supervisor->targets)
+	if (!supervisor->targets) {
+		/* what an earlier supervisor left sends on, and would share cursors with ours */
+		orphans_kill_role(&supervisor->instance, ROLE_TARGET);
 		supervisor->targets = calloc(1, sizeof(*supervisor->targets));
+	}
 	if (!supervisor->targets)
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(supervisor->targets->items); i++) {
@@ -257,8 +312,12 @@ void targets_stop(struct supervisor *supervisor)
 
 void targets_free(struct supervisor *supervisor)
 {
-	for (size_t i = 0; supervisor->targets && i < ARRAY_SIZE(supervisor->targets->items); i++)
+	for (size_t i = 0; supervisor->targets && i < ARRAY_SIZE(supervisor->targets->items); i++) {
+		/* what it has not sent is in the spool */
+		child_end(&supervisor->targets->items[i].child);
 		json_decref(supervisor->targets->items[i].state);
+		json_decref(supervisor->targets->items[i].settings);
+	}
 	json_decref(supervisor->spool_state);
 	free(supervisor->targets);
 }
@@ -280,6 +339,8 @@ static json_t *target_report(const struct log_target *target)
 {
 	const char *state = json_string_value(json_object_get(target->state, "state"));
 	const char *error = json_string_value(json_object_get(target->state, "error"));
+	const char *host = json_string_value(json_object_get(target->state, "host"));
+	const json_t *settings = target->settings;
 	json_int_t next = state_int(target->supervisor->spool_state, "next_sequence");
 	json_int_t lag = MAX(next - MAX(state_int(target->state, "cursor"), 1), 0);
 	json_int_t oldest = state_int(target->state, "oldest_us"), now = (json_int_t)clock_wall_us();
@@ -288,8 +349,11 @@ static json_t *target_report(const struct log_target *target)
 	/* a process that says nothing does not say since when */
 	json_int_t lag_seconds = oldest ? MAX(now - oldest, 0) / 1000000 : heard;
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name", target->name,
-		"host", target->host, "port", target->port, "pid", (int)target->child.pid, "state",
+	return json_pack("{s:s, s:s, s:O, s:O, s:O, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name",
+		target->name, "host",
+		host ? host : json_string_value(json_array_get(json_object_get(settings, "hosts"), 0)), "port",
+		json_object_get(settings, "port"), "protocol", json_object_get(settings, "protocol"), "format",
+		json_object_get(settings, "format"), "pid", (int)target->child.pid, "state",
 		!child_running(&target->child) ? "restarting"
 		: silent                       ? "no progress"
 		: state                        ? state

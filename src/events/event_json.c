@@ -1,46 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "events/event.h"
 #include "events/event_record.h"
+#include "events/text_out.h"
 
 #define YEAR_9999_END_US 253402300799999999ull
-
-struct json_out {
-	char *text;
-	size_t len, size;
-	bool overflow;
-};
-
-static void json_put(struct json_out *out, const void *bytes, size_t len)
-{
-	if (out->overflow || len > out->size - out->len) {
-		out->overflow = true;
-		return;
-	}
-	memcpy(out->text + out->len, bytes, len);
-	out->len += len;
-}
-
-static void json_put_text(struct json_out *out, const char *text)
-{
-	json_put(out, text, strlen(text));
-}
-
-__attribute__((format(printf, 2, 3))) static void json_put_format(struct json_out *out, const char *fmt, ...)
-{
-	char text[64];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	json_put(out, text, MIN((size_t)n, sizeof(text) - 1));
-}
 
 /* length of the UTF-8 character at s (RFC 3629 section 4), 0 when there is none */
 static size_t utf8_length(struct span s, uint32_t *code)
@@ -73,25 +40,25 @@ static bool code_is_unsafe(uint32_t code)
 	       (code >= 0x2066 && code <= 0x2069);
 }
 
-static void json_put_string(struct json_out *out, struct span text)
+static void json_put_string(struct text_out *out, struct span text)
 {
-	json_put(out, "\"", 1);
+	text_put(out, "\"", 1);
 	while (text.len && !out->overflow) {
 		uint32_t code = 0;
 		size_t len = utf8_length(text, &code);
 
 		if (!len || code_is_unsafe(code)) {
 			/* byte by byte: the rest of an unsafe character is no valid character by itself */
-			json_put_format(out, "\\u%04x", text.data[0]);
+			text_put_format(out, "\\u%04x", text.data[0]);
 			len = 1;
 		} else if (code == '"' || code == '\\') {
-			json_put_format(out, "\\%c", (int)code);
+			text_put_format(out, "\\%c", (int)code);
 		} else {
-			json_put(out, text.data, len);
+			text_put(out, text.data, len);
 		}
 		text = SPAN(text.data + len, text.len - len);
 	}
-	json_put(out, "\"", 1);
+	text_put(out, "\"", 1);
 }
 
 struct civil {
@@ -112,17 +79,17 @@ static struct civil civil_of_days(uint64_t days)
 }
 
 /* RFC 3339 with microseconds, EVE's spelling of the offset */
-static void json_put_time(struct json_out *out, uint64_t us)
+static void json_put_time(struct text_out *out, uint64_t us)
 {
 	uint64_t seconds = MIN(us, YEAR_9999_END_US) / 1000000;
 	struct civil date = civil_of_days(seconds / 86400);
 	unsigned int s = (unsigned int)(seconds % 86400);
 
-	json_put_format(out, "\"%04u-%02u-%02uT%02u:%02u:%02u.%06u+0000\"", date.year, date.month, date.day, s / 3600,
+	text_put_format(out, "\"%04u-%02u-%02uT%02u:%02u:%02u.%06u+0000\"", date.year, date.month, date.day, s / 3600,
 		s / 60 % 60, s % 60, (unsigned int)(MIN(us, YEAR_9999_END_US) % 1000000));
 }
 
-static void json_put_value(struct json_out *out, const struct event_field_view *view)
+static void json_put_value(struct text_out *out, const struct event_field_view *view)
 {
 	const uint8_t *d = view->data.data;
 
@@ -131,41 +98,41 @@ static void json_put_value(struct json_out *out, const struct event_field_view *
 		json_put_string(out, view->data);
 		break;
 	case EVENT_TYPE_IP4:
-		json_put_format(out, "\"%u.%u.%u.%u\"", d[0], d[1], d[2], d[3]);
+		text_put_format(out, "\"%u.%u.%u.%u\"", d[0], d[1], d[2], d[3]);
 		break;
 	case EVENT_TYPE_MAC:
-		json_put_format(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", d[0], d[1], d[2], d[3], d[4], d[5]);
+		text_put_format(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", d[0], d[1], d[2], d[3], d[4], d[5]);
 		break;
 	case EVENT_TYPE_ID:
-		json_put_format(out, "\"%016llx\"", (unsigned long long)event_field_u64(view));
+		text_put_format(out, "\"%016llx\"", (unsigned long long)event_field_u64(view));
 		break;
 	case EVENT_TYPE_BOOL:
-		json_put_text(out, event_field_u64(view) ? "true" : "false");
+		text_put_text(out, event_field_u64(view) ? "true" : "false");
 		break;
 	case EVENT_TYPE_TIME_US:
 		json_put_time(out, event_field_u64(view));
 		break;
 	case EVENT_TYPE_U64:
 	case EVENT_TYPE_PORT:
-		json_put_format(out, "%llu", (unsigned long long)event_field_u64(view));
+		text_put_format(out, "%llu", (unsigned long long)event_field_u64(view));
 		break;
 	}
 }
 
-static void json_put_header(struct json_out *out, const struct event_header *header, const struct event_origin *origin)
+static void json_put_header(struct text_out *out, const struct event_header *header, const struct event_origin *origin)
 {
-	json_put_text(out, "{\"timestamp\":");
+	text_put_text(out, "{\"timestamp\":");
 	json_put_time(out, header->time_us);
-	json_put_format(out, ",\"log\":\"%s\",\"device\":", event_log_name(header->log));
+	text_put_format(out, ",\"log\":\"%s\",\"device\":", event_log_name(header->log));
 	json_put_string(out, SPAN(origin->device, strlen(origin->device)));
 	if (origin->boot) {
-		json_put_format(out, ",\"boot\":\"%016llx\",\"sequence\":%llu", (unsigned long long)origin->boot,
+		text_put_format(out, ",\"boot\":\"%016llx\",\"sequence\":%llu", (unsigned long long)origin->boot,
 			(unsigned long long)origin->sequence);
-		json_put_format(out, ",\"producer\":%u,\"producer_sequence\":%llu", header->producer,
+		text_put_format(out, ",\"producer\":%u,\"producer_sequence\":%llu", header->producer,
 			(unsigned long long)header->sequence);
 		return;
 	}
-	json_put_format(
+	text_put_format(
 		out, ",\"producer\":%u,\"sequence\":%llu", header->producer, (unsigned long long)header->sequence);
 }
 
@@ -191,7 +158,7 @@ static bool record_says(const uint8_t *record, enum event_field field, const cha
 }
 
 /* G1: in Block, Alert, Quarantine and URL reputation records, and in no other */
-static void json_put_ssl_inspect(struct json_out *out, const uint8_t *record)
+static void json_put_ssl_inspect(struct text_out *out, const uint8_t *record)
 {
 	struct event_header header;
 	struct event_field_view view;
@@ -202,13 +169,13 @@ static void json_put_ssl_inspect(struct json_out *out, const uint8_t *record)
 	if (rule == EVENT_SSL_INSPECT_NEVER ||
 		(rule == EVENT_SSL_INSPECT_URL && !record_says(record, EVENT_REPUTATION_KIND, "url")))
 		return;
-	json_put_format(out, ",\"%s\":%s", event_field_info[EVENT_SSL_INSPECT].name,
+	text_put_format(out, ",\"%s\":%s", event_field_info[EVENT_SSL_INSPECT].name,
 		record_find(record, EVENT_SSL_INSPECT, &view) && event_field_u64(&view) ? "true" : "false");
 }
 
 int event_encode_json(const uint8_t *record, const struct event_origin *origin, char *out_text, size_t size)
 {
-	struct json_out out = {.text = out_text, .size = size};
+	struct text_out out = {.text = out_text, .size = size};
 	struct event_field_view view;
 	struct event_header header;
 	struct span rest;
@@ -219,11 +186,11 @@ int event_encode_json(const uint8_t *record, const struct event_origin *origin, 
 	while (event_next_field(&rest, &view)) {
 		if (view.field == EVENT_SSL_INSPECT) /* where it is decided by the log, not by who wrote the record */
 			continue;
-		json_put_format(&out, ",\"%s\":", event_field_info[view.field].name);
+		text_put_format(&out, ",\"%s\":", event_field_info[view.field].name);
 		json_put_value(&out, &view);
 	}
 	json_put_ssl_inspect(&out, record);
-	json_put(&out, "}", 2); /* with the terminator, not counted below */
+	text_put(&out, "}", 2); /* with the terminator, not counted below */
 	return out.overflow ? -ENOBUFS : (int)out.len - 1;
 }
 
@@ -232,7 +199,7 @@ unsigned int event_severity(const uint8_t *record)
 	static const struct {
 		const char *word;
 		unsigned int number;
-	} words[] = {{"critical", 2}, {"error", 3}, {"warning", 4}, {"notice", 5}, {"info", 6}};
+	} words[] = {{"error", 3}, {"warning", 4}, {"notice", 5}, {"info", 6}};
 	struct event_header header;
 
 	memcpy(&header, record, sizeof(header));

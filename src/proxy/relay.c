@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/common.h"
-#include "proxy/block.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"
 #include "proxy/session.h"
@@ -216,11 +215,10 @@ static enum session_step relay_both(struct session *session)
 		enum close_reason reason = CLOSE_NONE;
 
 		pumps[dir] = relay_pump(session, dir, &reason);
-		if (pumps[dir] == PUMP_FAILED && reason == CLOSE_BLOCKED)
-			return block_begin(session);
 		if (pumps[dir] == PUMP_FAILED) {
 			/* what came in front of a reset goes out in front of it */
-			leg_flush(session_sink(session, dir));
+			if (reason != CLOSE_BLOCKED)
+				leg_flush(session_sink(session, dir));
 			return session_fail(session, reason, NULL);
 		}
 		if (leg_park(session_source(session, dir)) < 0)

@@ -11,7 +11,6 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "proxy/alert.h"
-#include "proxy/block.h"
 #include "proxy/flow_lookup.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"

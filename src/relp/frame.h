@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A spooled record as an RFC 5424 message. The body is the record's JSON line, which is valid UTF-8 without control
- * characters (events/event.h): text from the wire can neither end the message nor become a field of its header. */
+/* A spooled record as an RFC 5424 message for one log target: structured data and a body of JSON or CEF, with what the
+ * target may not see masked or left out. The body has no control characters and is valid UTF-8 (events/event_line.h):
+ * text from the wire can neither end the message nor become a field of its header. */
+#include "events/event_line.h"
 #include "logship/spool.h"
 
-#define FRAME_MAX (EVENT_JSON_MAX + 1024)
+#define FRAME_MAX (EVENT_TARGET_MAX + EVENT_FIELD_N * 1100 + 1024)
 #define FRAME_ENTERPRISE 32473 /* RFC 5612: for documentation; nothing is registered for this product */
 
-/* the message's length */
-size_t frame_rfc5424(
-	char out[FRAME_MAX], const char *device, uint64_t boot, const struct spool_record *record, const char *line);
+enum frame_format { FRAME_JSON, FRAME_CEF };
+struct framer {
+	enum frame_format format;
+	struct event_masks masks;
+	unsigned int enterprise;
+	char scratch[EVENT_MASK_SCRATCH(EVENT_JSON_MAX)];
+	char message[FRAME_MAX];
+};
+
+/* the message is in framer->message; its length, or -errno: a line that is none, or a message longer than the buffer */
+int frame_make(struct framer *framer, const struct spool_record *record, const char *line);

@@ -94,8 +94,8 @@ static void relp_start(void)
 		return; /* sluice-log has not made it yet */
 	part_spawn(&pump.relp);
 	part_send(&pump.relp,
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "message", "start", "name", "siem", "device", "pump",
-			"host", "127.0.0.1", "port", pump.port, "boot", BOOT, "logs", 0xff),
+		json_pack("{s:s, s:s, s:[s], s:s, s:i}", "message", "start", "name", "siem", "hosts", "127.0.0.1",
+			"port", pump.port, "boot", BOOT),
 		&spool, 1);
 	close(spool);
 }

@@ -93,7 +93,7 @@ def events_of(receiver, torn=0):
             broken.append(line)
             continue
         number = int(event["session_id"], 16)
-        assert event["url"] == HOSTILE[number % len(HOSTILE)] and event["detail"] == "nul\0after", line
+        assert event["http"]["url"] == HOSTILE[number % len(HOSTILE)] and event["detail"] == "nul\0after", line
         assert (event["log"], event["device"], event["producer_sequence"]) == ("block", "pump", number - 1), line
         assert seen.setdefault(event["sequence"], number) == number, "one sequence, two records: %r" % line
     assert len(broken) <= torn, broken[:3]

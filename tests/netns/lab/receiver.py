@@ -10,20 +10,64 @@ import subprocess
 from .appliance import REPOSITORY
 from .namespace import wait_until
 
-KIT = os.path.join(REPOSITORY, "provisioning/rsyslog/sluice.conf")
+KIT = os.path.join(REPOSITORY, "provisioning/rsyslog")
+NAME = "logs.sluice.example.net"  # of the receivers' certificates; those of the kit's permitted appliances match *.sluice.example.net
+
+
+class Pki:
+    """a CA and certificates with openssl; `other` is one that nobody trusts"""
+
+    def __init__(self, directory):
+        self.directory = str(directory)
+        os.makedirs(self.directory, exist_ok=True)
+        for ca in ("ca", "other"):
+            self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + ca,
+                          "-keyout", self.path(ca + ".key"), "-out", self.path(ca + ".pem"))
+        self.issue("receiver", NAME)
+        self.issue("appliance", "pump.sluice.example.net")
+        self.issue("stranger", "pump.example.com")
+        self.issue("forged", "pump.sluice.example.net", ca="other")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def issue(self, name, host, ca="ca"):
+        extensions = self.path(name + ".ext")
+        with open(extensions, "w") as out:
+            out.write("subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth,clientAuth\n" % host)
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + host,
+                      "-keyout", self.path(name + ".key"), "-out", self.path(name + ".csr"))
+        self._openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path(ca + ".pem"), "-CAkey", self.path(ca + ".key"),
+                      "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", self.path(name + ".pem"))
+
+    def _openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def options(self, who="appliance", ca="ca"):
+        """of sluice log credentials import"""
+        return ["--ca", self.path(ca + ".pem")] + (["--cert", self.path(who + ".pem"), "--key", self.path(who + ".key")] if who else [])
 
 
 class Receiver:
-    def __init__(self, directory, address="127.0.0.1", namespace=None):
-        self.directory, self.namespace, self.process = str(directory), namespace, None
+    def __init__(self, directory, address="127.0.0.1", protocol="relp", pki=None, more=""):
+        """protocol: relp, relp-tls or syslog-tls; more: rsyslog configuration before the kit's rules"""
+        self.directory, self.process, self.protocol = str(directory), None, protocol
         self.port = _free_port(address)
-        with open(KIT) as kit:
-            text = kit.read()
-        assert text.count('port="2514"') == 1 and "/var/log/sluice/" in text
-        text = text.replace('port="2514"', 'port="%d" address="%s"' % (self.port, address)).replace("/var/log/sluice/", self.directory + "/")
+        os.makedirs(self.directory, exist_ok=True)
+        text = 'global(workDirectory="%s")\n' % self.directory + more
+        for name in ("40-sluice.conf", "50-sluice-%s.conf" % protocol):
+            with open(os.path.join(KIT, name)) as kit:
+                text += kit.read()
+        port = "6514" if protocol == "syslog-tls" else "2514"
+        assert text.count('port="%s"' % port) == 1 and "/var/log/sluice/" in text
+        text = text.replace('port="%s"' % port, 'port="%d" address="%s"' % (self.port, address)).replace("/var/log/sluice/", self.directory + "/")
+        if pki:
+            for ours, kits in (("ca.pem", "ca.pem"), ("receiver.pem", "cert.pem"), ("receiver.key", "key.pem")):
+                assert "/etc/rsyslog.d/sluice/" + kits in text
+                text = text.replace("/etc/rsyslog.d/sluice/" + kits, pki.path(ours))
         self.configuration = os.path.join(self.directory, "rsyslog.conf")
         with open(self.configuration, "w") as out:
-            out.write('global(workDirectory="%s")\n' % self.directory + text)
+            out.write(text)
 
     def __enter__(self):
         return self.start()
