@@ -76,10 +76,25 @@ static void render_status_head(struct cli *cli, const json_t *answer)
 	fprintf(cli->out, "%s%s%s\n", *text ? " (" : "", text, *text ? " ago)" : "");
 	if (version)
 		fprintf(cli->out, "%-16s version %" JSON_INTEGER_FORMAT "\n", "Configuration", version);
+	else if (json_object_get(answer, "configuration_problem"))
+		fprintf(cli->out, "%-16s none: no stored version can be put in force\n", "Configuration");
 	else
 		fprintf(cli->out, "%-16s none yet: put one into force with sluice commit FILE\n", "Configuration");
 	render_line(cli, "SSL inspection", answer, "inspection", OUTPUT_TEXT);
 	render_line(cli, "Flows", answer, "flows", OUTPUT_NUMBER);
+}
+
+/* F4: what is in force is not what was committed last */
+static void render_configuration_problem(struct cli *cli, const json_t *answer)
+{
+	const json_t *problem = json_object_get(answer, "configuration_problem");
+
+	if (!problem)
+		return;
+	fprintf(cli->out, "%-16s version %" JSON_INTEGER_FORMAT " is newer and cannot be used: ", "ATTENTION",
+		json_integer_value(json_object_get(problem, "version")));
+	output_text(cli->out, json_string_value(json_object_get(problem, "error")) ?: "?");
+	fputs(". Commit a good configuration.\n", cli->out);
 }
 
 void cli_render_status(struct cli *cli, const json_t *answer)
@@ -96,6 +111,7 @@ void cli_render_status(struct cli *cli, const json_t *answer)
 		{"SEGMENT", "name", OUTPUT_TEXT}, {"STATE", "state", OUTPUT_TEXT}};
 
 	render_status_head(cli, answer);
+	render_configuration_problem(cli, answer);
 	render_process(cli, "Key keeper", json_object_get(answer, "keeper"));
 	render_process(cli, "Log process", json_object_get(answer, "log"));
 	fputc('\n', cli->out);

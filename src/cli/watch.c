@@ -121,6 +121,8 @@ static json_t *watch_health(const json_t *status, const json_t *before, const js
 
 	if (strcmp(inspection, "on") != 0)
 		watch_complain(health, "SSL inspection", inspection);
+	if (json_object_get(status, "configuration_problem"))
+		watch_complain(health, "configuration", "the newest version cannot be used (sluice show status)");
 	json_array_foreach(json_object_get(status, "workers"), i, row)
 	{
 		const char *s = json_string_value(json_object_get(row, "state")) ?: "unknown";

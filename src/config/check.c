@@ -70,31 +70,66 @@ static bool claim_ports_overlap(const struct claim *a, const struct claim *b, st
 	return false;
 }
 
+/* inherited ones come first */
+static size_t check_inherited(const struct config_profile *profile)
+{
+	size_t n = 0;
+
+	while (n < profile->n_ssl_policies && profile->ssl_policies[n].origin)
+		n++;
+	return n;
+}
+
+/* an inherited one stands elsewhere: what is wrong is that this profile inherits it */
+static const struct tree_node *check_policy_at(const struct check *check, size_t profile, size_t policy)
+{
+	size_t inherited = check_inherited(&check->config->profiles[profile]);
+	const struct tree_node *at = check_at(check, "profiles", profile), *own;
+
+	own = policy >= inherited ? tree_item(tree_value(at, "ssl_policies"), policy - inherited)
+				  : tree_value(at, "parent");
+	return own ? own : at;
+}
+
+/* how a policy is called in messages: its place in the document, or the profile that it is inherited from */
+static void check_policy_name(const struct check *check, size_t profile, size_t policy, char *out, size_t size)
+{
+	const struct config_profile *p = &check->config->profiles[profile];
+	size_t inherited = check_inherited(p);
+
+	if (policy < inherited)
+		snprintf(out, size, "SSL policy \"%s\" of profile \"%s\"", p->ssl_policies[policy].name ?: "?",
+			check->config->profiles[p->ssl_policies[policy].origin - 1].name ?: "?");
+	else
+		snprintf(out, size, "ssl_policies[%zu]", policy - inherited);
+}
+
 static void claim_report(const struct check *check, size_t profile, const struct claim *wide,
 	const struct claim *narrow, const struct config_range *ports)
 {
 	const struct claim *first = wide->policy < narrow->policy ? wide : narrow;
 	const struct claim *second = first == wide ? narrow : wide;
-	const struct tree_node *at = check_at(check, "profiles", profile);
+	const struct config_profile *p = &check->config->profiles[profile];
+	const struct tree_node *at = check_policy_at(check, profile, second->policy);
 	struct in_addr address = {htonl(narrow->first)};
-	char text[INET_ADDRSTRLEN], range[16];
+	char text[INET_ADDRSTRLEN], range[16], where[48] = "parent", other[192];
 	int prefix = narrow->first == narrow->last ? 32 : __builtin_clz(narrow->first ^ narrow->last);
 
-	at = tree_item(tree_value(at, "ssl_policies"), second->policy);
 	inet_ntop(AF_INET, &address, text, sizeof(text));
 	snprintf(range, sizeof(range), ports->low == ports->high ? "%u" : "%u-%u", ports->low, ports->high);
+	if (!p->ssl_policies[second->policy].origin)
+		snprintf(where, sizeof(where), "ssl_policies[%zu].ssl_server", second->policy - check_inherited(p));
+	check_policy_name(check, profile, first->policy, other, sizeof(other));
 	if (first->server == second->server)
 		check_problem(check, CONFIG_ERROR, at,
-			"profiles[%zu].ssl_policies[%zu].ssl_server: \"%s\" has an SSL policy in this profile already, "
-			"ssl_policies[%zu] on line %u: remove one",
-			profile, second->policy, second->server->name, first->policy,
-			check->config->profiles[profile].ssl_policies[first->policy].line);
+			"profiles[%zu].%s: \"%s\" has an SSL policy in this profile already, %s on line %u: remove one",
+			profile, where, second->server->name, other, p->ssl_policies[first->policy].line);
 	else
 		check_problem(check, CONFIG_ERROR, at,
-			"profiles[%zu].ssl_policies[%zu].ssl_server: SSL servers \"%s\" and \"%s\" of this profile "
-			"both claim "
-			"%s/%d port %s: take it out of one of them, or put them into different profiles",
-			profile, second->policy, first->server->name, second->server->name, text, prefix, range);
+			"profiles[%zu].%s: SSL servers \"%s\" and \"%s\" of this profile both claim "
+			"%s/%d port %s: take it out of one of them, or put them into different profiles%s",
+			profile, where, first->server->name, second->server->name, text, prefix, range,
+			check_inherited(p) ? " (inherited SSL policies count, too)" : "");
 }
 
 /* Networks nest or are disjoint, so the sorted claims that still reach over a claim form a stack. Within one server
@@ -190,7 +225,18 @@ static bool check_profile_used(const struct config *config, const struct config_
 	for (size_t i = 0; i < config->n_virtual_segments; i++)
 		if (config->virtual_segments[i].profile == profile)
 			return true;
+	for (size_t i = 0; i < config->n_profiles; i++)
+		if (config->profiles[i].parent == profile) /* told of the child, if it is not used either */
+			return true;
 	return false;
+}
+
+static bool check_segment_used(const struct config *config, const struct config_segment *segment)
+{
+	for (size_t i = 0; i < config->n_virtual_segments; i++)
+		if (config->virtual_segments[i].segment == segment)
+			return true;
+	return !config->n_virtual_segments; /* of none at all one warning is enough */
 }
 
 static void check_unused(const struct check *check)
@@ -208,6 +254,12 @@ static void check_unused(const struct check *check)
 				"profiles[%zu]: no virtual segment uses profile \"%s\": nothing is inspected by it", i,
 				profile->name);
 	}
+	for (size_t i = 0; i < config->n_segments; i++)
+		if (!check_segment_used(config, &config->segments[i]))
+			check_problem(check, CONFIG_WARNING, check_at(check, "segments", i),
+				"segments[%zu]: no virtual segment is on segment \"%s\": its traffic is forwarded and "
+				"nothing is inspected",
+				i, config->segments[i].name);
 	for (size_t i = 0; used && i < config->n_ssl_servers; i++)
 		if (!used[i])
 			check_problem(check, CONFIG_WARNING, check_at(check, "ssl_servers", i),
@@ -367,6 +419,18 @@ static void check_variables(const struct check *check)
 		check_variable(check, i, marks);
 }
 
+/* B8: a session that goes on cannot be reset */
+static void check_action_set(const struct check *check, size_t index)
+{
+	const struct config_action_set *set = &check->config->action_sets[index];
+
+	if (set->action != CONFIG_ACTION_BLOCK && set->tcp_reset != CONFIG_RESET_NONE)
+		check_problem(check, CONFIG_ERROR, check_key_at(check, "action_sets", index, "tcp_reset"),
+			"action_sets[%zu].tcp_reset: action set \"%s\" does not block, so there is nothing to reset: "
+			"remove tcp_reset, or use action block",
+			index, set->name);
+}
+
 static void check_log_credentials(const struct check *check, size_t index)
 {
 	const struct config_log_target *target = &check->config->log_targets[index];
@@ -394,6 +458,8 @@ void check_config(
 			check_port(&check, i, side);
 	for (size_t i = 0; i < config->n_profiles; i++)
 		check_overlaps(&check, i);
+	for (size_t i = 0; i < config->n_action_sets; i++)
+		check_action_set(&check, i);
 	for (size_t i = 0; i < config->n_log_targets; i++)
 		check_log_names(&check, i);
 	for (size_t i = 0; i < config->n_log_targets; i++)

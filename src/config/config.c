@@ -8,6 +8,7 @@
 
 #include "base/common.h"
 #include "config/load.h"
+#include "config/locked.h"
 #include "config/problems.h"
 #include "config/schema.h"
 #include "config/tree.h"
@@ -41,7 +42,10 @@ static int config_build(
 	}
 	load_config(config, tree_root(tree), problems);
 	check_config(config, tree_root(tree), from, problems);
-	return problems_any_error(problems, from) ? -EINVAL : config_copy_text(config, text, len);
+	if (problems_any_error(problems, from))
+		return -EINVAL;
+	locked_mark_overrides(config);
+	return config_copy_text(config, text, len);
 }
 
 int config_parse(const char *text, size_t len, struct config **out, struct config_problems *problems)

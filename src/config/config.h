@@ -89,15 +89,55 @@ struct config_ssl_policy {
 	const struct config_ssl_server *ssl_server;
 	struct config_cidrs source_address_exceptions; /* these clients pass undecrypted */
 	bool locked;
-	uint16_t id; /* unique over all profiles */
+	bool overrides_locked; /* stands in the place of a Locked one that the profile would inherit (F2) */
+	uint16_t id;           /* unique over all profiles */
+	uint16_t origin;       /* 0: the profile's own; else 1 + index of the profile that it is inherited from */
+	unsigned int line;
+};
+
+enum config_action { CONFIG_ACTION_PERMIT, CONFIG_ACTION_TRUST, CONFIG_ACTION_BLOCK };
+enum config_reset { /* which legs of a blocked session are reset; a bit each */
+	CONFIG_RESET_NONE,
+	CONFIG_RESET_CLIENT,
+	CONFIG_RESET_SERVER,
+	CONFIG_RESET_BOTH,
+};
+enum config_notify { CONFIG_NOTIFY_LOG };
+
+struct config_action_set { /* B8 */
+	char *name;
+	enum config_action action;
+	enum config_reset tcp_reset;
+	unsigned int notify; /* a set of words */
+	unsigned int line;
+};
+
+struct config_filter_category { /* what a profile makes of the filters of one classtype (B11) */
+	char *name;             /* classtype; "none": filters without one */
+	bool enabled;
+	const struct config_action_set *action_set; /* NULL: not said */
+	unsigned int line;
+};
+
+struct config_filter_override { /* of one filter; goes before its category */
+	char *filter;           /* its sid in digits */
+	bool enabled;
+	const struct config_action_set *action_set;
 	unsigned int line;
 };
 
 struct config_profile { /* inspection profile (F1) */
 	char *name;
 	uint16_t id;
+	const struct config_profile *parent;   /* NULL: none. What it gives is in this profile already */
 	struct config_strings filter_packages; /* paths of rule files, absolute or relative to the configuration file */
 	bool inspect_server_response;          /* B11 */
+	bool monitor_only;                     /* nothing is blocked: records say what would have been */
+	const struct config_action_set *default_action_set; /* NULL: each filter's own action */
+	size_t n_filter_categories;
+	struct config_filter_category *filter_categories;
+	size_t n_filter_overrides;
+	struct config_filter_override *filter_overrides;
 	size_t n_ssl_policies;
 	struct config_ssl_policy *ssl_policies;
 	unsigned int line;
@@ -176,6 +216,8 @@ struct config {
 	struct config_rule_variable *rule_variables;
 	size_t n_log_targets;
 	struct config_log_target *log_targets;
+	size_t n_action_sets;
+	struct config_action_set *action_sets;
 };
 
 /* Problems found, in document order. Each message names what is wrong, what is allowed, and the mend. */

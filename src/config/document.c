@@ -18,6 +18,23 @@ static const char document_head[] =
 	"- Names have 1 to 63 letters, digits, `-`, `_` and `.`, and do not begin with a dot.\n"
 	"- Two SSL servers of one profile must not claim the same destination and port.\n"
 	"- A network interface is one port of one segment.\n"
+	"- A profile with `parent: NAME` has every key that it does not give from that profile, which may stand before "
+	"or "
+	"after\n"
+	"  it and have a parent of its own. `filter_packages` and `ssl_policies` are the parent's and then its own; an "
+	"SSL "
+	"policy\n"
+	"  of the same name takes the place of the inherited one, as a whole. A change of the parent is a change of "
+	"all "
+	"that\n"
+	"  inherit from it.\n"
+	"- A `locked` SSL policy stays as it is, also where it is inherited: a commit or rollback that would remove or "
+	"unlock it,\n"
+	"  give it another SSL server or other exceptions, or put another in its place in a child, is refused; with\n"
+	"  `--override-locked` it is done, and the Audit log says which policy and who. What the lock does not cover: "
+	"the "
+	"SSL\n"
+	"  server itself, and which virtual segment has the profile.\n"
 	"- Keys and passwords never stand here: `certificates` are names in the certificate store (`sluice certificate "
 	"import`).\n"
 	"\n";
@@ -29,7 +46,8 @@ static void document_row_default(FILE *out, const struct schema_row *row)
 	else if (!row->default_text)
 		fputs(row->type == SCHEMA_TYPE_KEYS ? "its defaults" : "none", out);
 	else
-		fprintf(out, row->type == SCHEMA_TYPE_PROTOCOLS ? "`[%s]`" : "`%s`", row->default_text);
+		fprintf(out, row->type == SCHEMA_TYPE_PROTOCOLS || row->type == SCHEMA_TYPE_WORDS ? "`[%s]`" : "`%s`",
+			row->default_text);
 }
 
 static void document_row_values(FILE *out, const struct schema_row *row)

@@ -8,6 +8,7 @@
 
 #include "base/common.h"
 #include "base/suggest.h"
+#include "config/inherit.h"
 #include "config/load_internal.h"
 #include "config/value.h"
 
@@ -39,6 +40,8 @@ void load_problem(struct load *load, enum config_severity severity, const struct
 	va_list args;
 	int n;
 
+	if (load->quiet)
+		return;
 	va_start(args, fmt);
 	n = vasprintf(&text, fmt, args);
 	va_end(args);
@@ -53,34 +56,67 @@ void load_problem(struct load *load, enum config_severity severity, const struct
 /* keys and objects */
 
 static void load_section(struct load *load, enum schema_section section, const struct tree_node *node,
-	const struct tree_node *at, void *object);
+	const struct tree_node *at, const struct inherit *chain, void *object);
 
 static void load_check_unique(
 	struct load *load, const struct schema_row *row, const struct tree_node *list, const char *items, size_t index)
 {
 	const struct schema_section_info *section = &schema_sections[row->target];
-	const char *name = load_object_name(items + index * section->size);
+	const char *name = load_object_name(items + index * section->size), *key = schema_next(row->target, NULL)->key;
 
 	for (size_t i = 0; name && i < index; i++) {
 		const char *other = load_object_name(items + i * section->size);
 
 		if (!other || strcmp(name, other) != 0)
 			continue;
-		load_error(load, tree_value(tree_item(list, index), "name"),
-			"the name \"%s\" is taken by the %s on line %u: choose another", name, section->noun,
+		load_error(load, tree_value(tree_item(list, index), key),
+			"the %s \"%s\" is taken by the %s on line %u: choose another", key, name, section->noun,
 			*(unsigned int *)(items + i * section->size + section->line_offset));
 		return;
 	}
 }
 
-static void load_object(struct load *load, const struct schema_row *row, const struct tree_node *node, char *object)
+/* the entry that another inherits from stands in the same list: its place is known before it is loaded */
+static void load_set_parent(enum schema_section section, char *object, void *parent)
+{
+	for (const struct schema_row *row = NULL; (row = schema_next(section, row));)
+		if (row->type == SCHEMA_TYPE_REFERENCE && row->target == section)
+			*(void **)(object + row->offset) = parent;
+}
+
+static void load_object(struct load *load, const struct schema_row *row, const struct tree_node *node,
+	const struct inherit *chain, char *object)
 {
 	const struct schema_section_info *section = &schema_sections[row->target];
 
 	*(unsigned int *)(object + section->line_offset) = node->line;
 	if (section->id_offset)
 		*(uint16_t *)(object + section->id_offset) = load->next_id[row->target]++;
-	load_section(load, row->target, node, node, object);
+	if (section->origin_offset)
+		*(uint16_t *)(object + section->origin_offset) = node->origin;
+	load_section(load, row->target, node, node, chain, object);
+}
+
+static void load_item_of(struct load *load, const struct schema_row *row, const struct tree_node *list,
+	const struct tree_node *item, char *items, size_t index)
+{
+	const struct schema_section_info *section = &schema_sections[row->target];
+	char *object = items + index * section->size;
+	struct inherit chain = {0};
+	bool quiet = load->quiet;
+
+	load->quiet |= item->origin != 0;
+	if (section->inherits) {
+		size_t len = load_enter(load, ".parent");
+
+		inherit_follow(load, list, item, &chain);
+		load_leave(load, len);
+	}
+	load_object(load, row, item, &chain, object);
+	load->quiet = quiet;
+	if (section->inherits && chain.n)
+		load_set_parent(row->target, object, items + chain.index[0] * section->size);
+	load_check_unique(load, row, list, items, index);
 }
 
 static void load_objects(struct load *load, const struct schema_row *row, const struct tree_node *node, char *parent)
@@ -100,8 +136,7 @@ static void load_objects(struct load *load, const struct schema_row *row, const 
 	for (const struct tree_node *item = node->first; item; item = item->next) {
 		size_t len = load_enter(load, "[%zu]", *n);
 
-		load_object(load, row, item, items + *n * section->size);
-		load_check_unique(load, row, node, items, *n);
+		load_item_of(load, row, node, item, items, *n);
 		(*n)++;
 		load_leave(load, len);
 	}
@@ -110,7 +145,7 @@ static void load_objects(struct load *load, const struct schema_row *row, const 
 static void load_row(struct load *load, const struct schema_row *row, const struct tree_node *node, char *object)
 {
 	if (row->type == SCHEMA_TYPE_KEYS)
-		load_section(load, row->target, node, node, object);
+		load_section(load, row->target, node, node, &(struct inherit){0}, object);
 	else if (row->type == SCHEMA_TYPE_OBJECTS)
 		load_objects(load, row, node, object);
 	else
@@ -125,7 +160,7 @@ static void load_default(struct load *load, const struct schema_row *row, const 
 
 	snprintf(text, sizeof(text), "%s", row->default_text);
 	node.text = text;
-	if (row->type == SCHEMA_TYPE_PROTOCOLS) {
+	if (row->type == SCHEMA_TYPE_PROTOCOLS || row->type == SCHEMA_TYPE_WORDS) {
 		node.kind = TREE_SEQUENCE;
 		node.first = items;
 		while (node.n < ARRAY_SIZE(items) && (word = strsep(&rest, ", ")))
@@ -216,8 +251,28 @@ static void load_sort_keys(
 	}
 }
 
+/* a key that the object does not give: its parent's, or the default */
+static void load_absent(struct load *load, const struct schema_row *row, const struct tree_node *at,
+	const struct inherit *chain, bool excused, void *object)
+{
+	const struct tree_node *inherited = inherit_value(chain, row);
+	bool quiet = load->quiet;
+
+	if (inherited) {
+		load->quiet = true;
+		load_row(load, row, inherited, object);
+		load->quiet = quiet;
+	} else if (row->required && !excused) {
+		load_missing(load, row, at);
+	} else if (row->default_text) {
+		load_default(load, row, at, object);
+	} else if (row->type == SCHEMA_TYPE_KEYS) {
+		load_section(load, row->target, NULL, at, chain, object);
+	}
+}
+
 static void load_section(struct load *load, enum schema_section section, const struct tree_node *node,
-	const struct tree_node *at, void *object)
+	const struct tree_node *at, const struct inherit *chain, void *object)
 {
 	struct load_keys keys = {0};
 	size_t i = 0;
@@ -227,16 +282,16 @@ static void load_section(struct load *load, enum schema_section section, const s
 	if (node)
 		load_sort_keys(load, section, node, &keys);
 	for (const struct schema_row *row = NULL; (row = schema_next(section, row)); i++) {
+		_cleanup_(inherit_release) struct tree_node *merged =
+			row->adds ? inherit_merge(chain, row, keys.values[i], at) : NULL;
 		size_t len = load_enter(load, "%s%s", *load->path ? "." : "", row->key);
 
-		if (keys.values[i])
+		if (merged)
+			load_row(load, row, merged, object);
+		else if (keys.values[i])
 			load_row(load, row, keys.values[i], object);
-		else if (row->required && !keys.excused[i])
-			load_missing(load, row, at);
-		else if (row->default_text)
-			load_default(load, row, at, object);
-		else if (row->type == SCHEMA_TYPE_KEYS)
-			load_section(load, row->target, NULL, at, object);
+		else
+			load_absent(load, row, at, chain, keys.excused[i], object);
 		load_leave(load, len);
 	}
 }
@@ -246,7 +301,7 @@ void load_config(struct config *config, const struct tree_node *root, struct con
 	struct load load = {.config = config, .problems = problems};
 
 	if (root->kind == TREE_MAPPING)
-		load_section(&load, SCHEMA_ROOT, root, root, config);
+		load_section(&load, SCHEMA_ROOT, root, root, &(struct inherit){0}, config);
 	else if (root->kind != TREE_BAD)
 		load_error(&load, root,
 			"the document is %s: keys are needed, write at least \"device: {name: sluice-1}\"",

@@ -15,6 +15,7 @@ struct load {
 	struct config_problems *problems;
 	char path[160]; /* of the value at hand: "ssl_servers[2].detection_ports" */
 	unsigned int next_id[SCHEMA_SECTION_N];
+	bool quiet; /* what is inherited was told where it stands */
 };
 
 /* appends to the path; what it returns is given to load_leave() */

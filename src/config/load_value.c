@@ -23,6 +23,11 @@ static void load_bad_value(
 	struct suggest suggest = {.word = node->text};
 
 	value_quote(node->text, quoted);
+	for (const struct schema_refusal *r = row->refused; r && r->name; r++)
+		if (strcmp(r->name, node->text) == 0) {
+			load_error(load, node, "%s is not available: %s", quoted, r->why);
+			return;
+		}
 	value_allowed(row, allowed);
 	for (const struct schema_word *w = row->words; w && w->name && row->type != SCHEMA_TYPE_PROTOCOLS; w++)
 		suggest_try(&suggest, w->name);
@@ -155,8 +160,13 @@ static void load_list(struct load *load, const struct schema_row *row, const str
 		load_error(load, node, "the memory is full");
 		return;
 	}
-	for (const struct tree_node *item = node->first; item; item = item->next)
+	for (const struct tree_node *item = node->first; item; item = item->next) {
+		bool quiet = load->quiet;
+
+		load->quiet |= item->origin != 0;
 		load_item(load, row, item, list);
+		load->quiet = quiet;
+	}
 	if (!list->n) {
 		free(list->items);
 		list->items = NULL;
@@ -312,7 +322,9 @@ void load_value(struct load *load, const struct schema_row *row, const struct tr
 {
 	void *field = (char *)object + row->offset;
 
-	if (row->type == SCHEMA_TYPE_REFERENCE)
+	if (row->type == SCHEMA_TYPE_REFERENCE && row->target == row->section)
+		(void)load_is(load, row, node, TREE_SCALAR); /* a parent: followed by load.c */
+	else if (row->type == SCHEMA_TYPE_REFERENCE)
 		load_reference(load, row, node, field);
 	else if (row->type == SCHEMA_TYPE_WORDS)
 		load_words(load, row, node, field);

@@ -101,6 +101,35 @@ const struct schema_word schema_protocol_words[] = {
 	{NULL, 0},
 };
 
+static const struct schema_word action_words[] = {
+	{"permit", CONFIG_ACTION_PERMIT},
+	{"trust", CONFIG_ACTION_TRUST},
+	{"block", CONFIG_ACTION_BLOCK},
+	{NULL, 0},
+};
+static const struct schema_refusal action_refused[] = {
+	{"rate_limit", "this version limits no rates of decrypted sessions, use block or permit"},
+	{"quarantine", "this version's signature filters quarantine no host, use block"},
+	{NULL, NULL},
+};
+static const struct schema_word reset_words[] = {
+	{"none", CONFIG_RESET_NONE},
+	{"client", CONFIG_RESET_CLIENT},
+	{"server", CONFIG_RESET_SERVER},
+	{"both", CONFIG_RESET_BOTH},
+	{NULL, 0},
+};
+static const struct schema_word notify_words[] = {
+	{"log", CONFIG_NOTIFY_LOG},
+	{NULL, 0},
+};
+static const struct schema_refusal notify_refused[] = {
+	{"trap", "this version's action sets send no traps, use log"},
+	{"syslog", "use log: its records go to the servers of log_targets too"},
+	{"packet_trace", "this version's action sets trace no packets, use log"},
+	{NULL, NULL},
+};
+
 #define LIST_OF(field) .list = {offsetof(struct config, field), offsetof(struct config, n_##field)}
 #define OBJECT(type) .size = sizeof(struct type), .line_offset = offsetof(struct type, line)
 
@@ -123,18 +152,41 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		.id_offset = offsetof(struct config_ssl_server, id),
 		LIST_OF(ssl_servers),
 		.help = "A server whose certificate and private key Sluice holds."},
+	[SCHEMA_ACTION_SET] = {.noun = "action set",
+		.plural = "action sets",
+		.heading = "action_sets[]",
+		OBJECT(config_action_set),
+		LIST_OF(action_sets),
+		.help = "What is done when a signature filter matches. Without one a filter's own action holds: alert "
+			"permits and logs, drop blocks and logs, reject and its kin reset as well (docs/filters.md)."},
 	[SCHEMA_PROFILE] = {.noun = "profile",
 		.plural = "profiles",
 		.heading = "profiles[]",
 		OBJECT(config_profile),
 		.id_offset = offsetof(struct config_profile, id),
 		LIST_OF(profiles),
-		.help = "An inspection profile: what is decrypted and which filters act on it."},
+		.inherits = true,
+		.help = "An inspection profile: what is decrypted and which filters act on it. With `parent`, every "
+			"key "
+			"that is not given here is the parent's; filter packages, filter categories, filter overrides "
+			"and SSL policies are the parent's and then those given here, and one of the last three that "
+			"is given here takes the place of the inherited one of the same name, as a whole."},
+	[SCHEMA_FILTER_CATEGORY] = {.noun = "filter category",
+		.plural = "filter categories",
+		.heading = "profiles[].filter_categories[]",
+		OBJECT(config_filter_category),
+		.help = "What this profile makes of the filters of one category (their classtype)."},
+	[SCHEMA_FILTER_OVERRIDE] = {.noun = "filter override",
+		.plural = "filter overrides",
+		.heading = "profiles[].filter_overrides[]",
+		OBJECT(config_filter_override),
+		.help = "What this profile makes of one filter, whatever is said of its category."},
 	[SCHEMA_SSL_POLICY] = {.noun = "SSL policy",
 		.plural = "SSL policies",
 		.heading = "profiles[].ssl_policies[]",
 		OBJECT(config_ssl_policy),
 		.id_offset = offsetof(struct config_ssl_policy, id),
+		.origin_offset = offsetof(struct config_ssl_policy, origin),
 		.help = "Selects an SSL server for inspection in this profile, with the clients that are excepted."},
 	[SCHEMA_VIRTUAL_SEGMENT] = {.noun = "virtual segment",
 		.plural = "virtual segments",
@@ -172,6 +224,8 @@ const struct schema_row schema_rows[] = {
 		COUNTED_IN(config, segments), .help = "pairs of ports"},
 	{SCHEMA_ROOT, "ssl_servers", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_SERVER, .max = STATS_SERVERS_MAX,
 		COUNTED_IN(config, ssl_servers), .help = "servers whose traffic can be decrypted"},
+	{SCHEMA_ROOT, "action_sets", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_ACTION_SET, .max = 256,
+		COUNTED_IN(config, action_sets), .help = "what is done when a filter matches"},
 	{SCHEMA_ROOT, "profiles", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_PROFILE, .max = 256,
 		COUNTED_IN(config, profiles), .help = "inspection profiles"},
 	{SCHEMA_ROOT, "virtual_segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_VIRTUAL_SEGMENT, .max = 1024,
@@ -288,14 +342,60 @@ const struct schema_row schema_rows[] = {
 		.default_text = "off", .no_effect = "TLS compression is never negotiated",
 		.help = "let TLS compression be negotiated"},
 
-	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_profile, name), .example = "default",
-		.help = "unique name"},
-	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, IN(config_profile, filter_packages), .max = 64,
-		.example = "[local.rules]", .help = "rule files, absolute or relative to the configuration file"},
+	{SCHEMA_ACTION_SET, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_action_set, name),
+		.example = "block-reset", .help = "unique name, shown in records"},
+	{SCHEMA_ACTION_SET, "action", SCHEMA_TYPE_WORD, .required = true, IN(config_action_set, action),
+		.words = action_words, .refused = action_refused, .example = "block",
+		.help = "permit: the session goes on; trust: it goes on and is inspected no further; block: it ends, "
+			"and the byte that completed the match is never sent"},
+	{SCHEMA_ACTION_SET, "tcp_reset", SCHEMA_TYPE_WORD, IN(config_action_set, tcp_reset), .words = reset_words,
+		.default_text = "none", .example = "both",
+		.help = "which sides of a blocked session are reset; the others are closed without a close_notify. An "
+			"SSL server's tcp_reset_to_server resets the server's side in any case"},
+	{SCHEMA_ACTION_SET, "notify", SCHEMA_TYPE_WORDS, IN(config_action_set, notify), .max = 4, .words = notify_words,
+		.refused = notify_refused, .default_text = "log", .example = "[log]",
+		.help = "log: a record in the Block or Alert log and at the log targets; [] for none"},
+
+	{SCHEMA_PROFILE, "name", SCHEMA_TYPE_NAME, .required = true, .own = true, IN(config_profile, name),
+		.example = "default", .help = "unique name"},
+	{SCHEMA_PROFILE, "parent", SCHEMA_TYPE_REFERENCE, .own = true, .target = SCHEMA_PROFILE,
+		IN(config_profile, parent), .help = "profile from which this one inherits; at most 8 above each other"},
+	{SCHEMA_PROFILE, "filter_packages", SCHEMA_TYPE_PATHS, .adds = true, IN(config_profile, filter_packages),
+		.max = 64, .example = "[local.rules]",
+		.help = "rule files, absolute or relative to the configuration file"},
 	{SCHEMA_PROFILE, "inspect_server_response", SCHEMA_TYPE_SWITCH, IN(config_profile, inspect_server_response),
 		.default_text = "on", .example = "on", .help = "off: only what clients send is inspected"},
-	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_POLICY, .max = STATS_SERVERS_MAX,
-		COUNTED_IN(config_profile, ssl_policies), .help = "which SSL servers are decrypted"},
+	{SCHEMA_PROFILE, "monitor_only", SCHEMA_TYPE_SWITCH, IN(config_profile, monitor_only), .default_text = "off",
+		.example = "off",
+		.help = "on: no filter blocks; the Alert log says what would have been (configured_action block, "
+			"action permit)"},
+	{SCHEMA_PROFILE, "default_action_set", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_ACTION_SET,
+		IN(config_profile, default_action_set), .example = "block-reset",
+		.help = "for filters of which nothing else is said; without it each filter's own action"},
+	{SCHEMA_PROFILE, "filter_categories", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_FILTER_CATEGORY,
+		.max = 256, COUNTED_IN(config_profile, filter_categories), .help = "filters by category"},
+	{SCHEMA_PROFILE, "filter_overrides", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_FILTER_OVERRIDE,
+		.max = 4096, COUNTED_IN(config_profile, filter_overrides), .help = "single filters"},
+	{SCHEMA_PROFILE, "ssl_policies", SCHEMA_TYPE_OBJECTS, .adds = true, .target = SCHEMA_SSL_POLICY,
+		.max = STATS_SERVERS_MAX, COUNTED_IN(config_profile, ssl_policies),
+		.help = "which SSL servers are decrypted"},
+
+	{SCHEMA_FILTER_CATEGORY, "category", SCHEMA_TYPE_NAME, .required = true, IN(config_filter_category, name),
+		.example = "policy-violation", .help = "a classtype; none: filters without one"},
+	{SCHEMA_FILTER_CATEGORY, "enabled", SCHEMA_TYPE_SWITCH, IN(config_filter_category, enabled),
+		.default_text = "on", .example = "on", .help = "off: its filters do not act"},
+	{SCHEMA_FILTER_CATEGORY, "action_set", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_ACTION_SET,
+		IN(config_filter_category, action_set), .example = "block-reset",
+		.help = "of its filters; without it the profile's default"},
+
+	{SCHEMA_FILTER_OVERRIDE, "filter", SCHEMA_TYPE_FILTER, .required = true, IN(config_filter_override, filter),
+		.example = "2024001", .help = "the filter's number (sid)"},
+	{SCHEMA_FILTER_OVERRIDE, "enabled", SCHEMA_TYPE_SWITCH, IN(config_filter_override, enabled),
+		.default_text = "on", .example = "off",
+		.help = "off: it does not act; on: it does, also where its category is off"},
+	{SCHEMA_FILTER_OVERRIDE, "action_set", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_ACTION_SET,
+		IN(config_filter_override, action_set), .example = "block-reset",
+		.help = "without it that of its category, or the profile's default"},
 
 	{SCHEMA_SSL_POLICY, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_ssl_policy, name),
 		.example = "web-policy", .help = "name, unique in its profile"},
@@ -305,7 +405,10 @@ const struct schema_row schema_rows[] = {
 		IN(config_ssl_policy, source_address_exceptions), .max = 1024, .example = "[10.9.0.99]",
 		.help = "clients whose sessions pass undecrypted"},
 	{SCHEMA_SSL_POLICY, "locked", SCHEMA_TYPE_SWITCH, IN(config_ssl_policy, locked), .default_text = "off",
-		.example = "off", .help = "to change it needs the Lock SSL Filter capability"},
+		.example = "off",
+		.help = "on: a commit or rollback that would change or remove it is refused without --override-locked, "
+			"which the "
+			"Audit log records; also where another profile inherits it"},
 
 	{SCHEMA_VIRTUAL_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_virtual_segment, name),
 		.example = "dmz-in", .help = "unique name"},
@@ -410,6 +513,7 @@ static void schema_free_field(const struct schema_row *row, void *object)
 	case SCHEMA_TYPE_NAME:
 	case SCHEMA_TYPE_INTERFACE:
 	case SCHEMA_TYPE_PATH:
+	case SCHEMA_TYPE_FILTER:
 	case SCHEMA_TYPE_HOST:
 		free(*(char **)field);
 		break;

@@ -12,7 +12,10 @@ enum schema_section {
 	SCHEMA_LIMITS,
 	SCHEMA_SEGMENT,
 	SCHEMA_SSL_SERVER,
+	SCHEMA_ACTION_SET,
 	SCHEMA_PROFILE,
+	SCHEMA_FILTER_CATEGORY,
+	SCHEMA_FILTER_OVERRIDE,
 	SCHEMA_SSL_POLICY,
 	SCHEMA_VIRTUAL_SEGMENT,
 	SCHEMA_RULE_VARIABLE,
@@ -40,6 +43,7 @@ enum schema_type {
 	SCHEMA_TYPE_KEYS,      /* a mapping: keys of section target */
 	SCHEMA_TYPE_OBJECTS,   /* a list of objects of section target; pointer at offset, size_t at count_offset */
 	SCHEMA_TYPE_PATH,      /* char * */
+	SCHEMA_TYPE_FILTER,    /* char *: a filter's number (sid) */
 	SCHEMA_TYPE_HOST,      /* char *: name, IPv4 or IPv6 address */
 	SCHEMA_TYPE_HOSTS,     /* struct config_strings */
 	SCHEMA_TYPE_N
@@ -50,19 +54,26 @@ struct schema_word {
 	int value;
 };
 
+struct schema_refusal { /* a word that might be expected and is not taken, with the mend */
+	const char *name, *why;
+};
+
 struct schema_row {
 	enum schema_section section;
 	const char *key;
 	enum schema_type type;
 	bool required;
+	bool own;  /* not inherited from a parent */
+	bool adds; /* a list: the parent's entries, then its own */
 	size_t offset, count_offset;
 	enum schema_section target;
-	unsigned int min, max;           /* of a number; items of a list */
-	const char *unit;                /* of a number */
-	const char *default_text;        /* as it would be written; NULL: none (empty, or required) */
-	const struct schema_word *words; /* ends with a NULL name */
-	const char *no_effect;           /* why this version accepts the option and does nothing (D2, D7) */
-	const char *help;                /* one sentence, with the unit's meaning and the requirement's terms */
+	unsigned int min, max;                /* of a number; items of a list */
+	const char *unit;                     /* of a number */
+	const char *default_text;             /* as it would be written; NULL: none (empty, or required) */
+	const struct schema_word *words;      /* ends with a NULL name */
+	const struct schema_refusal *refused; /* the same */
+	const char *no_effect;                /* why this version accepts the option and does nothing (D2, D7) */
+	const char *help;                     /* one sentence, with the unit's meaning and the requirement's terms */
 	const char *example;
 };
 
@@ -71,8 +82,9 @@ struct schema_section_info {
 	const char *plural;  /* "SSL servers" */
 	const char *heading; /* "ssl_servers[]" */
 	const char *help;
-	size_t size;                   /* of the struct; its first member is char *name; 0: not a list's item */
-	size_t line_offset, id_offset; /* 0: it has none */
+	size_t size; /* of the struct; its first member is char *, of the section's first row; 0: not a list's item */
+	size_t line_offset, id_offset, origin_offset; /* 0: it has none */
+	bool inherits;                                /* its key "parent" names another of the list (inherit.h) */
 	struct { /* where the objects are, from struct config; count_offset 0: inside another object */
 		size_t items_offset, count_offset;
 	} list;

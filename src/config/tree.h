@@ -23,6 +23,7 @@ struct tree_node {
 	enum tree_kind kind;
 	bool plain;                     /* a scalar without quotes */
 	unsigned int line, column;      /* from 1 */
+	unsigned int origin;            /* inherit.c: 1 + index of the ancestor that an inherited item is of; 0: own */
 	unsigned int n;                 /* children; a mapping has two per pair: key, value */
 	const char *text;               /* NUL-terminated; a scalar's without control characters */
 	struct tree_node *first, *next; /* children; siblings */

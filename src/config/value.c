@@ -89,6 +89,15 @@ static const char *value_parse_absolute_path(const struct schema_row *row, const
 	return value_copy(text, out);
 }
 
+static const char *value_parse_filter(const struct schema_row *row, const char *text, void *out)
+{
+	unsigned int sid;
+
+	if (!value_digits(text, strlen(text), UINT32_MAX, &sid) || !sid)
+		return "is not a filter's number";
+	return value_copy(text, out);
+}
+
 static const char *value_parse_number(const struct schema_row *row, const char *text, void *out)
 {
 	unsigned int v;
@@ -276,6 +285,7 @@ const struct value_type value_types[SCHEMA_TYPE_N] = {
 	[SCHEMA_TYPE_WORDS] = {"list of words", 0, NULL, NULL, NULL},
 	[SCHEMA_TYPE_PATH] = {"absolute path", 0, "allowed are absolute paths of at most 107 bytes",
 		value_parse_absolute_path, NULL},
+	[SCHEMA_TYPE_FILTER] = {"filter number", 0, "allowed are 1 to 4294967295", value_parse_filter, NULL},
 	[SCHEMA_TYPE_HOST] = {"host", 0, HOST_ALLOWED, value_parse_host, NULL},
 	[SCHEMA_TYPE_HOSTS] = {"list of hosts", sizeof(char *), HOST_ALLOWED, value_parse_host, value_string_covers},
 	[SCHEMA_TYPE_PROTOCOLS] = {"list of protocols", 0, NULL, NULL, NULL},

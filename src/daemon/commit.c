@@ -104,6 +104,7 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 	supervisor->commit = commit;
 	commit->check_only = request->check_only;
 	commit->boot = request->boot;
+	commit->override_locked = request->override_locked;
 	commit->done = request->done;
 	commit->owner = request->owner;
 	commit->facts = request->facts ? request->facts : json_object();

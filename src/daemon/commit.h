@@ -19,7 +19,8 @@ struct commit_request {
 	bool boot;        /* the stored version: nothing is written, and the wire takes the policy first */
 	bool rollback;    /* the rule files, too, come from the stored version, and it is put in force as a new one */
 	uint32_t version; /* for boot and rollback */
-	json_t *facts;    /* who asks and why (history.h), or NULL; the reference is the commit's */
+	bool override_locked; /* Locked SSL policies may change (F2): the operator said so */
+	json_t *facts;        /* who asks and why (history.h), or NULL; the reference is the commit's */
 	commit_done_fn *done;
 	void *owner;
 };

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "config/locked.h"
 #include "daemon/commit_internal.h"
 #include "daemon/history.h"
 #include "daemon/replace.h"
@@ -43,6 +44,15 @@ static void commit_record(const struct commit *commit, uint32_t version)
 			comment ? "; comment: " : "", comment ? comment : "");
 }
 
+static void commit_record_override(void *ctx, const struct config_locked_change *change)
+{
+	const struct commit *commit = ctx;
+
+	supervisor_audit(commit->supervisor, "warning", history_user(commit->facts),
+		"lock overridden with version %u: profile %s: SSL policy %s %s", commit->policy->version,
+		change->profile, change->policy, change->what);
+}
+
 /* the last steps, which cannot wait: wire, store, in force */
 static void commit_apply(struct commit *commit)
 {
@@ -74,7 +84,11 @@ static void commit_apply(struct commit *commit)
 	supervisor->policy = policy;
 	commit_set_workers(supervisor, policy->n_workers);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
+	if (!commit->boot)
+		boot_clear_problem(supervisor);
 	commit_record(commit, version);
+	if (commit->override_locked)
+		config_locked_changes(before ? before->config : NULL, policy->config, commit_record_override, commit);
 	targets_apply(supervisor);
 	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)version);
 

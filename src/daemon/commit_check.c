@@ -9,7 +9,9 @@
 
 #include "base/common.h"
 #include "base/shm.h"
+#include "config/locked.h"
 #include "daemon/commit_internal.h"
+#include "daemon/history.h"
 #include "policy/suite.h"
 
 #define COMMIT_DOCUMENT_MAX (4u << 20)
@@ -147,6 +149,31 @@ static json_t *commit_collect_files(struct commit *commit, const struct commit_r
 	return missing;
 }
 
+static void commit_on_locked_change(void *ctx, const struct config_locked_change *change)
+{
+	struct commit *commit = ctx;
+	const char *severity = commit->override_locked || commit->check_only ? "warning" : "error";
+	char message[512];
+
+	snprintf(message, sizeof(message), "profile %s: Locked SSL policy %s %s%s", change->profile, change->policy,
+		change->what,
+		commit->override_locked ? "" : ": a commit needs --override-locked, which the Audit log records");
+	commit_problem(commit, severity, MAX(change->line, 1u), 1, message);
+}
+
+/* F2. At boot nothing is changed: what is stored was committed. */
+static bool commit_check_locked(struct commit *commit)
+{
+	const struct policy *before = commit->supervisor->policy;
+	size_t changes;
+
+	if (commit->boot)
+		return true;
+	changes = config_locked_changes(
+		before ? before->config : NULL, commit->policy->config, commit_on_locked_change, commit);
+	return !changes || commit->override_locked || commit->check_only;
+}
+
 /* facts of each certificate the configuration names; a missing one is an error at its server's line */
 static bool commit_collect_certificates(struct commit *commit)
 {
@@ -223,6 +250,10 @@ bool commit_validate(struct commit *commit, const struct commit_request *request
 	if (!commit_check_suites(commit) || !commit_collect_certificates(commit) ||
 		!commit_check_log_credentials(commit)) {
 		commit_reject(commit, "the configuration has errors");
+		return false;
+	}
+	if (!commit_check_locked(commit)) {
+		commit_reject(commit, "Locked SSL policies would change");
 		return false;
 	}
 	if (commit->policy->config->n_profiles >= IPC_FDS_MAX || !policy_make_images(commit->policy)) {

@@ -13,6 +13,7 @@
 
 struct commit {
 	struct supervisor *supervisor;
+	bool override_locked;
 	bool check_only, boot, sent; /* sent: workers have the candidate */
 	commit_done_fn *done;
 	void *owner;

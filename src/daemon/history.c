@@ -62,16 +62,82 @@ const char *history_user(const json_t *facts)
 /* --- the store ------------------------------------------------------------------------------------------------------
  */
 
+/* FNV-1a: tells whether two versions' rule files differ, and what a disk has damaged; nothing is trusted to it */
+#define HISTORY_DIGEST_SEED 0xcbf29ce484222325u
+
+static uint64_t history_digest(uint64_t h, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ data[i]) * 0x100000001b3u;
+	return h;
+}
+
+/* of a whole file; the size is the number of its bytes */
+static int history_digest_file(int fd, uint64_t *h, size_t *size)
+{
+	struct stat st;
+	void *data;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	*size = st.st_size;
+	data = st.st_size ? mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (data == MAP_FAILED)
+		return -errno;
+	*h = history_digest(*h, data, st.st_size);
+	if (data)
+		munmap(data, st.st_size);
+	return 0;
+}
+
+/* of the document (as it lies beside its place, or in it) and every rule file, with their sizes between them */
+static int history_digest_version(
+	const struct store *store, uint32_t version, bool published, size_t n_files, char out[20])
+{
+	_cleanup_close_ int document =
+		published ? store_open_version(store, version) : store_open_candidate(store, version);
+	uint64_t h = HISTORY_DIGEST_SEED;
+	size_t size = 0;
+	int r = history_digest_file(document, &h, &size);
+
+	for (size_t i = 0; r >= 0 && i < n_files; i++) {
+		_cleanup_close_ int fd = store_open_version_file(store, version, i);
+
+		h = history_digest(h, (const uint8_t *)&size, sizeof(size));
+		r = history_digest_file(fd, &h, &size);
+	}
+	snprintf(out, 20, "%016llx", (unsigned long long)h);
+	return r;
+}
+
+int history_verify(const struct store *store, uint32_t version)
+{
+	json_t *facts = store_load_version_facts(store, version);
+	const char *known = json_string_value(json_object_get(facts, "digest"));
+	char digest[20];
+	int r = 0;
+
+	if (known && (history_digest_version(
+			      store, version, true, json_array_size(json_object_get(facts, "files")), digest) < 0 ||
+			     strcmp(known, digest)))
+		r = -EBADMSG;
+	json_decref(facts);
+	return r;
+}
+
 int history_write(const struct store *store, uint32_t version, json_t *facts, char **names, size_t n_names)
 {
 	json_t *files = json_array();
+	char digest[20];
+	int r = history_digest_version(store, version, false, n_names, digest);
 
 	for (size_t i = 0; i < n_names; i++)
 		json_array_append_new(files, json_string(names[i]));
 	json_object_set_new(facts, "version", json_integer(version));
 	json_object_set_new(facts, "time", json_integer((json_int_t)clock_wall_us()));
 	json_object_set_new(facts, "files", files);
-	return store_write_version_facts(store, version, facts);
+	json_object_set_new(facts, "digest", json_string(digest));
+	return r < 0 ? r : store_write_version_facts(store, version, facts);
 }
 
 uint32_t history_target(const struct supervisor *supervisor, const json_t *request)
@@ -115,32 +181,17 @@ json_t *report_history(struct supervisor *supervisor, const json_t *request)
 	return json_pack("{s:b, s:i, s:o}", "ok", 1, "total", (int)n, "versions", array);
 }
 
-/* FNV-1a: tells an operator whether two versions' rule files differ; nothing is trusted to it */
-static uint64_t history_digest(const uint8_t *data, size_t len)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ data[i]) * 0x100000001b3u;
-	return h;
-}
-
 static json_t *history_file(const struct store *store, uint32_t version, size_t index, const char *name)
 {
 	_cleanup_close_ int fd = store_open_version_file(store, version, index);
-	char digest[20] = "";
-	struct stat st = {0};
+	uint64_t h = HISTORY_DIGEST_SEED;
+	char digest[20];
+	size_t size;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (history_digest_file(fd, &h, &size) < 0)
 		return NULL;
-	void *data = st.st_size ? mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-
-	snprintf(digest, sizeof(digest), "%016llx",
-		(unsigned long long)history_digest(
-			data == MAP_FAILED ? NULL : data, data == MAP_FAILED ? 0 : st.st_size));
-	if (data != MAP_FAILED)
-		munmap(data, st.st_size);
-	return json_pack("{s:s, s:I, s:s}", "name", name, "bytes", (json_int_t)st.st_size, "digest", digest);
+	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)h);
+	return json_pack("{s:s, s:I, s:s}", "name", name, "bytes", (json_int_t)size, "digest", digest);
 }
 
 static json_t *history_files(const struct store *store, uint32_t version, const json_t *facts)

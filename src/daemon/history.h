@@ -13,6 +13,8 @@ json_t *history_asker(const struct ucred *peer, const json_t *request);
 const char *history_user(const json_t *facts);
 /* completes the facts with the version, the time and the names of the rule files, and stores them beside the version */
 int history_write(const struct store *store, uint32_t version, json_t *facts, char **names, size_t n_names);
+/* 0: the stored document and rule files are what was committed (or it is not known what that was); -EBADMSG */
+int history_verify(const struct store *store, uint32_t version);
 
 /* the version that rollback means: the one asked for, or the newest before the one in force; 0: there is none */
 uint32_t history_target(const struct supervisor *supervisor, const json_t *request);

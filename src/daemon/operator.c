@@ -152,6 +152,7 @@ static json_t *operator_commit(struct request *request, bool check_only)
 		.fds = request->fds,
 		.n_fds = request->n_fds,
 		.check_only = check_only,
+		.override_locked = json_is_true(json_object_get(request->json, "override_locked")),
 		.facts = history_asker(&request->client->peer, request->json),
 		.done = client_answer,
 		.owner = request->client};
@@ -198,6 +199,7 @@ static json_t *command_rollback(struct supervisor *supervisor, struct request *r
 	struct commit_request commit = {.fds = &fd,
 		.n_fds = 1,
 		.rollback = true,
+		.override_locked = json_is_true(json_object_get(request->json, "override_locked")),
 		.version = version,
 		.done = client_answer,
 		.owner = request->client};

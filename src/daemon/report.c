@@ -98,6 +98,8 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 		status_segments(supervisor), "max_sessions",
 		policy ? (json_int_t)policy->config->limits.max_sessions : 0);
 
+	if (supervisor->boot.problem)
+		json_object_set(status, "configuration_problem", supervisor->boot.problem);
 	json_object_set_new(status, "snmp", monitor_report(supervisor, ROLE_SNMP));
 	return status;
 }

@@ -378,6 +378,14 @@ int store_open_version(const struct store *store, uint32_t version)
 	return store_open_file(store, name);
 }
 
+int store_open_candidate(const struct store *store, uint32_t version)
+{
+	char name[STORE_NAME_MAX];
+
+	store_version_name(name, version, ".new");
+	return store_open_file(store, name);
+}
+
 int store_open_version_file(const struct store *store, uint32_t version, size_t index)
 {
 	char name[STORE_NAME_MAX];

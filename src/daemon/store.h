@@ -34,6 +34,7 @@ void store_clean(const struct store *store);
 /* removes all but the newest versions */
 void store_prune_versions(const struct store *store, unsigned int keep);
 int store_open_version(const struct store *store, uint32_t version);
+int store_open_candidate(const struct store *store, uint32_t version); /* written, not published */
 /* who made a version and why (history.h): an object; NULL when there is none */
 int store_write_version_facts(const struct store *store, uint32_t version, const json_t *facts);
 json_t *store_load_version_facts(const struct store *store, uint32_t version);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "base/log.h"
 #include "base/shm.h"
 #include "daemon/certificate.h"
+#include "daemon/boot.h"
 #include "daemon/commit.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
@@ -184,6 +184,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	operator_close(supervisor);
 	policy_free(&supervisor->policy);
 	json_decref(supervisor->key_states);
+	boot_free(supervisor);
 	targets_free(supervisor);
 	expiry_clear(&supervisor->expiry);
 	if (supervisor->dataplane)
@@ -271,134 +272,6 @@ static int supervisor_open(struct supervisor *supervisor)
 	return r;
 }
 
-static void supervisor_on_boot_commit(void *owner, json_t *answer)
-{
-	struct supervisor *supervisor = owner;
-	const char *error = json_string_value(json_object_get(answer, "error"));
-	const json_t *problem;
-	size_t i;
-
-	if (!json_is_true(json_object_get(answer, "ok")))
-		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error", "the configuration cannot be put in force: %s",
-			error ? error : "no reason given");
-	json_array_foreach(json_object_get(answer, "problems"), i, problem)
-	{
-		supervisor_record(supervisor, EVENT_LOG_SYSTEM, json_string_value(json_object_get(problem, "severity")),
-			"%s:%d:%d: %s", json_string_value(json_object_get(problem, "file")),
-			(int)json_integer_value(json_object_get(problem, "line")),
-			(int)json_integer_value(json_object_get(problem, "column")),
-			json_string_value(json_object_get(problem, "message")));
-	}
-	json_decref(answer);
-}
-
-static void supervisor_boot_stored(struct supervisor *supervisor, uint32_t version)
-{
-	char name[32];
-	_cleanup_close_ int fd = store_open_version(&supervisor->store, version);
-	json_t *files;
-
-	if (fd < 0)
-		return;
-	snprintf(name, sizeof(name), "version %u", version);
-	files = json_pack("[s]", name);
-	commit_begin(supervisor, &(struct commit_request){.files = files,
-					 .fds = &fd,
-					 .n_fds = 1,
-					 .boot = true,
-					 .version = version,
-					 .done = supervisor_on_boot_commit,
-					 .owner = supervisor});
-	json_decref(files);
-}
-
-#define BOOT_FILES_MAX 64
-
-/* a configuration file given at the first start, and the rule files it turned out to need */
-struct boot_files {
-	json_t *names;
-	int fds[BOOT_FILES_MAX];
-	size_t n_fds;
-};
-
-/* called before commit_begin() returns when files are missing, and then only; the commit itself may take long */
-static void boot_file_on_answer(void *owner, json_t *answer)
-{
-	struct supervisor *supervisor = owner;
-	json_t *missing = json_object_get(answer, "need_files");
-
-	if (missing) {
-		supervisor->boot_missing = json_incref(missing);
-		json_decref(answer);
-	} else {
-		supervisor_on_boot_commit(owner, answer);
-	}
-}
-
-static void boot_files_commit(struct supervisor *supervisor, const struct boot_files *files)
-{
-	commit_begin(supervisor, &(struct commit_request){.files = files->names,
-					 .fds = files->fds,
-					 .n_fds = files->n_fds,
-					 .done = boot_file_on_answer,
-					 .owner = supervisor});
-}
-
-static int boot_files_open(struct boot_files *files, int dir_fd, const char *name)
-{
-	int fd = files->n_fds < BOOT_FILES_MAX ? openat(dir_fd, name, O_RDONLY | O_CLOEXEC) : -EMFILE;
-
-	if (fd < 0)
-		return log_err_r(fd == -1 ? -errno : fd, "cannot open %s", name);
-	files->fds[files->n_fds++] = fd;
-	json_array_append_new(files->names, json_string(name));
-	return 0;
-}
-
-static void boot_files_clear(struct boot_files *files)
-{
-	for (size_t i = 0; i < files->n_fds; i++)
-		close(files->fds[i]);
-	json_decref(files->names);
-}
-
-/* committed as an operator would */
-static int supervisor_boot_file(struct supervisor *supervisor, const char *path)
-{
-	_cleanup_(boot_files_clear) struct boot_files files = {.names = json_array()};
-	_cleanup_free_ char *copy = strdup(path);
-	_cleanup_close_ int dir = open(copy ? dirname(copy) : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = boot_files_open(&files, AT_FDCWD, path);
-	json_t *name;
-	size_t i;
-
-	if (r < 0)
-		return r;
-	boot_files_commit(supervisor, &files);
-	if (!supervisor->boot_missing)
-		return 0;
-	json_array_foreach(supervisor->boot_missing, i, name)
-	{
-		if (r >= 0)
-			r = boot_files_open(&files, dir, json_string_value(name));
-	}
-	json_decref(TAKE_PTR(supervisor->boot_missing));
-	if (r >= 0)
-		boot_files_commit(supervisor, &files);
-	return r;
-}
-
-static int supervisor_boot(struct supervisor *supervisor, const char *config_path)
-{
-	uint32_t version = store_newest_version(&supervisor->store);
-
-	if (version)
-		supervisor_boot_stored(supervisor, version);
-	else if (config_path)
-		return supervisor_boot_file(supervisor, config_path);
-	return 0;
-}
-
 /* commits of many profiles and rule files hold a descriptor for each */
 static void supervisor_raise_limits(void)
 {
@@ -426,7 +299,7 @@ int supervisor_main(const struct instance *instance, const char *bin_dir, const 
 	if (r >= 0)
 		r = generation_start(supervisor);
 	if (r >= 0)
-		r = supervisor_boot(supervisor, config_path);
+		r = boot_begin(supervisor, config_path);
 	if (r >= 0) {
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice", "Sluice %s started, instance %s",
 			SLUICE_VERSION, instance->name);

@@ -9,6 +9,7 @@
 #include "base/instance.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "daemon/boot.h"
 #include "daemon/child.h"
 #include "daemon/expiry.h"
 #include "daemon/stats_slots.h"
@@ -106,7 +107,7 @@ struct supervisor {
 	struct loop_source control, signals;
 	struct loop_timer tick;
 	unsigned int flows;
-	json_t *boot_missing; /* rule files that the configuration file of the first start needs; NULL: none */
+	struct boot boot;
 	bool stopping;
 	uint64_t stop_deadline_ns;
 };

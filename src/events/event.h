@@ -132,5 +132,6 @@ struct event_origin {
 	uint64_t sequence; /* of the boot, over all producers; the record's own becomes producer_sequence */
 };
 int event_encode_json(const uint8_t *record, const struct event_origin *origin, char *out, size_t size);
-/* RFC 5424 section 6.2.1: 3 error, 4 warning, 5 notice, 6 informational; from the log and the severity field */
+/* RFC 5424 section 6.2.1: 2 critical, 3 error, 4 warning, 5 notice, 6 informational; from the log and the severity
+ * field */
 unsigned int event_severity(const uint8_t *record);

@@ -199,7 +199,7 @@ unsigned int event_severity(const uint8_t *record)
 	static const struct {
 		const char *word;
 		unsigned int number;
-	} words[] = {{"error", 3}, {"warning", 4}, {"notice", 5}, {"info", 6}};
+	} words[] = {{"critical", 2}, {"error", 3}, {"warning", 4}, {"notice", 5}, {"info", 6}};
 	struct event_header header;
 
 	memcpy(&header, record, sizeof(header));

@@ -40,6 +40,11 @@ enum buffer_id buffer_find_pcre_flag(char flag);
 /* bits of all buffers of a kind */
 uint64_t buffers_of_kind(enum buffer_kind kind);
 
+static inline enum buffer_id body_buffer(enum inspect_dir dir)
+{
+	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
+}
+
 static inline bool buffer_is_stream(enum buffer_id id)
 {
 	return buffer_info[id].kind == BUFFER_KIND_STREAM;

@@ -57,24 +57,42 @@ static int read_group(struct inspect_engine *engine, struct span *image)
 		       : -EINVAL;
 }
 
+static void note_interest(struct inspect_engine *engine, const struct filter *f, enum inspect_dir dir)
+{
+	bool body = filter_uses(f, body_buffer(dir)) || filter_uses(f, BUFFER_FILE_DATA);
+
+	if (!(f->dirs & 1u << dir))
+		return;
+	engine->looks_at_start[dir] |= f->at_start;
+	engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW) || filter_uses(f, BUFFER_TURN);
+	engine->looks_at_body[dir] |= body;
+	engine->looks_at_head[dir] |= f->protocol == PROTOCOL_HTTP;
+	engine->blocks |= f->facts.action == INSPECT_BLOCK;
+	engine->blocks_body[dir] |= f->facts.action == INSPECT_BLOCK && body;
+}
+
 static void note_interests(struct inspect_engine *engine)
 {
+	engine->n_on = 0;
+	engine->blocks = false;
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		engine->looks_at_raw[dir] = engine->looks_at_body[dir] = engine->looks_at_head[dir] =
+			engine->looks_at_start[dir] = engine->blocks_body[dir] = false;
 	for (size_t i = 0; i < engine->set.n; i++) {
 		const struct filter *f = engine->set.filters[i];
 
-		for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
-			enum buffer_id body = dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
-
-			if (!(f->dirs & 1u << dir))
-				continue;
-			engine->looks_at_start[dir] |= f->at_start;
-			engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW) || filter_uses(f, BUFFER_TURN);
-			engine->looks_at_body[dir] |= filter_uses(f, body);
-			engine->looks_at_head[dir] |= f->protocol == PROTOCOL_HTTP;
-			engine->blocks |= f->facts.action != INSPECT_NOTIFY;
-			engine->blocks_body[dir] |= f->facts.action != INSPECT_NOTIFY && filter_uses(f, body);
-		}
+		engine->n_on += !f->off;
+		for (enum inspect_dir dir = 0; !f->off && dir < INSPECT_DIRS; dir++)
+			note_interest(engine, f, dir);
 	}
+}
+
+void inspect_engine_treat(
+	struct inspect_engine *engine, bool (*treat)(void *data, struct inspect_filter *filter), void *data)
+{
+	for (size_t i = 0; i < engine->set.n; i++)
+		engine->set.filters[i]->off = !treat(data, &engine->set.filters[i]->facts);
+	note_interests(engine);
 }
 
 static int check_groups(const struct groups *groups)
@@ -136,7 +154,7 @@ void inspect_engine_free(struct inspect_engine **engine)
 
 size_t inspect_engine_filters(const struct inspect_engine *engine)
 {
-	return engine->set.n;
+	return engine->n_on;
 }
 
 /* monotonic, as coarse as the kernel's tick: rates and xbits count seconds */

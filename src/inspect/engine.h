@@ -10,7 +10,8 @@
 struct inspect_engine {
 	struct ruleset set;
 	struct groups groups;
-	/* Does any filter look there? */
+	size_t n_on; /* filters that the profile leaves on */
+	/* Does any of them look there? */
 	bool blocks, blocks_body[INSPECT_DIRS]; /* any filter, any that looks there */
 	bool looks_at_head[INSPECT_DIRS], looks_at_body[INSPECT_DIRS], looks_at_raw[INSPECT_DIRS];
 	bool looks_at_start[INSPECT_DIRS];

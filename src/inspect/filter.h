@@ -143,6 +143,7 @@ struct filter {
 	struct inspect_filter facts;
 	char *name, *category; /* what facts points to */
 	enum filter_protocol protocol;
+	bool off;      /* by the profile: looked for by no stream */
 	bool silent;   /* noalert: sets its flowbits, reports nothing */
 	bool at_start; /* looks at nothing but the session itself: judged at the first byte of a direction */
 	bool by_turn;  /* its positions may count from where a side began to speak, as in a packet */

@@ -82,13 +82,17 @@ static int parse_action(struct parser *p, const char *word)
 	static const struct {
 		const char *name;
 		enum inspect_action action;
-	} actions[] = {{"alert", INSPECT_NOTIFY}, {"drop", INSPECT_BLOCK}, {"reject", INSPECT_BLOCK_RESET},
-		{"rejectsrc", INSPECT_BLOCK_RESET}, {"rejectdst", INSPECT_BLOCK_RESET},
-		{"rejectboth", INSPECT_BLOCK_RESET}};
+		enum inspect_reject reject;
+	} actions[] = {{"alert", INSPECT_NOTIFY, INSPECT_REJECT_NONE}, {"drop", INSPECT_BLOCK, INSPECT_REJECT_NONE},
+		{"reject", INSPECT_BLOCK, INSPECT_REJECT_BOTH}, {"rejectsrc", INSPECT_BLOCK, INSPECT_REJECT_SOURCE},
+		{"rejectdst", INSPECT_BLOCK, INSPECT_REJECT_DESTINATION},
+		{"rejectboth", INSPECT_BLOCK, INSPECT_REJECT_BOTH}};
+	struct inspect_filter *facts = &p->filter->facts;
 
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (!strcmp(word, actions[i].name)) {
-			p->filter->facts.action = actions[i].action;
+			facts->own = facts->action = actions[i].action;
+			facts->reject = actions[i].reject;
 			return 0;
 		}
 	return parser_fail(p, "action %.30s is not supported yet", word);
@@ -239,7 +243,8 @@ static int parse_options(struct parser *p, struct span *text)
 	}
 }
 
-/* the directions in which all conditions can look; file.data becomes the body of that direction */
+/* the directions in which all conditions can look; of responses alone, file.data is http.response_body (as in Suricata)
+ */
 static int finish_directions(struct parser *p)
 {
 	struct filter *f = p->filter;
@@ -251,11 +256,10 @@ static int finish_directions(struct parser *p)
 	for (size_t i = 0; i < f->n_conditions; i++) {
 		if (f->conditions[i].buffer != BUFFER_FILE_DATA)
 			continue;
-		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
 		if (f->protocol != PROTOCOL_ANY && f->protocol != PROTOCOL_HTTP)
 			return parser_fail(p, "file.data of another protocol than http is not supported yet");
-		f->dirs = f->dirs & DIR_CLIENT ? DIR_CLIENT : DIR_SERVER;
-		f->conditions[i].buffer = f->dirs == DIR_CLIENT ? BUFFER_RESPONSE_BODY : BUFFER_REQUEST_BODY;
+		if (f->dirs == DIR_CLIENT)
+			f->conditions[i].buffer = BUFFER_RESPONSE_BODY;
 	}
 	return 0;
 }

@@ -93,6 +93,14 @@ static void entries_clear(struct entries *entries)
 	free(entries->items);
 }
 
+/* where the bytes of a buffer are searched: those of a turn are in the raw stream, those of files in bodies */
+static enum buffer_id scanned_buffer(enum buffer_id buffer, enum inspect_dir dir)
+{
+	if (buffer == BUFFER_TURN)
+		return BUFFER_RAW;
+	return buffer == BUFFER_FILE_DATA ? body_buffer(dir) : buffer;
+}
+
 static int collect(struct groups *groups, struct entries *entries, const struct ruleset *set, const uint8_t *found_by,
 	enum inspect_dir dir)
 {
@@ -117,8 +125,7 @@ static int collect(struct groups *groups, struct entries *entries, const struct 
 		if (found_by_expression(condition, &entry->expression, &entry->flags) < 0)
 			return -ENOMEM;
 		entry->filter = (uint32_t)i;
-		/* a turn's bytes are those of the raw stream */
-		entry->buffer = condition->buffer == BUFFER_TURN ? BUFFER_RAW : condition->buffer;
+		entry->buffer = scanned_buffer(condition->buffer, dir);
 		entries->n++;
 	}
 	qsort(entries->items, entries->n, sizeof(*entries->items), entry_compare);

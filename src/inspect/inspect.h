@@ -19,7 +19,10 @@ enum inspect_service { /* the decrypted service (C3) */
 	INSPECT_SERVICES
 };
 enum inspect_dir { INSPECT_TO_SERVER, INSPECT_TO_CLIENT, INSPECT_DIRS };
-enum inspect_action { INSPECT_NOTIFY, INSPECT_BLOCK, INSPECT_BLOCK_RESET }; /* alert | drop | reject */
+/* trust: the rest of the session passes uninspected */
+enum inspect_action { INSPECT_NOTIFY, INSPECT_TRUST, INSPECT_BLOCK };
+/* whom a filter's own action resets: source and destination of the bytes that matched */
+enum inspect_reject { INSPECT_REJECT_NONE, INSPECT_REJECT_SOURCE, INSPECT_REJECT_DESTINATION, INSPECT_REJECT_BOTH };
 
 /* --- compilation (sluice-proxy --compile) --------------------------------------------------------------------- */
 struct inspect_source {   /* one rule file */
@@ -50,6 +53,7 @@ struct inspect_scratch;
 /* -EINVAL when the image is damaged or of another build. The image may be freed afterwards. */
 int inspect_engine_load(struct inspect_engine **out, const uint8_t *image, size_t len);
 void inspect_engine_free(struct inspect_engine **engine);
+/* those that are on */
 size_t inspect_engine_filters(const struct inspect_engine *engine);
 
 int inspect_scratch_new(struct inspect_scratch **out);
@@ -76,11 +80,20 @@ const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *
 /* --- stream --------------------------------------------------------------------------------------------------- */
 struct inspect_filter { /* facts of one filter, for records */
 	uint32_t sid, revision, generator;
-	const char *name;      /* msg */
-	const char *category;  /* classtype, "" when none */
-	unsigned int severity; /* priority: 1 high ... 4 */
-	enum inspect_action action;
+	const char *name;           /* msg */
+	const char *category;       /* classtype, "" when none */
+	unsigned int severity;      /* priority: 1 high ... 4 */
+	enum inspect_action own;    /* what its text says: alert, drop and reject */
+	enum inspect_reject reject; /* the same */
+	enum inspect_action action; /* what is done: its own unless inspect_engine_treat() said otherwise */
+	const void *treatment;      /* of inspect_engine_treat()'s caller, NULL unless set there */
 };
+
+/* What a profile makes of its filters (F1, B8, B11). Called once for each, before the first stream: may change action
+ * and treatment; false switches the filter off. */
+void inspect_engine_treat(
+	struct inspect_engine *engine, bool (*treat)(void *data, struct inspect_filter *filter), void *data);
+
 struct inspect_http_facts { /* of the transaction in which a filter matched; spans valid during the callback */
 	struct span method, uri, host, x_forwarded_for, user_agent;
 	unsigned int status; /* 0 until known */
@@ -124,7 +137,8 @@ struct inspect_verdict {
 	uint64_t release;
 	/* not NULL: end the session; nothing past release is ever sent. A filter with sid 0 stands for on_limit. */
 	const struct inspect_filter *block;
-	bool limited; /* a limit has kept something in this stream from being judged (B12) */
+	enum inspect_dir block_dir; /* of the bytes that matched it */
+	bool limited;               /* a limit has kept something in this stream from being judged (B12) */
 };
 /* The next bytes of a direction, in order. data may be cut anywhere: the verdict does not depend on the cuts. */
 void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uint8_t *data, size_t len,

@@ -14,11 +14,6 @@
 								   */
 #define STREAM_BUFFERS (1ull << BUFFER_RAW | 1ull << BUFFER_TURN)
 
-static enum buffer_id body_buffer(enum inspect_dir dir)
-{
-	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
-}
-
 struct judge {
 	struct inspect_stream *stream;
 	enum inspect_dir dir;
@@ -93,6 +88,7 @@ static void show_windows(struct judge *j, uint64_t limit, bool complete)
 	j->views.view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
 	j->views.view[BUFFER_TURN] = turn_view(&j->views.view[BUFFER_RAW], stream_turn_skip(j->half));
 	j->views.view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
+	j->views.view[BUFFER_FILE_DATA] = j->views.view[body_buffer(j->dir)];
 }
 
 static struct view text_view(const char *text)
@@ -196,7 +192,7 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 		return;
 	if (scratch->n_matches == SCRATCH_MATCHES) {
 		scratch->stats.matches_dropped++;
-		stream_hit_limit(j->stream, filter->facts.action != INSPECT_NOTIFY);
+		stream_hit_limit(j->stream, filter->facts.action == INSPECT_BLOCK);
 		return;
 	}
 	scratch->matches[scratch->n_matches++] = (struct match){filter, index, match_end(j, filter)};
@@ -206,7 +202,7 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 static void give_up(struct judge *j, const struct filter *filter, uint32_t index)
 {
 	j->stream->scratch->stats.confirm_limit++;
-	stream_hit_limit(j->stream, filter->facts.action != INSPECT_NOTIFY);
+	stream_hit_limit(j->stream, filter->facts.action == INSPECT_BLOCK);
 	if (j->half->candidates)
 		bit_clear(j->half->candidates, index);
 	if (j->half->older)
@@ -265,7 +261,8 @@ static void try_filter(struct judge *j, uint32_t index)
 	struct inspect_scratch *scratch = j->stream->scratch;
 	const struct wait *wait;
 
-	if (filter->at_start != j->judgement->start || (!filter->streams && !j->judgement->head && !filter->at_start))
+	if (filter->off || filter->at_start != j->judgement->start ||
+		(!filter->streams && !j->judgement->head && !filter->at_start))
 		return;
 	if (!protocol_admits(filter->protocol, j->stream->options.service))
 		return;
@@ -348,6 +345,7 @@ static bool read_facts(struct judge *j, struct inspect_http_facts *facts)
 static void block(struct judge *j, const struct match *match)
 {
 	j->stream->block = &match->filter->facts;
+	j->stream->block_dir = j->dir;
 	if (!j->half->holding && !j->judgement->head && !j->judgement->start)
 		j->half->release = MAX(j->half->release, match->end - 1);
 }
@@ -366,7 +364,8 @@ static void tell_hit(struct judge *j, const struct match *match, const struct in
 		options->on_hit(options->owner, &hit);
 }
 
-/* counted in the order of the matches, and none after a block: so that no count depends on how calls cut the bytes */
+/* counted in the order of the matches, and none after the byte that blocks: so that no count depends on how calls cut
+ * the bytes */
 static enum rate_result rate_of(struct judge *j, const struct filter *filter)
 {
 	struct inspect_scratch *scratch = j->stream->scratch;
@@ -387,32 +386,49 @@ static void block_for_limit(struct judge *j, const struct inspect_http_facts *ht
 	static const struct filter limit = {.facts = {.name = "limit of the inspection engine",
 						    .category = "",
 						    .severity = 2,
+						    .own = INSPECT_BLOCK,
 						    .action = INSPECT_BLOCK}};
 	struct match match = {&limit, 0, j->half->offset};
 
 	j->stream->scratch->stats.limit_blocked++;
 	j->stream->block = &limit.facts;
+	j->stream->block_dir = j->dir;
 	tell_hit(j, &match, http);
 }
 
+static void act(struct judge *j, const struct match *match)
+{
+	if (match->filter->facts.action == INSPECT_BLOCK && !j->stream->block)
+		block(j, match);
+	j->stream->trusted |= match->filter->facts.action == INSPECT_TRUST;
+}
+
+/* In the order of the bytes that completed them. Those that the same byte completed are all told of (G3), and where one
+ * of them blocks, that is what is done; later ones never matched. */
 static void report(struct judge *j)
 {
 	struct inspect_scratch *scratch = j->stream->scratch;
 	struct inspect_http_facts facts;
 	bool http = (scratch->n_matches || j->stream->limit_blocks) && read_facts(j, &facts);
+	uint64_t last = 0;
 
 	qsort(scratch->matches, scratch->n_matches, sizeof(*scratch->matches), match_compare);
-	for (size_t i = 0; i < scratch->n_matches && !j->stream->block; i++) {
+	for (size_t i = 0; i < scratch->n_matches; i++) {
 		const struct match *match = &scratch->matches[i];
-		enum rate_result rate = rate_of(j, match->filter);
+		enum rate_result rate;
 
+		if (stream_is_over(j->stream) && match->end != last)
+			break;
+		last = match->end;
+		rate = rate_of(j, match->filter);
 		if (rate == RATE_REPORT && !match->filter->silent)
 			tell_hit(j, match, http ? &facts : NULL);
-		if (rate != RATE_GATED && match->filter->facts.action != INSPECT_NOTIFY)
-			block(j, match);
+		if (rate != RATE_GATED)
+			act(j, match);
 	}
 	scratch->n_matches = 0;
-	if (j->stream->limit_blocks && !j->stream->block)
+	j->stream->trusted &= !j->stream->block;
+	if (j->stream->limit_blocks && !stream_is_over(j->stream))
 		block_for_limit(j, http ? &facts : NULL);
 }
 
@@ -456,7 +472,7 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 {
 	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = judgement};
 
-	if (stream->block || !j.half->scan)
+	if (stream_is_over(stream) || !j.half->scan)
 		return;
 	if (judgement->views) {
 		j.views = *judgement->views;

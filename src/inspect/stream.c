@@ -8,11 +8,6 @@
 
 #define EFFORT_START (16ull * CONFIRM_EFFORT)
 
-static enum buffer_id body_buffer(enum inspect_dir dir)
-{
-	return dir == INSPECT_TO_SERVER ? BUFFER_REQUEST_BODY : BUFFER_RESPONSE_BODY;
-}
-
 void stream_hit_limit(struct inspect_stream *stream, bool blocks)
 {
 	stream->scratch->stats.limit_streams += !stream->limited;
@@ -72,12 +67,13 @@ static void half_clear(struct half *half)
 	window_reset(&half->raw);
 	window_reset(&half->body_window);
 	decoder_free(&half->decoder);
-	free(half->head);
-	free(half->candidates);
-	free(half->older);
-	free(half->hits);
-	free(half->raw_hits);
-	free(half->waits);
+	free(TAKE_PTR(half->head));
+	free(TAKE_PTR(half->candidates));
+	free(TAKE_PTR(half->older));
+	free(TAKE_PTR(half->hits));
+	free(TAKE_PTR(half->raw_hits));
+	free(TAKE_PTR(half->waits));
+	half->head_size = half->n_waits = 0;
 }
 
 void inspect_stream_free(struct inspect_stream **stream)
@@ -162,7 +158,7 @@ static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 	struct half *half = &stream->half[dir];
 	struct judgement judgement = {0};
 
-	while (bytes.len && !stream->block) {
+	while (bytes.len && !stream_is_over(stream)) {
 		struct span slice = {0};
 
 		span_take(&bytes, MIN(bytes.len, STREAM_SLICE), &slice);
@@ -207,7 +203,7 @@ static void take(struct inspect_stream *stream, enum inspect_dir dir, struct spa
 {
 	struct half *half = &stream->half[dir];
 
-	while (in.len && !stream->block) {
+	while (in.len && !stream_is_over(stream)) {
 		switch (half->phase) {
 		case PHASE_HEAD:
 			stream_take_head(stream, dir, &in);
@@ -228,8 +224,22 @@ static bool is_followed(const struct inspect_stream *stream)
 	return stream->half[INSPECT_TO_SERVER].scan || stream->half[INSPECT_TO_CLIENT].scan;
 }
 
-static void tell(const struct inspect_stream *stream, enum inspect_dir dir, struct inspect_verdict *out)
+/* trusted: what was kept for filters goes, and everything is released */
+static void let_go(struct inspect_stream *stream)
 {
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
+		half_clear(&stream->half[dir]);
+		stream->half[dir].transaction = NULL;
+		stream->half[dir].release = stream->half[dir].received;
+	}
+	transactions_clear(stream);
+}
+
+static void tell(struct inspect_stream *stream, enum inspect_dir dir, struct inspect_verdict *out)
+{
+	if (stream->trusted)
+		let_go(stream);
+	out->block_dir = stream->block_dir;
 	out->release = stream->half[dir].release;
 	out->block = stream->block;
 	out->limited = stream->limited;
@@ -241,14 +251,15 @@ void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uin
 	struct half *half = &stream->half[dir];
 
 	stream_forget_pieces(stream);
+	half->received += len;
 	if (!is_followed(stream)) {
 		half->release += len;
-	} else if (!stream->block && len) {
+	} else if (!stream_is_over(stream) && len) {
 		end_turn(stream, dir == INSPECT_TO_SERVER ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER);
 		if (!half->started)
 			stream_start(stream, dir);
 		take(stream, dir, SPAN(data, len));
-		if (!half->scan && !stream->block)
+		if (!half->scan && !stream_is_over(stream))
 			half->release = half->offset + (half->phase == PHASE_HEAD ? half->head_len : 0);
 	}
 	tell(stream, dir, out);
@@ -260,7 +271,7 @@ void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct ins
 	struct judgement judgement = {.complete = true};
 
 	stream_forget_pieces(stream);
-	if (is_followed(stream) && !stream->block) {
+	if (is_followed(stream) && !stream_is_over(stream)) {
 		if (half->phase == PHASE_HEAD && half->head_len)
 			stream_enter_raw(stream, dir);
 		stream_end_windows(stream, dir);

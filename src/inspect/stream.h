@@ -32,6 +32,7 @@ struct half { /* one direction */
 	bool holding;        /* nothing of the current message has been released */
 	bool turn;           /* raw bytes have come since the other side last spoke */
 	bool started;        /* the filters on the session itself have been judged */
+	uint64_t received;   /* stream bytes given to inspect_data() */
 	uint64_t offset;     /* stream bytes taken */
 	uint64_t release;    /* stream bytes released */
 	uint64_t judged;     /* stream bytes up to which the filters have been judged */
@@ -67,9 +68,17 @@ struct inspect_stream {
 	size_t n_transactions;
 	uint64_t *flowbits;
 	const struct inspect_filter *block;
+	enum inspect_dir block_dir;
+	bool trusted;      /* a filter says that the rest is not inspected */
 	bool limited;      /* something could not be judged */
 	bool limit_blocks; /* for which the session is to end at the next judgement */
 };
+
+/* decided for good: nothing more is judged */
+static inline bool stream_is_over(const struct inspect_stream *stream)
+{
+	return stream->block || stream->trusted;
+}
 
 static inline size_t stream_words(const struct inspect_stream *stream)
 {

@@ -149,7 +149,7 @@ static void feed_decoded(struct walk *walk, struct span run)
 {
 	const struct inspect_scratch *scratch = walk->stream->scratch;
 
-	while (run.len && !walk->stream->block) {
+	while (run.len && !stream_is_over(walk->stream)) {
 		span_skip(&run, feed_some(walk, run));
 		if (walk->half->body_window.len > BODY_UNJUDGED_MAX || (run.len && scratch->coarse.before) ||
 			scratch->n_pieces == SCRATCH_PIECES)
@@ -183,7 +183,7 @@ enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspe
 			walk_judge(&walk, piece.data);
 		if (piece.len)
 			feed_run(&walk, piece);
-	} while (result == HTTP_BODY_PIECE && scratch->n_pieces < SCRATCH_PIECES && !stream->block);
+	} while (result == HTTP_BODY_PIECE && scratch->n_pieces < SCRATCH_PIECES && !stream_is_over(stream));
 	walk_to(&walk, part->data);
 	return result;
 }

@@ -188,7 +188,7 @@ static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, con
 	half->hold_left = stream->options.body_hold_bytes;
 	if (!hold)
 		stream_release(stream, dir);
-	if (stream->block)
+	if (stream_is_over(stream))
 		return;
 	if (body->kind == HTTP_BODY_NONE)
 		message_done(stream, dir);
@@ -298,7 +298,7 @@ void stream_end_body(struct inspect_stream *stream, enum inspect_dir dir)
 
 	stream_end_windows(stream, dir);
 	stream_judge(stream, dir, &judgement);
-	if (!stream->block)
+	if (!stream_is_over(stream))
 		message_done(stream, dir);
 }
 
@@ -325,7 +325,7 @@ static void body_breaks(struct inspect_stream *stream, enum inspect_dir dir)
 		body_goes_on(stream, dir);
 	stream_judge(stream, dir, &judgement);
 	stream_release(stream, dir);
-	if (!stream->block)
+	if (!stream_is_over(stream))
 		anomaly(stream, dir);
 }
 

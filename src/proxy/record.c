@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "events/event.h"
+#include "proxy/block.h"
 #include "proxy/flow_lookup.h"
 #include "proxy/worker.h"
 
@@ -69,23 +70,42 @@ static void record_http(struct event *event, const struct inspect_http_facts *ht
 		event_u64(event, EVENT_HTTP_STATUS, http->status);
 }
 
-void record_hit(void *owner, const struct inspect_hit *hit)
+/* G3: what is configured, and what was done */
+static void record_actions(struct event *event, const struct session *session, const struct inspect_hit *hit)
 {
 	static const char *const actions[] = {
-		[INSPECT_NOTIFY] = "permit", [INSPECT_BLOCK] = "block", [INSPECT_BLOCK_RESET] = "block"};
+		[INSPECT_NOTIFY] = "permit", [INSPECT_TRUST] = "trust", [INSPECT_BLOCK] = "block"};
+	static const enum inspect_action of_set[] = {[CONFIG_ACTION_PERMIT] = INSPECT_NOTIFY,
+		[CONFIG_ACTION_TRUST] = INSPECT_TRUST,
+		[CONFIG_ACTION_BLOCK] = INSPECT_BLOCK};
+	const struct config_action_set *set = hit->filter->treatment;
+
+	event_str(event, EVENT_ACTION, actions[hit->filter->action]);
+	event_str(event, EVENT_ACTION_CONFIGURED, actions[set ? of_set[set->action] : hit->filter->own]);
+	event_str(event, EVENT_ACTION_SET, set ? set->name : "recommended");
+	if (hit->filter->action == INSPECT_BLOCK)
+		event_str(event, EVENT_TCP_RESET,
+			block_reset_name(block_reset(session->server->config, hit->filter, hit->dir)));
+}
+
+void record_hit(void *owner, const struct inspect_hit *hit)
+{
+	const struct config_action_set *set = hit->filter->treatment;
 	struct session *session = owner;
 	struct event event;
 
-	event_begin(&event, hit->filter->action == INSPECT_NOTIFY ? EVENT_LOG_ALERT : EVENT_LOG_BLOCK);
-	event_str(&event, EVENT_ACTION, actions[hit->filter->action]);
+	session_count(session, COUNTER_FILTER_HITS, 1);
+	if (set && !(set->notify & 1u << CONFIG_NOTIFY_LOG))
+		return;
+	event_begin(&event, hit->filter->action == INSPECT_BLOCK ? EVENT_LOG_BLOCK : EVENT_LOG_ALERT);
 	record_session(&event, session);
 	event_u64(&event, EVENT_SSL_INSPECT, true);
 	record_filter(&event, hit->filter);
+	record_actions(&event, session, hit);
 	event_str(&event, EVENT_DIRECTION, direction_names[hit->dir]);
 	if (hit->http)
 		record_http(&event, hit->http);
 	record_commit(session->worker, &event);
-	session_count(session, COUNTER_FILTER_HITS, 1);
 }
 
 static void record_leg(struct event *event, const struct session_facts *facts, enum session_leg leg)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "proxy/block.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"
 #include "proxy/session.h"
@@ -215,10 +216,11 @@ static enum session_step relay_both(struct session *session)
 		enum close_reason reason = CLOSE_NONE;
 
 		pumps[dir] = relay_pump(session, dir, &reason);
+		if (pumps[dir] == PUMP_FAILED && reason == CLOSE_BLOCKED)
+			return block_begin(session);
 		if (pumps[dir] == PUMP_FAILED) {
 			/* what came in front of a reset goes out in front of it */
-			if (reason != CLOSE_BLOCKED)
-				leg_flush(session_sink(session, dir));
+			leg_flush(session_sink(session, dir));
 			return session_fail(session, reason, NULL);
 		}
 		if (leg_park(session_source(session, dir)) < 0)

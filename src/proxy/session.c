@@ -11,6 +11,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "proxy/alert.h"
+#include "proxy/block.h"
 #include "proxy/flow_lookup.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"

@@ -58,6 +58,7 @@ struct session {
 	struct loop_timer rekey_timer;
 	unsigned int rekeys;           /* renegotiations of the server leg that have been counted */
 	struct loop_timer turn;        /* more to do after the other sessions */
+	enum config_reset block_reset; /* of a blocked session (B9) */
 	struct inspect_stream *stream; /* NULL: nothing to inspect */
 	struct stats_cells *server_cells;
 	uint8_t *hello; /* the held ClientHello as received; freed once the client leg has it */

@@ -10,6 +10,7 @@
 #include "base/common.h"
 #include "base/shm.h"
 #include "policy/suite.h"
+#include "policy/treatment.h"
 
 #define SNAPSHOT_CHAIN_MAX 10
 
@@ -144,7 +145,41 @@ static int snapshot_server_init(struct snapshot_server *server, const struct con
 	return r;
 }
 
-static int snapshot_load_engine(struct inspect_engine **engine, int fd, struct inspect_scratch *scratch)
+struct treating {
+	const struct config_profile *profile;
+	const struct treatments *treatments;
+};
+
+static bool treat_filter(void *data, struct inspect_filter *filter)
+{
+	static const enum inspect_action actions[] = {[CONFIG_ACTION_PERMIT] = INSPECT_NOTIFY,
+		[CONFIG_ACTION_TRUST] = INSPECT_TRUST,
+		[CONFIG_ACTION_BLOCK] = INSPECT_BLOCK};
+	const struct treating *treating = data;
+	struct treatment treatment = treatments_find(treating->treatments, filter->sid, filter->category);
+
+	filter->treatment = treatment.action_set;
+	if (treatment.action_set)
+		filter->action = actions[treatment.action_set->action];
+	if (treating->profile->monitor_only && filter->action == INSPECT_BLOCK)
+		filter->action = INSPECT_NOTIFY;
+	return !treatment.off;
+}
+
+static int snapshot_treat_filters(struct inspect_engine *engine, const struct config_profile *profile)
+{
+	struct treatments *treatments;
+	int r = treatments_new(&treatments, profile);
+
+	if (r < 0)
+		return r;
+	inspect_engine_treat(engine, treat_filter, &(struct treating){profile, treatments});
+	treatments_free(&treatments);
+	return 0;
+}
+
+static int snapshot_load_engine(
+	struct inspect_engine **engine, const struct config_profile *profile, int fd, struct inspect_scratch *scratch)
 {
 	void *image;
 	size_t size;
@@ -154,6 +189,8 @@ static int snapshot_load_engine(struct inspect_engine **engine, int fd, struct i
 		return r;
 	r = inspect_engine_load(engine, image, size);
 	shm_unmap(image, size);
+	if (r >= 0)
+		r = snapshot_treat_filters(*engine, profile);
 	return r < 0 ? r : inspect_scratch_grow(scratch, *engine);
 }
 
@@ -200,7 +237,7 @@ static int snapshot_fill(struct snapshot *snapshot, const json_t *message, const
 		snapshot->servers[i].stats_slot = json_is_integer(slot) ? json_integer_value(slot) : UINT_MAX;
 	}
 	for (size_t i = 0; r >= 0 && i < config->n_profiles; i++) {
-		r = snapshot_load_engine(&snapshot->engines[i], fds[1 + i], scratch);
+		r = snapshot_load_engine(&snapshot->engines[i], &config->profiles[i], fds[1 + i], scratch);
 		if (r < 0)
 			snprintf(error, error_size, "profile %s: the compiled filters cannot be loaded: %s",
 				config->profiles[i].name, strerror(-r));

@@ -2,10 +2,13 @@
 #include "proxy/stage.h"
 
 #include "base/common.h"
+#include "proxy/block.h"
 
 static bool signature_judge(struct session *session, const struct inspect_verdict *verdict, uint64_t *release)
 {
 	*release = MIN(*release, verdict->release);
+	if (verdict->block)
+		session->block_reset = block_reset(session->server->config, verdict->block, verdict->block_dir);
 	return !verdict->block;
 }
 

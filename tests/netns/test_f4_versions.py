@@ -88,3 +88,66 @@ def test_f4_old_versions_are_pruned(own_lab):
     assert kept == list(range(newest, newest - 20, -1))
     assert len(os.listdir(folder)) == 2 * 20 + 1  # documents and rule files; facts of the one that was committed
     assert own_lab.curl("/").ok
+
+
+def damage(appliance, version, how):
+    path = "%s/config/%08d.yaml" % (appliance.state_dir, version)
+    if how == "bit flip":  # still a good document
+        with open(path) as text:
+            document = text.read()
+        assert "workers: 2" in document
+        with open(path, "w") as out:
+            out.write(document.replace("workers: 2", "workers: 1"))
+    elif how == "rule file":
+        with open("%s/config/files-%08d/000" % (appliance.state_dir, version), "a") as out:
+            out.write("# more\n")
+    elif how == "truncated":
+        os.truncate(path, os.path.getsize(path) // 2)
+    elif how == "rule file gone":
+        os.unlink("%s/config/files-%08d/000" % (appliance.state_dir, version))
+
+
+@pytest.mark.quick
+def test_f4_boot_takes_the_newest_version_that_is_good(own_lab):
+    """each of the newer versions is damaged in another way"""
+    appliance, document = own_lab.appliance, configuration(own_lab.topology)
+    good = appliance.commit(document)["config_version"]
+    ways = ["bit flip", "rule file", "truncated", "rule file gone"]
+    for _ in ways:
+        newest = appliance.commit(document)["config_version"]
+    appliance.stop()
+    for number, how in enumerate(ways):
+        damage(appliance, good + 1 + number, how)
+    # facts that went with the power, too: then the document itself has to tell
+    os.unlink("%s/config/%08d.json" % (appliance.state_dir, newest))
+    appliance.start()
+    appliance.wait_inspecting()
+    status = appliance.status()
+    assert status["config_version"] == good and status["configuration_problem"]["version"] == newest
+    assert own_lab.curl(ATTACK, "--path-as-is").reset
+    said = [record["message"] for record in appliance.records("system") if record["severity"] == "critical"]
+    assert any("version %d is in force in place of version %d" % (good, newest) in message for message in said)
+    assert all(any("version %d cannot be put in force" % version in message for message in said) for version in range(good + 1, newest + 1))
+    assert "ATTENTION" in appliance.command("show", "status").stdout
+    assert any("configuration" in line for line in appliance.ask("watch", "--count", "1")["health"])
+    # the next commit has a number of its own and ends the alarm
+    assert appliance.commit(document)["config_version"] == newest + 1
+    assert "configuration_problem" not in appliance.status()
+    appliance.stop()
+    appliance.start()
+    appliance.wait_inspecting()
+    assert appliance.status()["config_version"] == newest + 1
+
+
+def test_f4_no_stored_version_is_good(own_lab):
+    appliance = own_lab.appliance
+    version = appliance.status()["config_version"]
+    appliance.stop()
+    damage(appliance, version, "truncated")
+    appliance.start()
+    appliance.wait_record("system", severity="critical", message="none of the stored configurations can be put in force: the wire is in "
+                          "fallback without inspection; commit a good one")
+    assert appliance.status()["config_version"] == 0 and own_lab.curl("/fallback").exit == 0
+    appliance.commit(configuration(own_lab.topology))
+    appliance.wait_inspecting()
+    assert own_lab.curl(ATTACK, "--path-as-is").reset

@@ -409,7 +409,8 @@ static void test_i1_completion(void **state)
 		{"clear sessions client ",
 			"{\"ok\": true, \"sessions\": [{\"client_ip\": \"10.0.0.1\"}, {\"client_ip\": \"10.0.0.1\"}]}",
 			"10.0.0.1 "},
-		{"rollback ", "{\"ok\": true, \"versions\": [{\"version\": 12}]}", "12 --comment --json "},
+		{"rollback ", "{\"ok\": true, \"versions\": [{\"version\": 12}]}",
+			"12 --comment --override-locked --json "},
 		{"clear sessions server ", NULL, ""}, /* no answer: no candidates, and no noise */
 		{"nonsense ", NULL, ""},
 	};

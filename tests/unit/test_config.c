@@ -11,6 +11,7 @@
 #include "base/common.h"
 #include "config/config.h"
 #include "config/load_internal.h"
+#include "config/locked.h"
 #include "config/schema.h"
 
 static const char full[] =
@@ -58,6 +59,20 @@ static struct config *parse_good(const char *text)
 		print_error("%u:%u: %s\n", problems.items[i].line, problems.items[i].column, problems.items[i].message);
 	assert_int_equal(r, 0);
 	assert_int_equal(problems.n, 0);
+	config_problems_clear(&problems);
+	return config;
+}
+
+/* warnings do not matter: what is not used by a virtual segment, and the like */
+static struct config *parse_usable(const char *text)
+{
+	struct config_problems problems = {0};
+	struct config *config = NULL;
+	int r = config_parse(text, strlen(text), &config, &problems);
+
+	for (size_t i = 0; r && i < problems.n; i++)
+		print_error("%u:%u: %s\n", problems.items[i].line, problems.items[i].column, problems.items[i].message);
+	assert_int_equal(r, 0);
 	config_problems_clear(&problems);
 	return config;
 }
@@ -200,6 +215,121 @@ static void test_documented_example_is_good(void **state)
 	config_unref(&config);
 }
 
+#define INHERIT_HEAD                                                                                              \
+	"device: {name: d}\nsegments: [{name: s, port_a: a, port_b: b}]\n"                                        \
+	"ssl_servers:\n"                                                                                          \
+	"- {name: web, destinations: [10.0.0.1], detection_ports: [443], certificates: [c], decrypted_service: "  \
+	"http}\n"                                                                                                 \
+	"- {name: mail, destinations: [10.0.0.1], detection_ports: [995], certificates: [c], decrypted_service: " \
+	"pop3}\n"
+
+static void test_f1_a_child_has_what_its_parents_give(void **state)
+{
+	struct config *config = parse_usable(INHERIT_HEAD
+		"profiles:\n"
+		"- {name: grandchild, parent: child, filter_packages: [c.rules, a.rules], inspect_server_response: "
+		"on}\n"
+		"- {name: child, parent: base, filter_packages: [b.rules],\n"
+		"   ssl_policies: [{name: w, ssl_server: web, source_address_exceptions: [10.1.0.1]}]}\n"
+		"- {name: base, filter_packages: [a.rules], inspect_server_response: off,\n"
+		"   ssl_policies: [{name: w, ssl_server: web}, {name: m, ssl_server: mail, locked: on}]}\n");
+	const struct config_profile *grandchild = &config->profiles[0], *child = &config->profiles[1],
+				    *base = &config->profiles[2];
+
+	assert_ptr_equal(grandchild->parent, child);
+	assert_ptr_equal(child->parent, base);
+	assert_null(base->parent);
+	assert_false(base->inspect_server_response || child->inspect_server_response);
+	assert_true(grandchild->inspect_server_response);
+	assert_int_equal(grandchild->filter_packages.n, 3); /* the parents' first, each once */
+	assert_string_equal(grandchild->filter_packages.items[0], "a.rules");
+	assert_string_equal(grandchild->filter_packages.items[1], "b.rules");
+	assert_string_equal(grandchild->filter_packages.items[2], "c.rules");
+	for (size_t i = 0; i < 2; i++) { /* child and grandchild: the Locked one of base, and w as child gives it */
+		const struct config_profile *profile = &config->profiles[i];
+
+		assert_int_equal(profile->n_ssl_policies, 2);
+		assert_string_equal(profile->ssl_policies[0].name, "m");
+		assert_true(profile->ssl_policies[0].locked && profile->ssl_policies[0].origin == 3);
+		assert_string_equal(profile->ssl_policies[1].name, "w");
+		assert_int_equal(profile->ssl_policies[1].origin, i ? 0 : 2);
+		assert_int_equal(profile->ssl_policies[1].source_address_exceptions.n, 1);
+	}
+	assert_int_equal(base->ssl_policies[0].source_address_exceptions.n, 0);
+	for (uint16_t id = 0; id < 6; id++) {
+		const struct config_profile *profile;
+
+		assert_int_equal(config_find_ssl_policy(config, id, &profile)->id, id);
+		assert_ptr_equal(profile, &config->profiles[id / 2]);
+	}
+	config_unref(&config);
+}
+
+static char locked_said[1024];
+
+static void on_locked(void *ctx, const struct config_locked_change *change)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), "%s/%s %s;", change->profile, change->policy, change->what);
+	strncat(locked_said, line, sizeof(locked_said) - strlen(locked_said) - 1);
+}
+
+/* what has to be overridden to go from one list of profiles to another */
+static const char *locked_changes(const char *before, const char *after)
+{
+	char text[2048];
+	struct config *a = NULL, *b;
+
+	if (before) {
+		snprintf(text, sizeof(text), "%sprofiles: [%s]\n", INHERIT_HEAD, before);
+		a = parse_usable(text);
+	}
+	snprintf(text, sizeof(text), "%sprofiles: [%s]\n", INHERIT_HEAD, after);
+	b = parse_usable(text);
+	*locked_said = '\0';
+	config_locked_changes(a, b, on_locked, NULL);
+	config_unref(&a);
+	config_unref(&b);
+	return locked_said;
+}
+
+static void test_f2_locked_policies_are_protected(void **state)
+{
+	static const char base[] = "{name: p, ssl_policies: [{name: w, ssl_server: web, locked: on, "
+				   "source_address_exceptions: [10.1.0.1, 10.2.0.0/16]}]}";
+	static const char child[] = "{name: p, ssl_policies: [{name: w, ssl_server: web, locked: on}]}, "
+				    "{name: c, parent: p}";
+	static const char override[] = "{name: p, ssl_policies: [{name: w, ssl_server: web, locked: on}]}, "
+				       "{name: c, parent: p, ssl_policies: [{name: w, ssl_server: web}]}";
+
+	assert_string_equal(locked_changes(NULL, base), "");
+	assert_string_equal(locked_changes(base, base), "");
+	assert_string_equal(locked_changes(base, "{name: p, ssl_policies: [{name: w, ssl_server: web, locked: on, "
+						 "source_address_exceptions: [10.2.0.0/16, 10.1.0.1]}]}"),
+		"");
+	assert_string_equal(locked_changes(base, "{name: p, ssl_policies: [{name: w, ssl_server: web, locked: on, "
+						 "source_address_exceptions: [10.2.0.0/16]}]}"),
+		"p/w has other source address exceptions;");
+	assert_string_equal(locked_changes(base, "{name: p, ssl_policies: [{name: w, ssl_server: mail, locked: on, "
+						 "source_address_exceptions: [10.1.0.1, 10.2.0.0/16]}]}"),
+		"p/w has another SSL server;");
+	assert_string_equal(locked_changes(base, "{name: p, ssl_policies: [{name: w, ssl_server: web, "
+						 "source_address_exceptions: [10.1.0.1, 10.2.0.0/16]}]}"),
+		"p/w is unlocked;");
+	assert_string_equal(locked_changes(base, "{name: p}"), "p/w is removed;");
+	assert_string_equal(locked_changes(base, "{name: q}"), "p/w is removed;");
+	/* inherited ones too */
+	assert_string_equal(locked_changes(child, child), "");
+	assert_string_equal(locked_changes(child, "{name: p, ssl_policies: [{name: w, ssl_server: web, locked: on}]}, "
+						  "{name: c}"),
+		"c/w is removed;");
+	assert_string_equal(locked_changes(child, override), "c/w is unlocked;");
+	assert_string_equal(locked_changes(NULL, override), "c/w takes the place of a Locked one of its parent;");
+	assert_string_equal(locked_changes(override, override), "");
+	assert_string_equal(locked_changes("{name: p, ssl_policies: [{name: w, ssl_server: web}]}", "{name: p}"), "");
+}
+
 /* the table of a section's keys has room for the schema's */
 static void test_schema_fits_the_loader(void **state)
 {
@@ -223,6 +353,8 @@ int main(void)
 		cmocka_unit_test(test_json_is_yaml_too),
 		cmocka_unit_test(test_documented_example_is_good),
 		cmocka_unit_test(test_schema_fits_the_loader),
+		cmocka_unit_test(test_f1_a_child_has_what_its_parents_give),
+		cmocka_unit_test(test_f2_locked_policies_are_protected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,41 @@ static const struct {
 	const char *name, *document, *problems;
 } bad_documents[] = {
 	/* clang-format off */
+	{"segment_without_virtual_segment",
+	 DEVICE "segments: [{name: s, port_a: a0, port_b: b0}, {name: other, port_a: a1, port_b: b1}]\n" SERVER PROFILE VIRTUAL,
+	 "2:47: warning: segments[1]: no virtual segment is on segment \"other\": its traffic is forwarded and nothing is inspected\n"},
+	{"parent_unknown",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: base, filter_packages: [a.rules]}\n"
+	 "- {name: p, parent: bsae, ssl_policies: [{name: x, ssl_server: w}]}\n" VIRTUAL,
+	 "7:21: error: profiles[1].parent: no profile is named \"bsae\": did you mean \"base\"?\n"},
+	{"parent_of_itself",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: p, parent: p}\n" VIRTUAL,
+	 "6:21: error: profiles[0].parent: a profile cannot be its own parent: remove one \"parent\"\n"},
+	{"parents_in_a_ring",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: p, parent: q}\n"
+	 "- {name: q, parent: r}\n"
+	 "- {name: r, parent: q}\n" VIRTUAL,
+	 "7:21: error: profiles[1].parent: a profile cannot be its own parent, by way of others: remove one \"parent\"\n"
+	 "8:21: error: profiles[2].parent: a profile cannot be its own parent, by way of others: remove one \"parent\"\n"},
+	{"errors_of_a_parent_are_told_once",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: base, inspect_server_response: maybe, ssl_policies: [{name: x, ssl_server: wxyz}]}\n"
+	 "- {name: p, parent: base}\n" VIRTUAL,
+	 "6:41: error: profiles[0].inspect_server_response: \"maybe\" is not a switch: allowed are on and off\n"
+	 "6:85: error: profiles[0].ssl_policies[0].ssl_server: no SSL server is named \"wxyz\": existing: \"w\"\n"},
+	{"inherited_policy_and_own_for_one_server",
+	 DEVICE SEGMENT SERVER
+	 "profiles:\n"
+	 "- {name: base, ssl_policies: [{name: x, ssl_server: w}]}\n"
+	 "- {name: p, parent: base, ssl_policies: [{name: y, ssl_server: w}]}\n" VIRTUAL,
+	 "7:42: error: profiles[1].ssl_policies[0].ssl_server: \"w\" has an SSL policy in this profile already, SSL policy \"x\" of profile \"base\" on line 6: remove one\n"},
 	{"nothing",
 	 "",
 	 "1:1: error: the document is empty: write at least \"device: {name: sluice-1}\"\n"},
@@ -73,10 +108,10 @@ static const struct {
 	{"laughs",
 	 "a: &a [x, x]\n"
 	 "b: &b [*a, *a]\n",
-	 "1:1: error: \"a\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
+	 "1:1: error: \"a\" is not a key: known here are device, limits, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
 	 "1:1: error: device: is missing: add it, such as \"device: {name: sluice-1}\"\n"
 	 "1:4: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
-	 "2:1: error: \"b\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
+	 "2:1: error: \"b\" is not a key: known here are device, limits, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
 	 "2:4: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:8: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:12: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"},
@@ -100,7 +135,7 @@ static const struct {
 	 "1:10: error: device: \"nmae\" is not a key: did you mean \"name\"?\n"},
 	{"unknown_key_far",
 	 DEVICE SEGMENT SERVER PROFILE VIRTUAL "zebra: 1\n",
-	 "7:1: error: \"zebra\" is not a key: known here are device, limits, segments, ssl_servers, profiles, virtual_segments, rule_variables, log_targets, snmp\n"},
+	 "7:1: error: \"zebra\" is not a key: known here are device, limits, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, log_targets, snmp\n"},
 	{"unknown_section_key",
 	 DEVICE SEGMENT "ssl_servers:\n"
 	 "- {name: w, destinations: [10.0.0.1], detection_port: [443], certificates: [c], decrypted_service: http}\n" PROFILE VIRTUAL,
@@ -295,6 +330,27 @@ static const struct {
 	 "- {name: v, segment: s, direction: a_to_b, sources: [10.0.0.0/8], profile: p}\n"
 	 "- {name: u, segment: s, direction: a_to_b, vlans: [1], sources: [10.1.0.0/16], profile: p}\n",
 	 "8:3: warning: virtual_segments[1]: \"u\" never matches, \"v\" on line 7 takes all its traffic: move it up or remove it\n"},
+	{"action_set_words",
+	 DEVICE "action_sets: [{name: a, action: quarantine}, {name: b, action: blok}, {name: c, action: block, notify: [trap, loq]}]\n",
+	 "2:33: error: action_sets[0].action: \"quarantine\" is not available: this version's signature filters quarantine no host, use block\n"
+	 "2:64: error: action_sets[1].action: \"blok\" is not known: allowed are permit, trust and block: did you mean \"block\"?\n"
+	 "2:105: error: action_sets[2].notify: \"trap\" is not available: this version's action sets send no traps, use log\n"
+	 "2:111: error: action_sets[2].notify: \"loq\" is not known: allowed are log: did you mean \"log\"?\n"},
+	{"reset_without_block",
+	 DEVICE "action_sets: [{name: a, action: permit, tcp_reset: server}]\n",
+	 "2:52: error: action_sets[0].tcp_reset: action set \"a\" does not block, so there is nothing to reset: remove tcp_reset, or use action block\n"},
+	{"filter_overrides",
+	 DEVICE "action_sets: [{name: quiet, action: block}]\n"
+	 "profiles:\n"
+	 "- name: p\n"
+	 "  default_action_set: quite\n"
+	 "  filter_overrides: [{filter: 7}, {filter: 07}, {filter: 7, enabled: off}, {filter: 4294967296}]\n"
+	 "  filter_categories: [{category: x}, {category: x}]\n",
+	 "5:23: error: profiles[0].default_action_set: no action set is named \"quite\": existing: \"quiet\"; did you mean \"quiet\"?\n"
+	 "6:44: error: profiles[0].filter_overrides[1].filter: \"07\" is not a filter's number: allowed are 1 to 4294967295\n"
+	 "6:58: error: profiles[0].filter_overrides[2]: the filter \"7\" is taken by the filter override on line 6: choose another\n"
+	 "6:85: error: profiles[0].filter_overrides[3].filter: \"4294967296\" is not a filter's number: allowed are 1 to 4294967295\n"
+	 "7:49: error: profiles[0].filter_categories[1]: the category \"x\" is taken by the filter category on line 7: choose another\n"},
 	{"path",
 	 DEVICE SEGMENT SERVER "profiles: [{name: p, filter_packages: [rules/, local.rules, local.rules], ssl_policies: [{name: x, ssl_server: w}]}]\n" VIRTUAL,
 	 "5:40: error: profiles[0].filter_packages: \"rules/\" is not a file: allowed are paths of 1 to 1023 bytes, absolute or relative to the configuration file\n"

@@ -208,6 +208,8 @@ static const struct keyword_case cases[] = {
 	{"http.header; header_lowercase; strip_whitespace; content:\"host|3a|Shop.Example\"; startswith;", false, true},
 	{"http.user_agent; dotprefix; to_uppercase; pcre:\"/^\\.CURL/\";", false, true},
 	{"http.user_agent; dotprefix; content:!\".wget\"; content:\"curl\";", false, true},
+	{"http.request_body; content:\"abc\"; file.data; content:\"hij\";", false, true},
+	{"file.data; content:\"hij\"; startswith;", false, false},
 	/* conditions over several buffers */
 	{"http.method; content:\"POST\"; http.uri; content:\"login\"; http.request_body; content:\"abc\";", false,
 		true},

@@ -33,7 +33,7 @@ static void test_b8_reject_asks_for_reset(void **state)
 
 	rig_open(&rig, RULE("reject", "to_server", "http.method; content:\"GET\";", 1));
 	rig_text(&rig, INSPECT_TO_SERVER, GET("/"));
-	assert_int_equal(rig.verdict[0].block->action, INSPECT_BLOCK_RESET);
+	assert_int_equal(rig.verdict[0].block->reject, INSPECT_REJECT_BOTH);
 	rig_close(&rig);
 }
 
