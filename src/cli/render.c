@@ -113,6 +113,7 @@ void cli_render_status(struct cli *cli, const json_t *answer)
 	render_status_head(cli, answer);
 	render_configuration_problem(cli, answer);
 	render_process(cli, "Key keeper", json_object_get(answer, "keeper"));
+	render_line(cli, "RSA engine", json_object_get(answer, "keeper"), "engine", OUTPUT_TEXT);
 	render_process(cli, "Log process", json_object_get(answer, "log"));
 	fputc('\n', cli->out);
 	TABLE(cli, json_object_get(answer, "workers"), workers,

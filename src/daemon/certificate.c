@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "daemon/keeper.h"
 #include "daemon/replace.h"
 
 #define DAY_S 86400
@@ -71,7 +72,7 @@ static void import_store(struct import *import, json_t *message, int sealed_key_
 		import_answer_error(import, error);
 		return;
 	}
-	generation_load_key(supervisor, import->name);
+	keeper_load_key(supervisor, import->name);
 	supervisor->expiry_checked_ns = 0;
 	supervisor_record(supervisor, EVENT_LOG_AUDIT, "notice", "certificate %s imported", import->name);
 	json_t *shown = json_deep_copy(facts);

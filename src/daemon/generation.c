@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/shm.h"
 #include "daemon/commit.h"
+#include "daemon/keeper.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
 #include "daemon/supervisor.h"
@@ -27,7 +28,6 @@
 #define WATCHDOG_START_NS (30 * NSEC_PER_SEC) /* while it loads its first policies */
 
 static void worker_spawn(struct worker_slot *worker);
-static void keeper_spawn(struct supervisor *supervisor);
 static void log_spawn(struct supervisor *supervisor);
 
 /* --- starting again ------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ static uint64_t respawn_delay_ns(const struct child *child, unsigned int *failur
 	return MIN(1u << MIN(*failures - 2, 5u), RESPAWN_DELAY_MAX_S) * NSEC_PER_SEC;
 }
 
-static void child_ended(struct supervisor *supervisor, const struct child *child, const char *how)
+void generation_child_ended(struct supervisor *supervisor, const struct child *child, const char *how)
 {
 	orphans_forget(&supervisor->instance, child->ended_pid);
 	if (!supervisor->stopping)
@@ -51,7 +51,7 @@ static void child_ended(struct supervisor *supervisor, const struct child *child
 			role_info[child->role].name, how);
 }
 
-static void helper_respawn(struct helper_process *helper, loop_timer_fn *fn)
+void generation_respawn(struct helper_process *helper, loop_timer_fn *fn)
 {
 	struct supervisor *supervisor = helper->supervisor;
 
@@ -100,8 +100,8 @@ static void log_on_exit(struct child *child, const char *how)
 	struct helper_process *log = container_of(child, struct helper_process, child);
 	struct supervisor *supervisor = log->supervisor;
 
-	child_ended(supervisor, child, how);
-	helper_respawn(log, log_respawn);
+	generation_child_ended(supervisor, child, how);
+	generation_respawn(log, log_respawn);
 }
 
 static const char *device_name(const struct supervisor *supervisor)
@@ -118,7 +118,7 @@ static void log_spawn(struct supervisor *supervisor)
 	int fds[] = {dir, stats_page_fd(supervisor->stats)};
 
 	if (child_spawn(child, supervisor->loop, ROLE_LOG, supervisor->bin_dir, -1, log_on_message, log_on_exit) < 0) {
-		helper_respawn(&supervisor->log, log_respawn);
+		generation_respawn(&supervisor->log, log_respawn);
 		return;
 	}
 	orphans_note(&supervisor->instance, child->pid, ROLE_LOG);
@@ -130,131 +130,6 @@ static void log_spawn(struct supervisor *supervisor)
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (supervisor->workers[i].events)
 			log_add_worker_ring(&supervisor->workers[i]);
-}
-
-/* --- key keeper ------------------------------------------------------------------------------------------------------
- */
-
-void generation_load_key(struct supervisor *supervisor, const char *name)
-{
-	json_t *facts = store_load_certificate(&supervisor->store, name);
-	const char *key_id = json_string_value(json_object_get(facts, "key_id"));
-	const char *sealed_as = json_string_value(json_object_get(facts, "sealed_as"));
-	_cleanup_close_ int fd = store_open_key(&supervisor->store, name, facts);
-
-	if (fd < 0 || !key_id)
-		json_object_set_new(supervisor->key_states, name, json_string("missing"));
-	else if (json_object_set_new(supervisor->key_states, name, json_string("loading")) >= 0)
-		child_send(&supervisor->keeper.child, "load",
-			json_pack("{s:s, s:s, s:s*}", "name", name, "key_id", key_id, "sealed_as", sealed_as), &fd, 1);
-	json_decref(facts);
-}
-
-static void keeper_load_all(struct supervisor *supervisor)
-{
-	json_t *names = store_list_certificates(&supervisor->store), *name;
-	size_t i;
-
-	json_object_clear(supervisor->key_states);
-	json_array_foreach(names, i, name)
-	{
-		generation_load_key(supervisor, json_string_value(name));
-	}
-	json_decref(names);
-}
-
-static void keyring_close(struct worker_slot *worker)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(worker->keyring_fds); i++) {
-		if (worker->keyring_fds[i] >= 0)
-			close(worker->keyring_fds[i]);
-		worker->keyring_fds[i] = -1;
-	}
-}
-
-/* a fresh ring for each pairing of worker and keeper: neither inherits what the other's predecessor left in it */
-static int keyring_connect(struct worker_slot *worker)
-{
-	struct supervisor *supervisor = worker->supervisor;
-	int *fds = worker->keyring_fds, r;
-
-	keyring_close(worker);
-	r = shm_create("sluice-keyring", sizeof(struct keyring), &fds[0]);
-	if (r < 0)
-		return r;
-	fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fds[1] < 0 || fds[2] < 0)
-		return -errno;
-	child_send(&supervisor->keeper.child, "ring", json_pack("{s:i}", "worker", (int)worker->slot), fds, 3);
-	return child_send(&worker->child, "keyring", json_object(), fds, 3);
-}
-
-static void keeper_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
-{
-	struct supervisor *supervisor = container_of(child, struct helper_process, child)->supervisor;
-	const char *key = json_string_value(json_object_get(message, "name"));
-	const char *error = json_string_value(json_object_get(message, "error"));
-
-	if (!key)
-		return;
-	if (!strcmp(name, "loaded")) {
-		json_object_set_new(supervisor->key_states, key, json_string("available"));
-		replace_on_key(supervisor, key, json_string_value(json_object_get(message, "key_id")), NULL);
-	}
-	if (!strcmp(name, "load_error")) {
-		json_object_set_new(supervisor->key_states, key, json_string(error ? error : "not available"));
-		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
-			"the private key of certificate %s is not available: %s", key,
-			error ? error : "no reason given");
-		replace_on_key(supervisor, key, NULL, error ? error : "its key is not available");
-	}
-}
-
-static void keeper_respawn(struct loop_timer *timer)
-{
-	keeper_spawn(container_of(timer, struct helper_process, respawn)->supervisor);
-}
-
-static void keeper_on_exit(struct child *child, const char *how)
-{
-	struct helper_process *keeper = container_of(child, struct helper_process, child);
-	struct supervisor *supervisor = keeper->supervisor;
-	const char *name;
-	json_t *state;
-
-	child_ended(supervisor, child, how);
-	replace_cancel(supervisor, "the key keeper has ended");
-	json_object_foreach(supervisor->key_states, name, state)
-	{
-		json_object_set_new(supervisor->key_states, name, json_string("keeper down"));
-	}
-	/* what was asked of it will not be answered: an empty message says so */
-	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
-		child_send(&supervisor->workers[i].child, "keyring", json_object(), NULL, 0);
-		keyring_close(&supervisor->workers[i]);
-	}
-	helper_respawn(keeper, keeper_respawn);
-}
-
-static void keeper_spawn(struct supervisor *supervisor)
-{
-	struct child *child = &supervisor->keeper.child;
-	_cleanup_close_ int device_key = -1;
-	uid_t uid;
-	gid_t gid;
-
-	role_ids(ROLE_KEEPER, &uid, &gid);
-	device_key = store_open_device_key(&supervisor->store, uid, gid);
-	if (device_key < 0 || child_spawn(child, supervisor->loop, ROLE_KEEPER, supervisor->bin_dir, -1,
-				      keeper_on_message, keeper_on_exit) < 0)
-		return;
-	orphans_note(&supervisor->instance, child->pid, ROLE_KEEPER);
-	child_send(child, "start", json_pack("{s:s}", "instance", supervisor->instance.name), &device_key, 1);
-	keeper_load_all(supervisor);
-	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
-		if (child_running(&supervisor->workers[i].child))
-			keyring_connect(&supervisor->workers[i]);
 }
 
 /* --- workers
@@ -340,7 +215,7 @@ static void worker_on_exit(struct child *child, const char *how)
 		worker_spawn(worker);
 		return;
 	}
-	child_ended(supervisor, child, how);
+	generation_child_ended(supervisor, child, how);
 	loop_timer_arm(supervisor->loop, &worker->respawn, respawn_delay_ns(child, &worker->failures), worker_respawn);
 	commit_on_progress(supervisor);
 }
@@ -502,6 +377,7 @@ int generation_start(struct supervisor *supervisor)
 {
 	generation_pick_slots(supervisor);
 	supervisor->key_states = json_object();
+	supervisor->key_engine = json_object();
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		struct worker_slot *worker = &supervisor->workers[i];
 

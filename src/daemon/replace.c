@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "daemon/certificate.h"
+#include "daemon/keeper.h"
 
 #define REPLACE_NS (20 * NSEC_PER_SEC)
 
@@ -52,7 +53,7 @@ static void replace_fail(struct replace *replace, const char *error)
 	if (replace->policy)
 		generation_send_policy(supervisor, supervisor->policy);
 	certificate_unload_key(supervisor, key_id);
-	generation_load_key(supervisor, replace->name);
+	keeper_load_key(supervisor, replace->name);
 	replace_finish(replace, json_pack("{s:b, s:s}", "ok", 0, "error", text));
 }
 
@@ -142,7 +143,7 @@ static void replace_publish(struct replace *replace)
 		supervisor->policy = TAKE_PTR(replace->policy);
 		policy_free(&before);
 	}
-	generation_load_key(supervisor, replace->replaced);
+	keeper_load_key(supervisor, replace->replaced);
 	supervisor->expiry_checked_ns = 0;
 	supervisor_record(supervisor, EVENT_LOG_AUDIT, "notice",
 		"certificate %s is replaced for new sessions; the one before is %s", replace->name, replace->replaced);

@@ -185,6 +185,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	policy_free(&supervisor->policy);
 	json_decref(supervisor->key_states);
 	boot_free(supervisor);
+	json_decref(supervisor->key_engine);
 	targets_free(supervisor);
 	expiry_clear(&supervisor->expiry);
 	if (supervisor->dataplane)

@@ -98,6 +98,7 @@ struct supervisor {
 	struct targets *targets; /* NULL before the first configuration */
 	json_t *spool_state;     /* sluice-log's last report */
 	json_t *key_states;      /* certificate name -> "available" or an error */
+	json_t *key_engine;      /* the keeper's last word about its engine: {engine, reason} */
 	struct monitor monitors[MONITORS];
 	struct graph graph;
 
@@ -134,7 +135,9 @@ void generation_send_policy(struct supervisor *supervisor, const struct policy *
 void generation_drop_policy(struct supervisor *supervisor, uint32_t version);
 /* all wanted workers have acknowledged version and listen */
 bool generation_ready(const struct supervisor *supervisor, uint32_t version);
-void generation_load_key(struct supervisor *supervisor, const char *name);
+/* for those who start children of their own kind: the end told and forgotten; the next start after a delay */
+void generation_child_ended(struct supervisor *supervisor, const struct child *child, const char *how);
+void generation_respawn(struct helper_process *helper, loop_timer_fn *fn);
 
 /* operator.c */
 int operator_open(struct supervisor *supervisor);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -219,23 +220,92 @@ static void keeper_warn_of_nonsense(struct keeper_ring *ring)
 	log_warn("worker %lld writes nonsense into its key ring", (long long)ring->worker);
 }
 
-/* a turn for every ring; whether requests still wait */
+/* as soon as the ring's last answer of the turn is there */
+static void keeper_answer(struct key_operation *operation)
+{
+	struct keeper_ring *ring = container_of(operation->server, struct keeper_ring, server);
+
+	keyring_server_answer(operation);
+	if (!--ring->unanswered)
+		ring->doorbell_error = keyring_server_doorbell(&ring->server);
+}
+
+static void keeper_tell_engine(struct keeper *keeper)
+{
+	const struct key_engine *engine = &keeper->engine;
+	char text[128];
+
+	if (engine->batch)
+		snprintf(text, sizeof(text), "OpenSSL, from %d waiting %s", BATCH_MIN, engine->batch->name);
+	else
+		snprintf(text, sizeof(text), "OpenSSL");
+	keeper->told = engine->batch;
+	if (keeper->control.fd >= 0)
+		keeper_reply(keeper, json_pack("{s:s, s:s, s:s}", "message", "engine", "engine", text, "reason",
+					     engine->batch ? "" : engine->why));
+}
+
+static void keeper_count(struct keeper *keeper, const struct key_engine *before)
+{
+	const struct key_engine *engine = &keeper->engine;
+
+	if (!keeper->cells)
+		return;
+	stats_add(keeper->cells, COUNTER_KEY_SINGLE, engine->single - before->single);
+	stats_add(keeper->cells, COUNTER_KEY_BATCHED, engine->batched - before->batched);
+	stats_add(keeper->cells, COUNTER_KEY_BATCHES, engine->batches - before->batches);
+	stats_add(keeper->cells, COUNTER_KEY_BATCH_FAULTS, engine->faults - before->faults);
+}
+
+static void keeper_run_turn(struct keeper *keeper, unsigned int *n)
+{
+	struct key_engine before = keeper->engine;
+
+	if (!*n)
+		return;
+	keeper->last_use_ns = loop_now_ns(keeper->loop);
+	key_engine_run(&keeper->engine, keeper->operations, *n, keeper_answer);
+	keeper_count(keeper, &before);
+	if (keeper->engine.batch != keeper->told)
+		keeper_tell_engine(keeper);
+	*n = 0;
+}
+
+/* A few of every ring, whoever has how many, and all of these together, so that what several workers ask can go in one
+ * batch. */
+static void keeper_take_turn(struct keeper *keeper)
+{
+	struct keeper_ring *ring;
+	unsigned int n = 0;
+
+	LIST_FOREACH (ring, &keeper->rings, link) {
+		keyring_server_wake(&ring->server);
+		if (n + KEEPER_BUDGET > KEEPER_TURN)
+			keeper_run_turn(keeper, &n);
+		while (ring->unanswered < KEEPER_BUDGET &&
+			keyring_server_take(&ring->server, &keeper->store, &keeper->operations[n])) {
+			ring->unanswered++;
+			n++;
+		}
+	}
+	keeper_run_turn(keeper, &n);
+}
+
+/* whether requests still wait */
 static bool keeper_serve_rings(struct keeper *keeper)
 {
 	struct keeper_ring *ring, *next;
 	bool pending = false;
 
+	keeper_take_turn(keeper);
 	for (ring = LIST_FIRST(&keeper->rings); ring; ring = next) {
-		int err;
-
 		next = LIST_NEXT(ring, link);
-		keyring_server_wake(&ring->server);
-		if (keyring_server_serve(&ring->server, &keeper->store, KEEPER_BUDGET))
-			keeper->last_use_ns = loop_now_ns(keeper->loop);
 		keeper_warn_of_nonsense(ring);
-		err = keyring_server_doorbell(&ring->server);
-		if (err) {
-			log_err_r(err, "the doorbell of worker %lld does not take a ring: its key ring is dropped",
+		if (!ring->doorbell_error) /* for what was answered without being taken */
+			ring->doorbell_error = keyring_server_doorbell(&ring->server);
+		if (ring->doorbell_error) {
+			log_err_r(ring->doorbell_error,
+				"the doorbell of worker %lld does not take a ring: its key ring is dropped",
 				(long long)ring->worker);
 			keeper_drop_ring(keeper, ring);
 			continue;
@@ -345,9 +415,15 @@ static int keeper_start(struct keeper *keeper)
 	if (err)
 		return log_err_r(err, "no start message from the supervisor");
 	name = message_text(&message, "message");
-	if (!name || strcmp(name, "start") || message.n_fds != 1)
+	if (!name || strcmp(name, "start") || message.n_fds < 1)
 		return log_err_r(-EPROTO, "malformed start message");
 	keeper->device_key_fd = TAKE_FD(message.fds[0]);
+	if (message.n_fds > 1)
+		err = stats_page_map(&keeper->stats, message.fds[1], true);
+	if (err)
+		return log_err_r(err, "cannot map the stats page");
+	if (keeper->stats)
+		keeper->cells = stats_cells(keeper->stats, STATS_WRITER_KEEPER);
 	err = loop_new(&keeper->loop);
 	if (err)
 		return err;
@@ -360,6 +436,7 @@ static void keeper_end(struct keeper *keeper)
 	while (!LIST_EMPTY(&keeper->rings))
 		keeper_drop_ring(keeper, LIST_FIRST(&keeper->rings));
 	key_store_clear(&keeper->store);
+	stats_page_free(&keeper->stats);
 	loop_free(&keeper->loop);
 	cleanup_close(&keeper->device_key_fd);
 }
@@ -386,6 +463,11 @@ int keeper_run(int control_fd)
 	if (!err)
 		err = keeper_start(&keeper);
 	if (!err) {
+		const char *why = NULL;
+		const struct batch_backend *backend = batch_backend(&why);
+
+		key_engine_init(&keeper.engine, backend, why);
+		keeper_tell_engine(&keeper);
 		keys_lock_memory();
 		err = keys_sandbox_keeper();
 	}

@@ -8,14 +8,6 @@
 
 #include "base/shm.h"
 
-/* a request as copied out of the ring: the worker can no longer change it */
-struct keyring_request {
-	uint64_t key_id;
-	uint16_t op, algorithm;
-	size_t input_len;
-	uint8_t input[KEYRING_INPUT_MAX];
-};
-
 int keyring_server_open(struct keyring_server *server, int ring_fd, int request_eventfd, int response_eventfd)
 {
 	int seals = fcntl(ring_fd, F_GET_SEALS), err;
@@ -58,14 +50,14 @@ static uint32_t keyring_waiting(struct keyring_server *server)
 	return 0;
 }
 
-static bool keyring_copy_request(const struct keyring_slot *slot, struct keyring_request *request)
+static bool keyring_copy_request(const struct keyring_slot *slot, struct key_operation *request, uint64_t *key_id)
 {
 	struct keyring_slot head;
 
 	memcpy(&head, slot, offsetof(struct keyring_slot, input));
 	/* the checks are of the copy: the compiler may not look at the slot again */
 	atomic_signal_fence(memory_order_seq_cst);
-	request->key_id = head.key_id;
+	*key_id = head.key_id;
 	request->op = head.op;
 	request->algorithm = head.algorithm;
 	request->input_len = head.input_len;
@@ -73,24 +65,6 @@ static bool keyring_copy_request(const struct keyring_slot *slot, struct keyring
 		return false;
 	memcpy(request->input, slot->input, request->input_len);
 	return true;
-}
-
-static enum keyring_status keyring_answer(const struct key_store *store, const struct keyring_request *request,
-	uint8_t out[KEYRING_OUTPUT_MAX], size_t *len)
-{
-	const struct private_key *key = key_store_find(store, request->key_id);
-	struct span input = SPAN(request->input, request->input_len);
-
-	if (!key)
-		return KEYRING_NO_KEY;
-	switch (request->op) {
-	case KEYRING_SIGN:
-		return private_key_sign(key, request->algorithm, input, out, len);
-	case KEYRING_RSA_DECRYPT:
-		return private_key_decrypt(key, request->algorithm, input, out, len);
-	default:
-		return KEYRING_BAD_REQUEST;
-	}
 }
 
 /* A worker that does not take its answers loses them: there are as many places as slots. */
@@ -108,42 +82,59 @@ static void keyring_push_response(struct keyring_server *server, uint32_t slot)
 	server->answered = true;
 }
 
-static void keyring_serve_slot(struct keyring_server *server, const struct key_store *store, uint32_t index)
+void keyring_server_answer(struct key_operation *operation)
 {
-	enum keyring_status status = KEYRING_BAD_REQUEST;
-	uint8_t output[KEYRING_OUTPUT_MAX];
-	struct keyring_request request;
-	struct keyring_slot *slot;
-	size_t len = 0;
+	struct keyring_server *server = operation->server;
+	struct keyring_slot *slot = &server->ring->slots[operation->slot];
+
+	if (operation->output_len)
+		memcpy(slot->output, operation->output, operation->output_len);
+	slot->output_len = (uint16_t)operation->output_len;
+	slot->status = operation->status;
+	OPENSSL_cleanse(operation->output, sizeof(operation->output));
+	keyring_push_response(server, operation->slot);
+}
+
+static void keyring_refuse(struct key_operation *operation)
+{
+	operation->status = KEYRING_BAD_REQUEST;
+	operation->output_len = 0;
+	keyring_server_answer(operation);
+}
+
+/* false when the request was none, or is answered */
+static bool keyring_take_slot(
+	struct keyring_server *server, const struct key_store *store, uint32_t index, struct key_operation *operation)
+{
+	uint64_t key_id;
 
 	if (index >= KEYRING_SLOTS) {
 		server->nonsense++;
-		return;
+		return false;
 	}
-	slot = &server->ring->slots[index];
-	if (keyring_copy_request(slot, &request))
-		status = keyring_answer(store, &request, output, &len);
-	if (len)
-		memcpy(slot->output, output, len);
-	slot->output_len = (uint16_t)len;
-	slot->status = status;
-	OPENSSL_cleanse(output, sizeof(output));
-	keyring_push_response(server, index);
+	operation->server = server;
+	operation->slot = index;
+	if (!keyring_copy_request(&server->ring->slots[index], operation, &key_id)) {
+		keyring_refuse(operation);
+		return false;
+	}
+	operation->key = key_store_find(store, key_id);
+	return true;
 }
 
-unsigned int keyring_server_serve(struct keyring_server *server, const struct key_store *store, unsigned int budget)
+bool keyring_server_take(struct keyring_server *server, const struct key_store *store, struct key_operation *operation)
 {
 	struct keyring_queue *queue = &server->ring->requests;
-	unsigned int n = MIN(keyring_waiting(server), budget);
+	bool taken = false;
 
-	for (unsigned int i = 0; i < n; i++) {
+	for (uint32_t n = keyring_waiting(server); n && !taken; n--) {
 		uint32_t index = *(volatile uint32_t *)&queue->slots[server->request_tail % KEYRING_SLOTS];
 
 		atomic_store_explicit(&queue->tail, ++server->request_tail, memory_order_release);
-		keyring_serve_slot(server, store, index);
+		server->served++;
+		taken = keyring_take_slot(server, store, index, operation);
 	}
-	server->served += n;
-	return n;
+	return taken;
 }
 
 bool keyring_server_pending(const struct keyring_server *server)

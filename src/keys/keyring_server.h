@@ -4,6 +4,7 @@
  * write outside the ring, wait, or spend more than the work asked for. */
 #include "base/loop.h"
 #include "ipc/keyring.h"
+#include "keys/engine.h"
 #include "keys/key_store.h"
 
 struct keyring_server {
@@ -19,8 +20,11 @@ struct keyring_server {
 int keyring_server_open(struct keyring_server *server, int ring_fd, int request_eventfd, int response_eventfd);
 void keyring_server_close(struct keyring_server *server);
 
-/* answers up to budget requests: how many it took */
-unsigned int keyring_server_serve(struct keyring_server *server, const struct key_store *store, unsigned int budget);
+/* Takes the next request out of the ring, copied, with its key looked up; false when there is none. What makes no sense
+ * is answered here. */
+bool keyring_server_take(struct keyring_server *server, const struct key_store *store, struct key_operation *operation);
+/* puts the answer of one that was taken into the ring */
+void keyring_server_answer(struct key_operation *operation);
 bool keyring_server_pending(const struct keyring_server *server);
 /* told to the worker, which then rings; false when a request came meanwhile, which it may not have rung for */
 bool keyring_server_sleep(struct keyring_server *server);

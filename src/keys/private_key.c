@@ -2,8 +2,8 @@
 #include "keys/private_key.h"
 
 #include <errno.h>
-
-#include "keys/premaster.h"
+#include <openssl/bn.h>
+#include <string.h>
 
 int public_key_id(const EVP_PKEY *key, uint64_t *id)
 {
@@ -32,6 +32,8 @@ int private_key_from_pkcs8(struct private_key **out, struct span der)
 	key->pkey = d2i_AutoPrivateKey(NULL, &at, (long)der.len);
 	if (key->pkey)
 		err = public_key_id(key->pkey, &key->id);
+	if (!err)
+		key->crt = rsa_crt_new(key->pkey);
 	ERR_clear_error();
 	if (err)
 		private_key_free(&key);
@@ -45,6 +47,7 @@ void private_key_free(struct private_key **key)
 	if (!*key)
 		return;
 	EVP_PKEY_free((*key)->pkey);
+	rsa_crt_free(&(*key)->crt);
 	free(*key);
 	*key = NULL;
 }
@@ -62,21 +65,62 @@ static void rsa_raw_decrypt(EVP_PKEY *pkey, struct span ciphertext, uint8_t bloc
 	ERR_clear_error();
 }
 
+enum keyring_status private_key_unpad(uint16_t version, uint8_t *block, size_t size, uint8_t out[KEYRING_OUTPUT_MAX])
+{
+	uint8_t random[PREMASTER_SIZE];
+	/* RFC 5246 section 7.4.7.1: made whether it will be needed or not */
+	bool ok = RAND_priv_bytes(random, sizeof(random)) == 1;
+
+	if (ok)
+		premaster_unpad(block, size, version, random, out);
+	OPENSSL_cleanse(block, size);
+	OPENSSL_cleanse(random, sizeof(random));
+	return ok ? KEYRING_DONE : KEYRING_FAULT;
+}
+
+static bool ciphertext_fits(const struct private_key *key, struct span ciphertext)
+{
+	return EVP_PKEY_get_base_id(key->pkey) == EVP_PKEY_RSA && ciphertext.len <= KEYRING_INPUT_MAX &&
+	       ciphertext.len == (size_t)EVP_PKEY_get_size(key->pkey) && ciphertext.len >= PREMASTER_BLOCK_MIN;
+}
+
 enum keyring_status private_key_decrypt(const struct private_key *key, uint16_t version, struct span ciphertext,
 	uint8_t out[KEYRING_OUTPUT_MAX], size_t *len)
 {
-	uint8_t block[KEYRING_INPUT_MAX], random[PREMASTER_SIZE];
+	uint8_t block[KEYRING_INPUT_MAX];
+	enum keyring_status status;
 
-	if (EVP_PKEY_get_base_id(key->pkey) != EVP_PKEY_RSA || ciphertext.len > KEYRING_INPUT_MAX ||
-		ciphertext.len != (size_t)EVP_PKEY_get_size(key->pkey) || ciphertext.len < PREMASTER_BLOCK_MIN)
+	if (!ciphertext_fits(key, ciphertext))
 		return KEYRING_BAD_REQUEST;
-	/* RFC 5246 section 7.4.7.1: made before the decryption, whether it will be needed or not */
-	if (RAND_priv_bytes(random, sizeof(random)) != 1)
-		return KEYRING_FAULT;
 	rsa_raw_decrypt(key->pkey, ciphertext, block);
-	premaster_unpad(block, ciphertext.len, version, random, out);
-	OPENSSL_cleanse(block, sizeof(block));
-	OPENSSL_cleanse(random, sizeof(random));
-	*len = PREMASTER_SIZE;
-	return KEYRING_DONE;
+	status = private_key_unpad(version, block, ciphertext.len, out);
+	if (status == KEYRING_DONE)
+		*len = PREMASTER_SIZE;
+	return status;
+}
+
+bool private_key_decrypt_block(const struct private_key *key, struct span ciphertext, uint8_t block[KEYRING_INPUT_MAX])
+{
+	BIGNUM *number =
+		ciphertext_fits(key, ciphertext) ? BN_bin2bn(ciphertext.data, (int)ciphertext.len, NULL) : NULL;
+	/* the ciphertext is known to everyone: how long this takes tells nothing */
+	bool ok = number && BN_cmp(number, key->crt->n) < 0;
+
+	BN_free(number);
+	if (ok)
+		memcpy(block, ciphertext.data, ciphertext.len);
+	return ok;
+}
+
+bool private_key_raw_is_right(const struct private_key *key, struct span block, struct span raw)
+{
+	_cleanup_crypto_(EVP_PKEY_CTX) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+	uint8_t back[KEYRING_INPUT_MAX];
+	size_t len = sizeof(back);
+	bool right = ctx && EVP_PKEY_encrypt_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING) == 1 &&
+		     EVP_PKEY_encrypt(ctx, back, &len, raw.data, raw.len) == 1 && len == block.len &&
+		     !memcmp(back, block.data, len);
+
+	ERR_clear_error();
+	return right;
 }

@@ -4,10 +4,13 @@
  * and ciphertexts and gets finished signatures and premaster secrets, never a raw RSA block. */
 #include "ipc/keyring.h"
 #include "keys/libcrypto.h"
+#include "keys/premaster.h"
+#include "keys/rsa_crt.h"
 
 struct private_key {
 	uint64_t id; /* as struct keyring_slot's key_id */
 	EVP_PKEY *pkey;
+	struct rsa_crt *crt; /* NULL: not for the batch engine */
 };
 
 int private_key_from_pkcs8(struct private_key **out, struct span der);
@@ -24,3 +27,14 @@ enum keyring_status private_key_sign(const struct private_key *key, uint16_t sch
  * ciphertext of the right length always gives 48 bytes, and in the same time. */
 enum keyring_status private_key_decrypt(const struct private_key *key, uint16_t version, struct span ciphertext,
 	uint8_t out[KEYRING_OUTPUT_MAX], size_t *len);
+
+/* The same in halves, for the engine that does the raw RSA operation of several keys at once (engine.h). The block is
+ * what that operation takes; false when the whole has to be asked for instead, which also says what is wrong with it.
+ */
+bool private_key_sign_block(
+	const struct private_key *key, uint16_t scheme, struct span digest, uint8_t block[KEYRING_INPUT_MAX]);
+bool private_key_decrypt_block(const struct private_key *key, struct span ciphertext, uint8_t block[KEYRING_INPUT_MAX]);
+/* whether raw is the signature of block: by the public key */
+bool private_key_raw_is_right(const struct private_key *key, struct span block, struct span raw);
+/* the decrypted block, of which nothing is left */
+enum keyring_status private_key_unpad(uint16_t version, uint8_t *block, size_t size, uint8_t out[KEYRING_OUTPUT_MAX]);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/emsa.h"
 #include "keys/private_key.h"
 
 enum sign_padding { PADDING_NONE, PADDING_PKCS1, PADDING_PSS };
@@ -98,4 +99,16 @@ enum keyring_status private_key_sign(const struct private_key *key, uint16_t sch
 		*len = 0;
 	}
 	return status;
+}
+
+bool private_key_sign_block(
+	const struct private_key *key, uint16_t scheme_id, struct span digest, uint8_t block[KEYRING_INPUT_MAX])
+{
+	const struct sign_scheme *scheme = sign_scheme_find(scheme_id, EVP_PKEY_RSA);
+	size_t size = key->crt->bits / 8;
+
+	if (!scheme)
+		return false;
+	return scheme->padding == PADDING_PSS ? !emsa_pss(block, size, scheme->md(), digest)
+					      : !emsa_pkcs1(block, size, scheme->md(), digest);
 }

@@ -56,7 +56,7 @@ struct mib_table {
 enum mib_branch { MIB_DEVICE = 1, MIB_COUNTERS = 2, MIB_CLOSED = 3 }; /* tables have numbers from 4 on */
 /* columns of a row's counters: their number and one of these */
 #define MIB_COLUMN_COUNTERS 100
-#define MIB_COLUMN_CLOSED 300
+#define MIB_COLUMN_CLOSED 1000
 
 extern const struct mib_object mib_device[];
 extern const size_t mib_n_device;

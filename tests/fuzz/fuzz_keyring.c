@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct keyring ring;
 	struct keyring_server server = {.ring = &ring, .request_eventfd = -1, .response_eventfd = -1};
+	static struct key_engine engine;
+	static struct key_operation operation;
 	uint16_t head = 0;
 
 	if (!store.n)
@@ -38,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&ring.slots[0], data, MIN(size, sizeof(ring.slots[0])));
 	atomic_store(&ring.requests.head, head);
 	atomic_store(&ring.responses.head, 0);
-	keyring_server_serve(&server, &store, 4);
+	for (int i = 0; i < 4 && keyring_server_take(&server, &store, &operation); i++)
+		key_engine_run(&engine, &operation, 1, keyring_server_answer);
 	return 0;
 }

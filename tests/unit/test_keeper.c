@@ -176,6 +176,10 @@ static int keeper_setup(void **state)
 	json_decref(answer);
 	k->pid = start_program(NULL, &k->control);
 	send_message(k->control, json_pack("{s:s, s:s}", "message", "start", "instance", "test"), &k->device_key, 1);
+	assert_int_equal(ipc_recv(k->control, WAIT_MS, &answer, NULL, NULL), 0);
+	assert_string_equal(text_of(answer, "message"), "engine");
+	assert_int_equal(*text_of(answer, "reason") == 0, strstr(text_of(answer, "engine"), "from 5 waiting") != NULL);
+	json_decref(answer);
 	*state = k;
 	return 0;
 }

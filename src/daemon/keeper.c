@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The key keeper seen from the supervisor: started, given sealed keys and one ring per worker, started again. */
+#include "daemon/keeper.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/common.h"
+#include "base/shm.h"
+#include "daemon/orphans.h"
+#include "daemon/replace.h"
+#include "ipc/keyring.h"
+
+static void keeper_set_state(struct supervisor *supervisor, const char *name, const char *state)
+{
+	json_object_set_new(supervisor->key_states, name, json_string(state));
+}
+
+void keeper_load_key(struct supervisor *supervisor, const char *name)
+{
+	json_t *facts = store_load_certificate(&supervisor->store, name);
+	const char *key_id = json_string_value(json_object_get(facts, "key_id"));
+	const char *sealed_as = json_string_value(json_object_get(facts, "sealed_as"));
+	_cleanup_close_ int fd = store_open_key(&supervisor->store, name, facts);
+
+	if (fd < 0 || !key_id) {
+		keeper_set_state(supervisor, name, "missing");
+		goto done;
+	}
+	keeper_set_state(supervisor, name, "loading");
+	child_send(&supervisor->keeper.child, "load",
+		json_pack("{s:s, s:s, s:s*}", "name", name, "key_id", key_id, "sealed_as", sealed_as), &fd, 1);
+done:
+	json_decref(facts);
+}
+
+static void keeper_load_all(struct supervisor *supervisor)
+{
+	json_t *names = store_list_certificates(&supervisor->store), *name;
+	size_t i;
+
+	json_object_clear(supervisor->key_states);
+	json_array_foreach(names, i, name)
+	{
+		keeper_load_key(supervisor, json_string_value(name));
+	}
+	json_decref(names);
+}
+
+void keyring_close(struct worker_slot *worker)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(worker->keyring_fds); i++) {
+		if (worker->keyring_fds[i] >= 0)
+			close(worker->keyring_fds[i]);
+		worker->keyring_fds[i] = -1;
+	}
+}
+
+/* a fresh ring for each pairing of worker and keeper: neither inherits what the other's predecessor left in it */
+int keyring_connect(struct worker_slot *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+	int *fds = worker->keyring_fds, r;
+
+	keyring_close(worker);
+	r = shm_create("sluice-keyring", sizeof(struct keyring), &fds[0]);
+	if (r < 0)
+		return r;
+	fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fds[1] < 0 || fds[2] < 0)
+		return -errno;
+	child_send(&supervisor->keeper.child, "ring", json_pack("{s:i}", "worker", (int)worker->slot), fds, 3);
+	return child_send(&worker->child, "keyring", json_object(), fds, 3);
+}
+
+static void keeper_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
+{
+	struct supervisor *supervisor = container_of(child, struct helper_process, child)->supervisor;
+	const char *key = json_string_value(json_object_get(message, "name"));
+	const char *error = json_string_value(json_object_get(message, "error"));
+
+	if (!strcmp(name, "engine"))
+		json_object_update(supervisor->key_engine, message);
+	if (!key)
+		return;
+	if (!strcmp(name, "loaded")) {
+		keeper_set_state(supervisor, key, "available");
+		replace_on_key(supervisor, key, json_string_value(json_object_get(message, "key_id")), NULL);
+	}
+	if (!strcmp(name, "load_error")) {
+		keeper_set_state(supervisor, key, error ? error : "not available");
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"the private key of certificate %s is not available: %s", key,
+			error ? error : "no reason given");
+		replace_on_key(supervisor, key, NULL, error ? error : "its key is not available");
+	}
+}
+
+static void keeper_respawn(struct loop_timer *timer)
+{
+	keeper_spawn(container_of(timer, struct helper_process, respawn)->supervisor);
+}
+
+static void keeper_on_exit(struct child *child, const char *how)
+{
+	struct helper_process *keeper = container_of(child, struct helper_process, child);
+	struct supervisor *supervisor = keeper->supervisor;
+	const char *name;
+	json_t *state;
+
+	generation_child_ended(supervisor, child, how);
+	replace_cancel(supervisor, "the key keeper has ended");
+	json_object_foreach(supervisor->key_states, name, state)
+	{
+		keeper_set_state(supervisor, name, "keeper down");
+	}
+	/* what was asked of it will not be answered: an empty message says so */
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
+		child_send(&supervisor->workers[i].child, "keyring", json_object(), NULL, 0);
+		keyring_close(&supervisor->workers[i]);
+	}
+	generation_respawn(keeper, keeper_respawn);
+}
+
+void keeper_spawn(struct supervisor *supervisor)
+{
+	struct child *child = &supervisor->keeper.child;
+	_cleanup_close_ int device_key = -1;
+	uid_t uid;
+	gid_t gid;
+
+	role_ids(ROLE_KEEPER, &uid, &gid);
+	device_key = store_open_device_key(&supervisor->store, uid, gid);
+	if (device_key < 0 || child_spawn(child, supervisor->loop, ROLE_KEEPER, supervisor->bin_dir, -1,
+				      keeper_on_message, keeper_on_exit) < 0)
+		return;
+	orphans_note(&supervisor->instance, child->pid, ROLE_KEEPER);
+	child_send(child, "start", json_pack("{s:s}", "instance", supervisor->instance.name),
+		(int[]){device_key, stats_page_fd(supervisor->stats)}, 2);
+	keeper_load_all(supervisor);
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (child_running(&supervisor->workers[i].child))
+			keyring_connect(&supervisor->workers[i]);
+}
