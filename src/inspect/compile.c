@@ -93,22 +93,50 @@ static int compile_group(struct group *group)
 		if (!group->expressions[i])
 			return -ENOMEM;
 	r = compile_patterns((const char *const *)group->expressions, group->flags, group->n_patterns,
-		buffer_is_stream(group->buffer), &group->database);
+		buffer_is_stream(group->buffer), &group->compiled);
+	group->database = group->compiled;
 	return r < 0 ? log_err_r(r, "cannot compile the patterns of buffer %s", buffer_info[group->buffer].name) : 0;
+}
+
+static void write_padding(struct writer *w)
+{
+	static const uint8_t zeros[INSPECT_IMAGE_ALIGN];
+
+	write_bytes(w, zeros, image_align(w->len) - w->len);
+}
+
+/* the database as Hyperscan would make it in memory so aligned */
+static int place_database(const hs_database_t *database, void **out, size_t *out_len)
+{
+	char *bytes = NULL;
+	size_t len = 0;
+	int r = -ENOMEM;
+
+	if (hs_serialize_database(database, &bytes, &len) != HS_SUCCESS)
+		return -ENOMEM;
+	if (hs_serialized_database_size(bytes, len, out_len) == HS_SUCCESS) {
+		*out = aligned_alloc(INSPECT_IMAGE_ALIGN, image_align(*out_len));
+		if (*out && hs_deserialize_database_at(bytes, len, *out) == HS_SUCCESS)
+			r = 0;
+	}
+	free(bytes);
+	return r;
 }
 
 static int write_group(struct writer *w, const struct group *group)
 {
 	struct image_group header = {.dir = group->dir, .buffer = group->buffer};
-	char *bytes = NULL;
+	_cleanup_free_ void *database = NULL;
 	size_t len = 0;
+	int r = place_database(group->database, &database, &len);
 
-	if (hs_serialize_database(group->database, &bytes, &len) != HS_SUCCESS)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	header.database_len = len;
+	write_padding(w);
 	write_bytes(w, &header, sizeof(header));
-	write_bytes(w, bytes, len);
-	free(bytes);
+	write_padding(w);
+	write_bytes(w, database, len);
 	return 0;
 }
 
@@ -163,10 +191,14 @@ static int write_image(struct compilation *c, uint8_t **image, size_t *image_len
 		return r < 0 ? r : -ENOMEM;
 	}
 	header.checksum = image_hash(0, w.data + sizeof(header), w.len - sizeof(header));
-	memcpy(w.data, &header, sizeof(header));
-	*image = w.data;
-	*image_len = w.len;
-	return 0;
+	*image = aligned_alloc(INSPECT_IMAGE_ALIGN, image_align(w.len));
+	if (*image) {
+		memcpy(*image, w.data, w.len);
+		memcpy(*image, &header, sizeof(header));
+		*image_len = w.len;
+	}
+	free(w.data);
+	return *image ? 0 : -ENOMEM;
 }
 
 static void compilation_clear(struct compilation *c)
@@ -183,7 +215,7 @@ int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **im
 	int r;
 
 	*report = (struct inspect_report){0};
-	r = ruleset_read(&c.set, sources, n, report);
+	r = ruleset_read(&c.set, RULESET_NEW, sources, n, report);
 	if (r == 0)
 		r = ruleset_sort(&c.set);
 	if (r < 0)

@@ -28,7 +28,7 @@ static int read_filters(struct inspect_engine *engine, struct span text, uint64_
 {
 	struct inspect_source source = {.name = "image", .text = text};
 	struct inspect_report report = {0};
-	int r = ruleset_read(&engine->set, &source, 1, &report);
+	int r = ruleset_read(&engine->set, RULESET_KNOWN, &source, 1, &report);
 
 	if (r == 0 && engine->set.n != n_filters)
 		r = -EINVAL;
@@ -36,25 +36,33 @@ static int read_filters(struct inspect_engine *engine, struct span text, uint64_
 	return r;
 }
 
+/* up to the next multiple of the alignment */
+static bool skip_padding(struct span *image)
+{
+	return span_skip(image, -(uintptr_t)image->data % INSPECT_IMAGE_ALIGN);
+}
+
 static int read_group(struct inspect_engine *engine, struct span *image)
 {
 	struct span bytes = {0}, database = {0};
 	struct image_group header;
 	struct group *group;
+	size_t size;
 
-	if (!span_take(image, sizeof(header), &bytes))
+	if (!skip_padding(image) || !span_take(image, sizeof(header), &bytes))
 		return -EINVAL;
 	memcpy(&header, bytes.data, sizeof(header));
-	if (header.dir >= INSPECT_DIRS || header.buffer >= BUFFER_N ||
+	if (header.dir >= INSPECT_DIRS || header.buffer >= BUFFER_N || !skip_padding(image) ||
 		!span_take(image, header.database_len, &database))
 		return -EINVAL;
 	group = engine->groups.group[header.dir][header.buffer];
 	if (!group || group->database)
 		return -EINVAL;
 	group_drop_expressions(group);
-	return hs_deserialize_database((const char *)database.data, database.len, &group->database) == HS_SUCCESS
-		       ? 0
-		       : -EINVAL;
+	if (hs_database_size((const hs_database_t *)database.data, &size) != HS_SUCCESS || size != database.len)
+		return -EINVAL;
+	group->database = (const hs_database_t *)database.data;
+	return 0;
 }
 
 static void note_interest(struct inspect_engine *engine, const struct filter *f, enum inspect_dir dir)
@@ -133,7 +141,7 @@ int inspect_engine_load(struct inspect_engine **out, const uint8_t *image, size_
 
 	if (!engine)
 		return -ENOMEM;
-	r = load(engine, SPAN(image, len));
+	r = (uintptr_t)image % INSPECT_IMAGE_ALIGN ? -EINVAL : load(engine, SPAN(image, len));
 	if (r < 0)
 		return r;
 	free(engine->set.texts); /* they borrow from the image */

@@ -400,6 +400,7 @@ int filter_parse(struct parser *p, struct span text, struct filter **out)
 	*p = (struct parser){.filter = filter,
 		.flowbits = p->flowbits,
 		.rule_variables = p->rule_variables,
+		.known = p->known,
 		.buffer = BUFFER_RAW,
 		.content = -1};
 	if (!filter)

@@ -204,7 +204,7 @@ static void group_free(struct group *group)
 	if (!group)
 		return;
 	group_drop_expressions(group);
-	hs_free_database(group->database);
+	hs_free_database(group->compiled);
 	free(group->first);
 	free(group->members);
 	free(group);

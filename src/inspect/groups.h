@@ -21,7 +21,8 @@ struct group {
 	uint32_t *members;  /* indices of filters */
 	char **expressions; /* of the patterns; dropped after compilation */
 	unsigned int *flags;
-	hs_database_t *database;
+	const hs_database_t *database; /* compiled, or in the image */
+	hs_database_t *compiled;       /* owned */
 };
 
 struct groups {

@@ -5,18 +5,30 @@
 
 #include <hs/hs.h>
 
-#define FNV_PRIME 0x100000001b3ull
-#define FNV_BASIS 0xcbf29ce484222325ull
+#define HASH_PRIME 0x9e3779b97f4a7c15ull
+#define HASH_BASIS 0xcbf29ce484222325ull
 
-/* FNV-1a: against damage, not against malice: the image comes from a process of ours */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * HASH_PRIME;
+	return hash ^ hash >> 32;
+}
+
+/* eight bytes at a time, since images have megabytes; against damage, not against malice: the image comes from a
+ * process of ours */
 uint64_t image_hash(uint64_t seed, const void *data, uint64_t len)
 {
 	const uint8_t *bytes = data;
-	uint64_t hash = seed ^ FNV_BASIS;
+	uint64_t hash = seed ^ HASH_BASIS ^ len, word;
 
-	for (uint64_t i = 0; i < len; i++)
-		hash = (hash ^ bytes[i]) * FNV_PRIME;
-	return hash;
+	for (; len >= sizeof(word); bytes += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, bytes, sizeof(word));
+		hash = mix(hash, word);
+	}
+	word = 0;
+	if (len)
+		memcpy(&word, bytes, len);
+	return mix(hash, word);
 }
 
 uint64_t image_build(void)

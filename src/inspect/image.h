@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The form in which a compiled engine passes from the compiling process to the workers: this header, then one byte
- * per filter (enum found_by), the filters' texts one per line, and the Hyperscan databases each behind its own header.
- * Written and read by the same build on the same machine, so integers are native. */
+ * per filter (enum found_by), the filters' texts one per line, and the Hyperscan databases each behind its own header,
+ * in the form in which Hyperscan reads them: it holds offsets only, but it does depend on where in a cache line it
+ * lies, so headers and databases begin at multiples of INSPECT_IMAGE_ALIGN. Written and read by the same build on the
+ * same machine, so integers are native. */
 #include <stdint.h>
 
-#define IMAGE_MAGIC 0x31474d4955534cull /* "LSUIMG1" */
+#include "inspect/inspect.h"
+
+#define IMAGE_MAGIC 0x32474d4955534cull /* "LSUIMG2" */
 
 struct image_header {
 	uint64_t magic, build, checksum; /* checksum over all that follows this header */
@@ -18,5 +22,10 @@ struct image_group {
 };
 
 uint64_t image_hash(uint64_t seed, const void *data, uint64_t len);
+
+static inline uint64_t image_align(uint64_t offset)
+{
+	return (offset + INSPECT_IMAGE_ALIGN - 1) / INSPECT_IMAGE_ALIGN * INSPECT_IMAGE_ALIGN;
+}
 /* of this program, its Hyperscan and this CPU's features */
 uint64_t image_build(void);

@@ -42,7 +42,7 @@ struct inspect_report {
 void inspect_report_clear(struct inspect_report *report);
 
 /* Compiles the sources into one self-contained image (for inspect_engine_load() in another process of the same
- * build and CPU); refused filters are reported and left out. *image is malloc'ed, the caller's. 0 or -errno. */
+ * build and CPU); refused filters are reported and left out. *image can be freed and is the caller's. 0 or -errno. */
 int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **image, size_t *image_len,
 	struct inspect_report *report);
 
@@ -50,7 +50,9 @@ int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **im
 struct inspect_engine;
 struct inspect_scratch;
 
-/* -EINVAL when the image is damaged or of another build. The image may be freed afterwards. */
+#define INSPECT_IMAGE_ALIGN 64
+/* -EINVAL when the image is damaged, of another build, or not so aligned. The engine reads its databases where they
+ * are: the image must stay until the engine is freed, and may be read-only memory that several processes share (C5). */
 int inspect_engine_load(struct inspect_engine **out, const uint8_t *image, size_t len);
 void inspect_engine_free(struct inspect_engine **engine);
 /* those that are on */

@@ -59,6 +59,8 @@ int keyword_pcre(struct parser *p, char *value)
 	condition->pcre.pattern = strndup((const char *)pattern.data, pattern.len);
 	if (!condition->pcre.pattern)
 		return -ENOMEM;
+	if (p->known)
+		return regex_new_known(&condition->pcre.regex, condition->pcre.pattern, condition->pcre.flags);
 	return regex_new(
 		&condition->pcre.regex, condition->pcre.pattern, condition->pcre.flags, p->reason, sizeof(p->reason));
 }

@@ -17,6 +17,7 @@ struct parser {
 	struct filter *filter;
 	struct flowbit_names *flowbits;
 	const struct variables *rule_variables;
+	bool known;                 /* the text was read once before (enum ruleset_origin) */
 	enum buffer_id buffer;      /* the sticky buffer in force */
 	transform_chain transforms; /* and its transforms */
 	int content;                /* the content that a modifier applies to, -1: none yet */

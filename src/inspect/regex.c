@@ -17,6 +17,8 @@
 #define REGEX_HEAP_LIMIT_KB 2048
 
 struct regex {
+	const char *pattern; /* to be compiled */
+	uint32_t flags;
 	pcre2_code *code;
 	bool anchored; /* can match at the place where the search starts only */
 };
@@ -38,29 +40,45 @@ static const struct {
 	{REGEX_UNGREEDY, PCRE2_UNGREEDY},
 };
 
-int regex_new(struct regex **out, const char *pattern, uint32_t flags, char *reason, size_t reason_size)
+static int compile(struct regex *regex, const char *pattern, uint32_t flags, char *reason, size_t reason_size)
 {
-	struct regex *regex = calloc(1, sizeof(*regex));
 	uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT, all = 0;
+	char text[96] = "";
 	PCRE2_SIZE where;
 	int error;
 
-	if (!regex)
-		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(regex_options); i++)
 		if (flags & regex_options[i].flag)
 			options |= regex_options[i].option;
 	regex->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &where, NULL);
 	if (!regex->code) {
-		char text[96] = "";
-
 		pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof(text));
 		snprintf(reason, reason_size, "pcre: %s at offset %zu", text, where);
-		free(regex);
 		return -EINVAL;
 	}
 	pcre2_pattern_info(regex->code, PCRE2_INFO_ALLOPTIONS, &all);
 	regex->anchored = all & PCRE2_ANCHORED;
+	return 0;
+}
+
+int regex_new(struct regex **out, const char *pattern, uint32_t flags, char *reason, size_t reason_size)
+{
+	_cleanup_(regex_free) struct regex *regex = calloc(1, sizeof(*regex));
+	int r = regex ? compile(regex, pattern, flags, reason, reason_size) : -ENOMEM;
+
+	if (r == 0)
+		*out = TAKE_PTR(regex);
+	return r;
+}
+
+int regex_new_known(struct regex **out, const char *pattern, uint32_t flags)
+{
+	struct regex *regex = calloc(1, sizeof(*regex));
+
+	if (!regex)
+		return -ENOMEM;
+	regex->pattern = pattern;
+	regex->flags = flags;
 	*out = regex;
 	return 0;
 }
@@ -141,13 +159,17 @@ static int match_all(
 	}
 }
 
-enum regex_result regex_find(const struct regex *regex, struct regex_memory *memory, struct span subject, size_t start,
+enum regex_result regex_find(struct regex *regex, struct regex_memory *memory, struct span subject, size_t start,
 	unsigned int more, size_t *match_start, size_t *match_end)
 {
 	uint32_t options = (more & REGEX_MORE_AFTER ? PCRE2_NOTEOL : 0) | (more & REGEX_MORE_BEFORE ? PCRE2_NOTBOL : 0);
 	const PCRE2_SIZE *ends;
-	int r = match_all(regex, memory, subject, start, options);
+	char reason[160];
+	int r;
 
+	if (!regex->code && compile(regex, regex->pattern, regex->flags, reason, sizeof(reason)) < 0)
+		return REGEX_LIMIT; /* out of memory */
+	r = match_all(regex, memory, subject, start, options);
 	if (r == PCRE2_ERROR_NOMATCH)
 		return REGEX_NO_MATCH;
 	if (r < 0)

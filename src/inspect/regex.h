@@ -22,6 +22,8 @@ enum regex_flag {                  /* the flags of the pcre keyword that are not
 
 /* -EINVAL with a reason */
 int regex_new(struct regex **out, const char *pattern, uint32_t flags, char *reason, size_t reason_size);
+/* one that is known to compile, and does so when it is first looked for; pattern is borrowed for its life */
+int regex_new_known(struct regex **out, const char *pattern, uint32_t flags);
 void regex_free(struct regex **regex);
 
 int regex_memory_new(struct regex_memory **out);
@@ -36,5 +38,5 @@ enum regex_more {                   /* the subject is part of something larger *
 	REGEX_MORE_BEFORE = 1 << 1, /* ^ does not match at its beginning */
 };
 /* looks in subject from offset start on; more: enum regex_more */
-enum regex_result regex_find(const struct regex *regex, struct regex_memory *memory, struct span subject, size_t start,
+enum regex_result regex_find(struct regex *regex, struct regex_memory *memory, struct span subject, size_t start,
 	unsigned int more, size_t *match_start, size_t *match_end);

@@ -9,6 +9,7 @@
 
 struct reader {
 	struct ruleset *set;
+	enum ruleset_origin origin;
 	struct inspect_report *report;
 	const char *file;
 	unsigned int line;
@@ -91,7 +92,9 @@ static int add_filter(struct reader *r, struct filter **filter, struct span text
 static int read_filter(struct reader *r, struct span text)
 {
 	_cleanup_(filter_free) struct filter *filter = NULL;
-	struct parser parser = {.flowbits = &r->set->flowbits, .rule_variables = &r->set->variables};
+	struct parser parser = {.known = r->origin == RULESET_KNOWN,
+		.flowbits = &r->set->flowbits,
+		.rule_variables = &r->set->variables};
 	int e = variables_read_line(&r->set->variables, text, parser.reason, sizeof(parser.reason));
 
 	if (e <= 0)
@@ -201,9 +204,10 @@ static int read_source(struct reader *r, struct span text)
 	return e;
 }
 
-int ruleset_read(struct ruleset *set, const struct inspect_source *sources, size_t n, struct inspect_report *report)
+int ruleset_read(struct ruleset *set, enum ruleset_origin origin, const struct inspect_source *sources, size_t n,
+	struct inspect_report *report)
 {
-	struct reader r = {.set = set, .report = report};
+	struct reader r = {.set = set, .origin = origin, .report = report};
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < n; i++) {

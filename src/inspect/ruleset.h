@@ -14,8 +14,12 @@ struct ruleset {
 	struct variables variables;
 };
 
+/* known: texts that were read once before, so that their regular expressions need not be compiled to see that they are
+ * good: each is when it is first asked for */
+enum ruleset_origin { RULESET_NEW, RULESET_KNOWN };
 /* reads rule files; what is refused goes to the report. 0 or -ENOMEM */
-int ruleset_read(struct ruleset *set, const struct inspect_source *sources, size_t n, struct inspect_report *report);
+int ruleset_read(struct ruleset *set, enum ruleset_origin origin, const struct inspect_source *sources, size_t n,
+	struct inspect_report *report);
 /* filters that set flowbits first (stable) */
 int ruleset_sort(struct ruleset *set);
 void ruleset_clear(struct ruleset *set);

@@ -179,16 +179,15 @@ static int snapshot_treat_filters(struct inspect_engine *engine, const struct co
 }
 
 static int snapshot_load_engine(
-	struct inspect_engine **engine, const struct config_profile *profile, int fd, struct inspect_scratch *scratch)
+	struct snapshot *snapshot, const struct config_profile *profile, int fd, struct inspect_scratch *scratch)
 {
-	void *image;
-	size_t size;
-	int r = shm_map(fd, false, 1, &image, &size);
+	struct snapshot_image *image = &snapshot->images[profile->id];
+	struct inspect_engine **engine = &snapshot->engines[profile->id];
+	int r = shm_map(fd, false, 1, &image->map, &image->size);
 
 	if (r < 0)
 		return r;
-	r = inspect_engine_load(engine, image, size);
-	shm_unmap(image, size);
+	r = inspect_engine_load(engine, image->map, image->size);
 	if (r >= 0)
 		r = snapshot_treat_filters(*engine, profile);
 	return r < 0 ? r : inspect_scratch_grow(scratch, *engine);
@@ -225,7 +224,8 @@ static int snapshot_fill(struct snapshot *snapshot, const json_t *message, const
 		return -EPROTO;
 	snapshot->servers = calloc(config->n_ssl_servers + 1, sizeof(*snapshot->servers));
 	snapshot->engines = calloc(config->n_profiles + 1, sizeof(*snapshot->engines));
-	if (!snapshot->servers || !snapshot->engines)
+	snapshot->images = calloc(config->n_profiles + 1, sizeof(*snapshot->images));
+	if (!snapshot->servers || !snapshot->engines || !snapshot->images)
 		return -ENOMEM;
 	r = certificates_decode(&certs, json_object_get(message, "certificates"));
 	for (size_t i = 0; r >= 0 && i < config->n_ssl_servers; i++)
@@ -237,7 +237,7 @@ static int snapshot_fill(struct snapshot *snapshot, const json_t *message, const
 		snapshot->servers[i].stats_slot = json_is_integer(slot) ? json_integer_value(slot) : UINT_MAX;
 	}
 	for (size_t i = 0; r >= 0 && i < config->n_profiles; i++) {
-		r = snapshot_load_engine(&snapshot->engines[i], &config->profiles[i], fds[1 + i], scratch);
+		r = snapshot_load_engine(snapshot, &config->profiles[i], fds[1 + i], scratch);
 		if (r < 0)
 			snprintf(error, error_size, "profile %s: the compiled filters cannot be loaded: %s",
 				config->profiles[i].name, strerror(-r));
@@ -284,6 +284,9 @@ void snapshot_unref(struct snapshot **ref)
 	}
 	for (size_t i = 0; snapshot->engines && i < snapshot->config->n_profiles; i++)
 		inspect_engine_free(&snapshot->engines[i]);
+	for (size_t i = 0; snapshot->images && i < snapshot->config->n_profiles; i++)
+		shm_unmap(snapshot->images[i].map, snapshot->images[i].size);
+	free(snapshot->images);
 	free(snapshot->servers);
 	free(snapshot->engines);
 	config_unref(&snapshot->config);

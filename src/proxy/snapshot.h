@@ -25,6 +25,10 @@ struct snapshot {
 	struct config *config;
 	struct snapshot_server *servers; /* by config_ssl_server.id */
 	struct inspect_engine **engines; /* by config_profile.id */
+	struct snapshot_image {          /* the mapping that an engine reads its databases from */
+		void *map;
+		size_t size;
+	} *images; /* by config_profile.id */
 };
 
 /* message: the supervisor's `policy`, with its descriptors (configuration text, one image per profile). error: a

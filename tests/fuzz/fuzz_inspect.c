@@ -47,8 +47,7 @@ static void setup(struct inspect_engine **engine, struct inspect_scratch **scrat
 	if (inspect_compile(&source, 1, &image, &len, &report) < 0 || report.n_refused ||
 		inspect_engine_load(engine, image, len) < 0 || inspect_scratch_new(scratch) < 0 ||
 		inspect_scratch_grow(*scratch, *engine) < 0)
-		abort();
-	free(image);
+		abort(); /* the image stays for the engine's life */
 }
 
 static void converse(const struct inspect_engine *engine, struct inspect_scratch *scratch, struct span in, size_t cut,

@@ -15,6 +15,7 @@
 
 struct replay {
 	struct inspect_engine *engine;
+	uint8_t *image;
 	struct inspect_scratch *scratch;
 	uint32_t seed;
 };
@@ -45,7 +46,6 @@ static int load(struct replay *replay, char **paths, size_t n)
 {
 	struct inspect_source sources[FILES_MAX];
 	struct inspect_report report;
-	uint8_t *image = NULL;
 	size_t len = 0;
 	int r;
 
@@ -57,14 +57,13 @@ static int load(struct replay *replay, char **paths, size_t n)
 			return -ENOENT;
 		sources[i] = (struct inspect_source){paths[i], SPAN(text, text_len)};
 	}
-	r = inspect_compile(sources, n, &image, &len, &report);
+	r = inspect_compile(sources, n, &replay->image, &len, &report);
 	for (size_t i = 0; r == 0 && i < report.n_refused; i++)
 		fprintf(stderr, "%s:%u: %s\n", report.refused[i].file, report.refused[i].line,
 			report.refused[i].reason);
 	inspect_report_clear(&report);
 	if (r == 0)
-		r = inspect_engine_load(&replay->engine, image, len);
-	free(image);
+		r = inspect_engine_load(&replay->engine, replay->image, len);
 	if (r == 0)
 		r = inspect_scratch_new(&replay->scratch);
 	if (r == 0)
@@ -162,5 +161,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "inspect-replay: %s\n", strerror(-r));
 	inspect_scratch_free(&replay.scratch);
 	inspect_engine_free(&replay.engine);
+	free(replay.image);
 	return r < 0;
 }

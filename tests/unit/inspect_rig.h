@@ -27,6 +27,7 @@ struct rig_hit {
 
 struct rig {
 	struct inspect_engine *engine;
+	uint8_t *image;
 	struct inspect_scratch *scratch;
 	struct inspect_stream *stream;
 	struct inspect_stream_options options;
@@ -61,13 +62,11 @@ static inline void rig_stream(struct rig *rig)
 static inline void rig_open(struct rig *rig, const char *rules)
 {
 	struct inspect_source source = {"test.rules", SPAN(rules, strlen(rules))};
-	uint8_t *image = NULL;
 	size_t len = 0;
 
 	memset(rig, 0, sizeof(*rig));
-	assert_int_equal(inspect_compile(&source, 1, &image, &len, &rig->report), 0);
-	assert_int_equal(inspect_engine_load(&rig->engine, image, len), 0);
-	free(image);
+	assert_int_equal(inspect_compile(&source, 1, &rig->image, &len, &rig->report), 0);
+	assert_int_equal(inspect_engine_load(&rig->engine, rig->image, len), 0);
 	assert_int_equal(inspect_scratch_new(&rig->scratch), 0);
 	assert_int_equal(inspect_scratch_grow(rig->scratch, rig->engine), 0);
 	rig->options = (struct inspect_stream_options){
@@ -88,6 +87,7 @@ static inline void rig_close(struct rig *rig)
 {
 	inspect_stream_free(&rig->stream);
 	inspect_engine_free(&rig->engine);
+	free(rig->image);
 	inspect_scratch_free(&rig->scratch);
 	inspect_report_clear(&rig->report);
 }
