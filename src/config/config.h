@@ -172,6 +172,20 @@ struct config_limits {
 	unsigned int log_spool_hours;
 };
 
+/* B12: what is done when a limit keeps traffic from being inspected as its filters mean it. One key each, in the order
+ * of enum inspect_limit. */
+enum config_exception_policy { CONFIG_EXCEPTION_BYPASS, CONFIG_EXCEPTION_BLOCK, CONFIG_EXCEPTION_RESET };
+enum config_exception {
+	CONFIG_EXCEPTION_CONFIRM_LIMIT,
+	CONFIG_EXCEPTION_MATCHES_DROPPED,
+	CONFIG_EXCEPTION_DECODE_LIMIT,
+	CONFIG_EXCEPTION_DECODE_FAILED,
+	CONFIG_EXCEPTION_ENGINE_FAILED,
+	CONFIG_EXCEPTION_HTTP_ANOMALY,
+	CONFIG_EXCEPTION_HTTP_SMUGGLING,
+	CONFIG_EXCEPTION_N
+};
+
 enum config_log_protocol {
 	CONFIG_LOG_RELP,
 	CONFIG_LOG_RELP_TLS,
@@ -206,6 +220,7 @@ struct config {
 	unsigned int enterprise_number;                /* of RFC 5424 structured data */
 	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */
 	struct config_limits limits;
+	enum config_exception_policy exceptions[CONFIG_EXCEPTION_N];
 	char *agentx_socket; /* absolute path; NULL: no SNMP sub-agent */
 	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
 	struct config_segment *segments;

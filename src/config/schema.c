@@ -112,6 +112,12 @@ static const struct schema_refusal action_refused[] = {
 	{"quarantine", "this version's signature filters quarantine no host, use block"},
 	{NULL, NULL},
 };
+static const struct schema_word exception_words[] = {
+	{"bypass", CONFIG_EXCEPTION_BYPASS},
+	{"block", CONFIG_EXCEPTION_BLOCK},
+	{"reset", CONFIG_EXCEPTION_RESET},
+	{NULL, 0},
+};
 static const struct schema_word reset_words[] = {
 	{"none", CONFIG_RESET_NONE},
 	{"client", CONFIG_RESET_CLIENT},
@@ -139,6 +145,14 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 	[SCHEMA_LIMITS] = {.noun = "limits",
 		.heading = "limits",
 		.help = "Bounds of every session and of all together."},
+	[SCHEMA_EXCEPTION_POLICIES] = {.noun = "exception policies",
+		.heading = "exception_policies",
+		.help = "What is done with a decrypted session when a limit keeps it from being inspected as its "
+			"filters "
+			"mean it. bypass: it goes on, and what can be inspected is; block: it ends without a reset; "
+			"reset: it ends with one on both sides. The first five act only where a filter that blocks "
+			"might "
+			"have been missed. Each has a counter inspect_NAME. Not in profiles with monitor_only."},
 	[SCHEMA_SEGMENT] = {.noun = "segment",
 		.plural = "segments",
 		.heading = "segments[]",
@@ -220,6 +234,8 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_ROOT, "device", SCHEMA_TYPE_KEYS, .required = true, .target = SCHEMA_DEVICE,
 		.help = "the appliance itself"},
 	{SCHEMA_ROOT, "limits", SCHEMA_TYPE_KEYS, .target = SCHEMA_LIMITS, .help = "bounds and timeouts"},
+	{SCHEMA_ROOT, "exception_policies", SCHEMA_TYPE_KEYS, .target = SCHEMA_EXCEPTION_POLICIES,
+		.help = "what is done at the limits of inspection"},
 	{SCHEMA_ROOT, "segments", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SEGMENT, .max = 64,
 		COUNTED_IN(config, segments), .help = "pairs of ports"},
 	{SCHEMA_ROOT, "ssl_servers", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_SSL_SERVER, .max = STATS_SERVERS_MAX,
@@ -280,6 +296,22 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_LIMITS, "log_spool_hours", SCHEMA_TYPE_NUMBER, IN(config, limits.log_spool_hours), .min = 1,
 		.max = 8760, .unit = "hours", .default_text = "168", .example = "168",
 		.help = "log records that wait for a log target longer are dropped and counted"},
+
+#define EXCEPTION(key, id, text)                                                                          \
+	{SCHEMA_EXCEPTION_POLICIES, key, SCHEMA_TYPE_WORD, IN(config, exceptions[CONFIG_EXCEPTION_##id]), \
+		.words = exception_words, .default_text = "bypass", .example = "bypass", .help = text}
+	EXCEPTION("confirm_limit", CONFIRM_LIMIT, "a filter's evaluation would cost too much"),
+	EXCEPTION("matches_dropped", MATCHES_DROPPED, "more filters match at one point than can be recorded"),
+	EXCEPTION("decode_limit", DECODE_LIMIT, "a body shows the signs of a decompression bomb"),
+	EXCEPTION("decode_failed", DECODE_FAILED, "a body's content coding is broken or not known"),
+	EXCEPTION("engine_failed", ENGINE_FAILED, "memory is short, or the engine fails"),
+	EXCEPTION("http_anomaly", HTTP_ANOMALY,
+		"what should be HTTP/1 is not, or is beyond its bounds (a head of 64 KB, 256 fields, 64 requests under "
+		"way)"),
+	EXCEPTION("http_smuggling", HTTP_SMUGGLING,
+		"two readers could see the end of an HTTP message in different places (both lengths, a broken chunk, "
+		"...)"),
+#undef EXCEPTION
 
 	{SCHEMA_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_segment, name), .example = "dmz",
 		.help = "unique name"},

@@ -67,7 +67,8 @@ void inspect_scratch_free(struct inspect_scratch **scratch);
 void inspect_scratch_set_clock(struct inspect_scratch *scratch, uint64_t (*clock)(void *data), void *data);
 struct inspect_stats {            /* of the streams that used this scratch */
 	uint64_t confirm_limit;   /* evaluations given up at the engine's limits, counted as unmatched (B12) */
-	uint64_t http_anomaly;    /* messages from which on the stream was inspected as raw bytes */
+	uint64_t http_anomaly;    /* messages that are not HTTP/1, or beyond its bounds: raw bytes from there on */
+	uint64_t http_smuggling;  /* messages whose end readers could see in different places: the same */
 	uint64_t matches_dropped; /* more filters matched at one point than can be reported */
 	uint64_t engine_failed;   /* data that could not be inspected: out of memory, Hyperscan error */
 	uint64_t rate_suppressed; /* matches without a record for their filter's threshold or detection_filter */
@@ -107,9 +108,20 @@ struct inspect_hit {
 	const struct inspect_http_facts *http; /* NULL outside HTTP */
 };
 
-/* B12: what to do when a limit keeps a filter that blocks from being judged: too costly an evaluation, too many matches
- * at once, a decompression bomb, no memory. Counted and told in the verdict either way. */
-enum inspect_on_limit { INSPECT_LIMIT_BYPASS, INSPECT_LIMIT_BLOCK };
+/* B12: what keeps bytes from being judged as their filters mean it, and what is done then. Counted and told in the
+ * verdict either way. Bypass: what can be inspected still is. The others end the session, where a filter that blocks
+ * might have been missed; for anomalies of HTTP always. */
+enum inspect_limit {
+	INSPECT_LIMIT_CONFIRM,   /* too costly an evaluation */
+	INSPECT_LIMIT_MATCHES,   /* too many matches at once */
+	INSPECT_LIMIT_DECODE,    /* a decompression bomb's signs */
+	INSPECT_LIMIT_CODING,    /* a broken content coding, or one that is not known */
+	INSPECT_LIMIT_ENGINE,    /* no memory, or Hyperscan failed */
+	INSPECT_LIMIT_ANOMALY,   /* not HTTP/1, or beyond its bounds */
+	INSPECT_LIMIT_SMUGGLING, /* readers could see a message's end in different places */
+	INSPECT_LIMITS
+};
+enum inspect_on_limit { INSPECT_ON_LIMIT_BYPASS, INSPECT_ON_LIMIT_BLOCK, INSPECT_ON_LIMIT_RESET };
 
 struct inspect_tls_facts { /* of the client's handshake; strings borrowed for the life of the stream, NULL: none */
 	const char *sni, *ja3, *ja4, *version; /* version: "1.2" */
@@ -121,7 +133,7 @@ struct inspect_stream_options {
 	uint32_t client_ip, server_ip;     /* network byte order, for the rules' headers and logs */
 	uint16_t client_port, server_port; /* host byte order */
 	bool inspect_response;             /* B11 */
-	enum inspect_on_limit on_limit;
+	enum inspect_on_limit on_limit[INSPECT_LIMITS];
 	size_t body_hold_bytes; /* B8: request body held until its verdict up to this many bytes */
 	/* called for every matching filter (once per filter and transaction) before inspect_data() returns; not where
 	 * noalert, threshold or detection_filter suppress the record, though such a filter may block all the same */

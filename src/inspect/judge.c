@@ -192,7 +192,7 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 		return;
 	if (scratch->n_matches == SCRATCH_MATCHES) {
 		scratch->stats.matches_dropped++;
-		stream_hit_limit(j->stream, filter->facts.action == INSPECT_BLOCK);
+		stream_hit_limit(j->stream, INSPECT_LIMIT_MATCHES, filter->facts.action == INSPECT_BLOCK);
 		return;
 	}
 	scratch->matches[scratch->n_matches++] = (struct match){filter, index, match_end(j, filter)};
@@ -202,7 +202,7 @@ static void note_match(struct judge *j, const struct filter *filter, uint32_t in
 static void give_up(struct judge *j, const struct filter *filter, uint32_t index)
 {
 	j->stream->scratch->stats.confirm_limit++;
-	stream_hit_limit(j->stream, filter->facts.action == INSPECT_BLOCK);
+	stream_hit_limit(j->stream, INSPECT_LIMIT_CONFIRM, filter->facts.action == INSPECT_BLOCK);
 	if (j->half->candidates)
 		bit_clear(j->half->candidates, index);
 	if (j->half->older)
@@ -380,20 +380,56 @@ static enum rate_result rate_of(struct judge *j, const struct filter *filter)
 	return result;
 }
 
-/* B12: what could not be judged might have been what had to be blocked */
+/* B12: what could not be judged might have been what had to be blocked. A filter of its own for records, by what is
+ * done and what for. */
+static const struct filter *limit_filter(enum inspect_limit limit, enum inspect_on_limit on_limit)
+{
+#define LIMIT_FILTER(text, who)                  \
+	{                                        \
+		.facts = {                       \
+			.name = (text),          \
+			.category = "",          \
+			.severity = 2,           \
+			.own = INSPECT_BLOCK,    \
+			.action = INSPECT_BLOCK, \
+			.reject = (who)          \
+		}                                \
+	}
+#define LIMIT_FILTERS(text) {LIMIT_FILTER(text, INSPECT_REJECT_NONE), LIMIT_FILTER(text, INSPECT_REJECT_BOTH)}
+	static const struct filter filters[INSPECT_LIMITS][2] = {
+		[INSPECT_LIMIT_CONFIRM] = LIMIT_FILTERS("a filter's evaluation was given up (confirm_limit)"),
+		[INSPECT_LIMIT_MATCHES] = LIMIT_FILTERS("too many filters matched at once (matches_dropped)"),
+		[INSPECT_LIMIT_DECODE] = LIMIT_FILTERS("signs of a decompression bomb (decode_limit)"),
+		[INSPECT_LIMIT_CODING] = LIMIT_FILTERS("a body whose coding is broken or not known (decode_failed)"),
+		[INSPECT_LIMIT_ENGINE] = LIMIT_FILTERS("the inspection engine failed (engine_failed)"),
+		[INSPECT_LIMIT_ANOMALY] = LIMIT_FILTERS("not HTTP/1, or beyond its bounds (http_anomaly)"),
+		[INSPECT_LIMIT_SMUGGLING] = LIMIT_FILTERS("signs of HTTP request smuggling (http_smuggling)"),
+	};
+#undef LIMIT_FILTERS
+#undef LIMIT_FILTER
+
+	return &filters[limit][on_limit == INSPECT_ON_LIMIT_RESET];
+}
+
 static void block_for_limit(struct judge *j, const struct inspect_http_facts *http)
 {
-	static const struct filter limit = {.facts = {.name = "limit of the inspection engine",
-						    .category = "",
-						    .severity = 2,
-						    .own = INSPECT_BLOCK,
-						    .action = INSPECT_BLOCK}};
-	struct match match = {&limit, 0, j->half->offset};
+	struct inspect_stream *stream = j->stream;
+	struct match match = {limit_filter(stream->limit, stream->options.on_limit[stream->limit]), 0, j->half->offset};
 
-	j->stream->scratch->stats.limit_blocked++;
-	j->stream->block = &limit.facts;
-	j->stream->block_dir = j->dir;
+	stream->scratch->stats.limit_blocked++;
+	stream->block = &match.filter->facts;
+	stream->block_dir = j->dir;
 	tell_hit(j, &match, http);
+}
+
+void stream_block_for_limit(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct judgement judgement = {0};
+	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = &judgement};
+	struct inspect_http_facts facts;
+	bool http = read_facts(&j, &facts);
+
+	block_for_limit(&j, http ? &facts : NULL);
 }
 
 static void act(struct judge *j, const struct match *match)

@@ -8,17 +8,20 @@
 
 #define EFFORT_START (16ull * CONFIRM_EFFORT)
 
-void stream_hit_limit(struct inspect_stream *stream, bool blocks)
+void stream_hit_limit(struct inspect_stream *stream, enum inspect_limit limit, bool blocks)
 {
 	stream->scratch->stats.limit_streams += !stream->limited;
 	stream->limited = true;
-	stream->limit_blocks |= blocks && stream->options.on_limit == INSPECT_LIMIT_BLOCK;
+	if (!blocks || stream->options.on_limit[limit] == INSPECT_ON_LIMIT_BYPASS || stream->limit_blocks)
+		return;
+	stream->limit_blocks = true;
+	stream->limit = limit;
 }
 
 void stream_fail(struct inspect_stream *stream)
 {
 	stream->scratch->stats.engine_failed++;
-	stream_hit_limit(stream, stream->engine->blocks);
+	stream_hit_limit(stream, INSPECT_LIMIT_ENGINE, stream->engine->blocks);
 }
 
 uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits)

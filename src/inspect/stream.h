@@ -69,9 +69,10 @@ struct inspect_stream {
 	uint64_t *flowbits;
 	const struct inspect_filter *block;
 	enum inspect_dir block_dir;
-	bool trusted;      /* a filter says that the rest is not inspected */
-	bool limited;      /* something could not be judged */
-	bool limit_blocks; /* for which the session is to end at the next judgement */
+	bool trusted;             /* a filter says that the rest is not inspected */
+	bool limited;             /* something could not be judged */
+	bool limit_blocks;        /* for which the session is to end at the next judgement */
+	enum inspect_limit limit; /* the first such one */
 };
 
 /* decided for good: nothing more is judged */
@@ -89,7 +90,9 @@ static inline size_t stream_words(const struct inspect_stream *stream)
 uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits);
 
 /* a limit kept something from being judged; blocks: by which something might have been missed that blocks */
-void stream_hit_limit(struct inspect_stream *stream, bool blocks);
+void stream_hit_limit(struct inspect_stream *stream, enum inspect_limit limit, bool blocks);
+/* for a limit that was hit and is to block, without a judgement of the direction's bytes */
+void stream_block_for_limit(struct inspect_stream *stream, enum inspect_dir dir);
 /* out of memory, or Hyperscan failed (counted) */
 void stream_fail(struct inspect_stream *stream);
 

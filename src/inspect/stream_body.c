@@ -7,13 +7,20 @@
 #define BODY_COARSE_MIN 64                  /* below, a copy of the decoder costs more than it saves */
 #define BODY_UNJUDGED_MAX (2 * WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way */
 
+static void coding_failed(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	stream->scratch->stats.decode_failed++;
+	stream_hit_limit(stream, INSPECT_LIMIT_CODING, stream->engine->blocks_body[dir]);
+}
+
 void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, const struct decode_codings *codings)
 {
 	struct half *half = &stream->half[dir];
 
 	if (!half->scan || !stream->engine->looks_at_body[dir])
 		return;
-	stream->scratch->stats.decode_failed += codings->unknown;
+	if (codings->unknown)
+		coding_failed(stream, dir);
 	if (codings->n && decoder_new(&half->decoder, codings, &half->decode_budget) < 0)
 		stream_fail(stream);
 }
@@ -86,10 +93,11 @@ static size_t decode(struct inspect_stream *stream, enum inspect_dir dir, struct
 			scratch->decoded, sizeof(scratch->decoded), &n);
 		stream_feed_body(stream, dir, SPAN(scratch->decoded, n));
 	}
-	scratch->stats.decode_failed += result == DECODE_FAILED;
+	if (result == DECODE_FAILED)
+		coding_failed(stream, dir);
 	if (result == DECODE_LIMIT) {
 		scratch->stats.decode_limit++;
-		stream_hit_limit(stream, stream->engine->blocks_body[dir]);
+		stream_hit_limit(stream, INSPECT_LIMIT_DECODE, stream->engine->blocks_body[dir]);
 	}
 	return in.len - left.len;
 }

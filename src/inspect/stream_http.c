@@ -99,10 +99,17 @@ static bool head_is_plausible(const struct half *half, enum inspect_dir dir)
 	return dir == INSPECT_TO_SERVER ? http_request_is_plausible(begun) : http_response_is_plausible(begun);
 }
 
-static void anomaly(struct inspect_stream *stream, enum inspect_dir dir)
+/* from here on the stream is no HTTP that could be followed; a policy may end it instead (B12) */
+static void leave_http(struct inspect_stream *stream, enum inspect_dir dir, enum inspect_limit limit)
 {
-	stream->scratch->stats.http_anomaly++;
-	stream_enter_raw(stream, dir);
+	struct inspect_stats *stats = &stream->scratch->stats;
+
+	*(limit == INSPECT_LIMIT_SMUGGLING ? &stats->http_smuggling : &stats->http_anomaly) += 1;
+	stream_hit_limit(stream, limit, true);
+	if (stream->limit_blocks && !stream_is_over(stream))
+		stream_block_for_limit(stream, dir);
+	else
+		stream_enter_raw(stream, dir);
 }
 
 /* a head that cannot be followed is the beginning of raw payload */
@@ -114,7 +121,7 @@ static void head_give_up(struct inspect_stream *stream, enum inspect_dir dir)
 		transaction_drop(stream, stream->half[dir].transaction);
 		stream->half[dir].transaction = NULL;
 	}
-	anomaly(stream, dir);
+	leave_http(stream, dir, INSPECT_LIMIT_ANOMALY);
 }
 
 static void scan_head(struct inspect_stream *stream, enum inspect_dir dir, const struct views *views)
@@ -186,16 +193,19 @@ static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, con
 	half->body = *body;
 	half->holding = hold;
 	half->hold_left = stream->options.body_hold_bytes;
-	if (!hold)
-		stream_release(stream, dir);
 	if (stream_is_over(stream))
 		return;
+	if (body->kind == HTTP_BODY_BAD) { /* its head is not released before the policy was asked */
+		leave_http(stream, dir, INSPECT_LIMIT_SMUGGLING);
+		stream_release(stream, dir);
+		return;
+	}
+	if (!hold)
+		stream_release(stream, dir);
 	if (body->kind == HTTP_BODY_NONE)
 		message_done(stream, dir);
 	else if (body->kind == HTTP_BODY_TUNNEL)
 		enter_tunnel(stream, dir);
-	else if (body->kind == HTTP_BODY_BAD)
-		anomaly(stream, dir);
 	else
 		stream_begin_decoding(stream, dir, codings);
 }
@@ -273,8 +283,13 @@ void stream_take_head(struct inspect_stream *stream, enum inspect_dir dir, struc
 	struct half *half = &stream->half[dir];
 	size_t before = half->head_len, n = MIN(in->len, HTTP_HEAD_MAX - before), length;
 
-	if ((!before && response_is_lost(stream, dir)) || head_append(half, SPAN(in->data, n)) < 0) {
+	if (!before && response_is_lost(stream, dir)) {
 		stream_enter_raw(stream, dir);
+		return;
+	}
+	if (head_append(half, SPAN(in->data, n)) < 0) {
+		stream_fail(stream);
+		leave_http(stream, dir, INSPECT_LIMIT_ANOMALY);
 		return;
 	}
 	length = head_is_plausible(half, dir) ? http_head_length(SPAN(half->head, half->head_len), &half->head_scanned)
@@ -326,7 +341,7 @@ static void body_breaks(struct inspect_stream *stream, enum inspect_dir dir)
 	stream_judge(stream, dir, &judgement);
 	stream_release(stream, dir);
 	if (!stream_is_over(stream))
-		anomaly(stream, dir);
+		leave_http(stream, dir, INSPECT_LIMIT_SMUGGLING);
 }
 
 void stream_take_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *in)

@@ -82,7 +82,7 @@ static void record_actions(struct event *event, const struct session *session, c
 
 	event_str(event, EVENT_ACTION, actions[hit->filter->action]);
 	event_str(event, EVENT_ACTION_CONFIGURED, actions[set ? of_set[set->action] : hit->filter->own]);
-	event_str(event, EVENT_ACTION_SET, set ? set->name : "recommended");
+	event_str(event, EVENT_ACTION_SET, set ? set->name : hit->filter->sid ? "recommended" : "exception_policies");
 	if (hit->filter->action == INSPECT_BLOCK)
 		event_str(event, EVENT_TCP_RESET,
 			block_reset_name(block_reset(session->server->config, hit->filter, hit->dir)));

@@ -412,6 +412,18 @@ static const char *session_tls_version(uint16_t version)
 	return version >= 0x0301 && version <= 0x0304 ? names[version - 0x0301] : NULL;
 }
 
+/* B12; a profile that only watches ends no session */
+static void session_set_exceptions(const struct session *session, struct inspect_stream_options *options)
+{
+	static const enum inspect_on_limit policies[] = {[CONFIG_EXCEPTION_BYPASS] = INSPECT_ON_LIMIT_BYPASS,
+		[CONFIG_EXCEPTION_BLOCK] = INSPECT_ON_LIMIT_BLOCK,
+		[CONFIG_EXCEPTION_RESET] = INSPECT_ON_LIMIT_RESET};
+
+	_Static_assert((int)CONFIG_EXCEPTION_N == (int)INSPECT_LIMITS, "one key for each limit, in the same order");
+	for (unsigned int limit = 0; limit < INSPECT_LIMITS && !session->profile->monitor_only; limit++)
+		options->on_limit[limit] = policies[session->snapshot->config->exceptions[limit]];
+}
+
 static bool session_begin_inspection(struct session *session)
 {
 	const struct inspect_engine *engine = session->snapshot->engines[session->profile->id];
@@ -429,6 +441,7 @@ static bool session_begin_inspection(struct session *session)
 		.on_hit = record_hit,
 		.owner = session};
 
+	session_set_exceptions(session, &options);
 	if (options.service == INSPECT_NONE || !inspect_engine_filters(engine))
 		return true;
 	return inspect_stream_new(&session->stream, engine, session->worker->scratch, &options) >= 0;

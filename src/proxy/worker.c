@@ -118,6 +118,23 @@ static void worker_publish(struct worker *worker, enum counter_id id, uint64_t v
 	__atomic_store_n(&worker->cells->counter[id], worker->counted_before[id] + value, __ATOMIC_RELAXED);
 }
 
+static const struct {
+	enum counter_id id;
+	size_t offset; /* in struct inspect_stats */
+} inspect_counters[] = {
+	{COUNTER_INSPECT_CONFIRM_LIMIT, offsetof(struct inspect_stats, confirm_limit)},
+	{COUNTER_INSPECT_HTTP_ANOMALY, offsetof(struct inspect_stats, http_anomaly)},
+	{COUNTER_INSPECT_HTTP_SMUGGLING, offsetof(struct inspect_stats, http_smuggling)},
+	{COUNTER_INSPECT_MATCHES_DROPPED, offsetof(struct inspect_stats, matches_dropped)},
+	{COUNTER_INSPECT_ENGINE_FAILED, offsetof(struct inspect_stats, engine_failed)},
+	{COUNTER_INSPECT_RATE_SUPPRESSED, offsetof(struct inspect_stats, rate_suppressed)},
+	{COUNTER_INSPECT_TRACK_EVICTED, offsetof(struct inspect_stats, track_evicted)},
+	{COUNTER_INSPECT_DECODE_LIMIT, offsetof(struct inspect_stats, decode_limit)},
+	{COUNTER_INSPECT_DECODE_FAILED, offsetof(struct inspect_stats, decode_failed)},
+	{COUNTER_INSPECT_LIMIT_STREAMS, offsetof(struct inspect_stats, limit_streams)},
+	{COUNTER_INSPECT_LIMIT_BLOCKED, offsetof(struct inspect_stats, limit_blocked)},
+};
+
 /* what the engines count themselves, on top of what earlier workers of this slot had counted */
 static void worker_publish_engines(struct worker *worker)
 {
@@ -127,10 +144,9 @@ static void worker_publish_engines(struct worker *worker)
 	tls_runtime_key_counts(worker->tls, &operations, &failures);
 	worker_publish(worker, COUNTER_KEY_OPERATIONS, operations);
 	worker_publish(worker, COUNTER_KEY_FAILURES, failures);
-	worker_publish(worker, COUNTER_INSPECT_CONFIRM_LIMIT, inspect->confirm_limit);
-	worker_publish(worker, COUNTER_INSPECT_HTTP_ANOMALY, inspect->http_anomaly);
-	worker_publish(worker, COUNTER_INSPECT_MATCHES_DROPPED, inspect->matches_dropped);
-	worker_publish(worker, COUNTER_INSPECT_ENGINE_FAILED, inspect->engine_failed);
+	for (size_t i = 0; i < ARRAY_SIZE(inspect_counters); i++)
+		worker_publish(worker, inspect_counters[i].id,
+			*(const uint64_t *)((const char *)inspect + inspect_counters[i].offset));
 }
 
 /* after each round of events: one doorbell each for keeper and log, however much was queued */

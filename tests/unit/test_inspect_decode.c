@@ -303,7 +303,7 @@ static void test_b12_bomb(void **state)
 		rig_open(&rig,
 			blocks ? "drop http any any -> any any (flow:to_client; file.data; content:\"evil\"; sid:1;)\n"
 			       : find_rules);
-		rig.options.on_limit = INSPECT_LIMIT_BLOCK;
+		rig.options.on_limit[INSPECT_LIMIT_DECODE] = INSPECT_ON_LIMIT_BLOCK;
 		for (uint32_t seed = 1; seed < 4; seed++) {
 			rig_stream(&rig);
 			give(&rig, INSPECT_TO_CLIENT, in, seed * 20);

@@ -201,30 +201,48 @@ static void test_c4_upgrade_becomes_raw(void **state)
 
 static void test_c4_smuggling_signs_become_raw(void **state)
 {
-	static const char *const requests[] = {
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4, 4\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 4\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\nTransfer-Encoding: x\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc",
-		"\x16\x03\x01 binary",
-		"GET /\r\n\r\n",
+	static const struct {
+		const char *text;
+		bool smuggling;
+		uint64_t kept; /* bytes at its end that are not released when the session ends for it */
+	} requests[] = {
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", true, 0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n", true, 0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4, 4\r\n\r\n", true, 0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\n", true, 0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 4\r\n\r\n", true, 0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", true, 0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\nTransfer-Encoding: x\r\n\r\n", true,
+			0},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", true, 4},
+		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc", true, 2},
+		{"\x16\x03\x01 binary", false, 0},
+		{"GET /\r\n\r\n", false, 0},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(requests); i++) {
+		const char *text = requests[i / 2].text;
+		uint64_t len = strlen(text), kept = requests[i / 2].kept ? requests[i / 2].kept : len;
+		bool smuggling = requests[i / 2].smuggling, blocks = i % 2;
+		const struct inspect_stats *stats;
 		struct rig rig;
 
 		rig_open(&rig, "drop tcp any any -> any any (content:\"evil\"; sid:1;)\n");
-		rig_text(&rig, INSPECT_TO_SERVER, requests[i]);
-		assert_int_equal(inspect_scratch_stats(rig.scratch)->http_anomaly, 1);
-		assert_int_equal(rig.verdict[0].release, strlen(requests[i]));
+		rig.options.on_limit[smuggling ? INSPECT_LIMIT_SMUGGLING : INSPECT_LIMIT_ANOMALY] =
+			blocks ? INSPECT_ON_LIMIT_RESET : INSPECT_ON_LIMIT_BYPASS;
+		rig_stream(&rig);
+		stats = inspect_scratch_stats(rig.scratch);
+		rig_text(&rig, INSPECT_TO_SERVER, text);
+		assert_int_equal(stats->http_anomaly, !smuggling);
+		assert_int_equal(stats->http_smuggling, smuggling);
+		assert_int_equal(stats->limit_streams, 1);
+		assert_int_equal(stats->limit_blocked, blocks);
+		assert_int_equal(rig.verdict[0].release, blocks ? len - kept : len);
 		rig_text(&rig, INSPECT_TO_SERVER, "..evil..");
 		assert_non_null(rig.verdict[0].block);
-		assert_int_equal(rig.verdict[0].release, strlen(requests[i]) + 5);
+		assert_int_equal(rig.verdict[0].block->sid, !blocks);
+		assert_int_equal(rig.verdict[0].block->reject, blocks ? INSPECT_REJECT_BOTH : INSPECT_REJECT_NONE);
+		assert_int_equal(rig.verdict[0].release, blocks ? len - kept : len + 5);
 		rig_close(&rig);
 	}
 }
@@ -388,8 +406,8 @@ static void test_b12_engine_limit(void **state)
 		const char *action;
 		enum inspect_on_limit on_limit;
 		bool blocked;
-	} cases[] = {{"alert", INSPECT_LIMIT_BYPASS, false}, {"alert", INSPECT_LIMIT_BLOCK, false},
-		{"drop", INSPECT_LIMIT_BYPASS, false}, {"drop", INSPECT_LIMIT_BLOCK, true}};
+	} cases[] = {{"alert", INSPECT_ON_LIMIT_BYPASS, false}, {"alert", INSPECT_ON_LIMIT_BLOCK, false},
+		{"drop", INSPECT_ON_LIMIT_BYPASS, false}, {"drop", INSPECT_ON_LIMIT_BLOCK, true}};
 	static char body[4000];
 
 	memset(body, '1', sizeof(body));
@@ -404,7 +422,7 @@ static void test_b12_engine_limit(void **state)
 			"pcre:\"/(1+)+z/\"; sid:1;)\n",
 			cases[i].action);
 		rig_open(&rig, rule);
-		rig.options.on_limit = cases[i].on_limit;
+		rig.options.on_limit[INSPECT_LIMIT_CONFIRM] = cases[i].on_limit;
 		rig.options.body_hold_bytes = 0;
 		rig_stream(&rig);
 		rig_text(&rig, INSPECT_TO_SERVER, POST(4000));
