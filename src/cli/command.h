@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-#define CLI_PARAMETERS_MAX 6
+#define CLI_PARAMETERS_MAX 10
 #define CLI_WORDS_MAX 5
 #define CLI_WORD_MAX 32
 
@@ -118,6 +118,8 @@ void cli_render_replaced(struct cli *cli, const json_t *answer);
 void cli_render_certificate(struct cli *cli, const json_t *answer);
 void cli_render_chain(struct cli *cli, const json_t *answer);
 void cli_render_removed(struct cli *cli, const json_t *answer);
+/* one record of a log that is followed: an array of one */
+void cli_render_log_line(struct cli *cli, const char *log, const json_t *records);
 void cli_render_log_credentials(struct cli *cli, const json_t *answer);
 void cli_render_log_credentials_changed(struct cli *cli, const json_t *answer);
 void cli_render_certificates(struct cli *cli, const json_t *answer);

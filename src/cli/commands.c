@@ -21,19 +21,45 @@
 			},                                                                   \
 		.render = fn,                                                                \
 	}
-#define LOG_COMMAND(name, text)                                                       \
-	{                                                                             \
-		.words = "show log " name,                                            \
-		.fixed = name,                                                        \
-		.help = text,                                                         \
-		.run = cli_run_log,                                                   \
-		.parameters =                                                         \
-			{                                                             \
-				{.option = "--limit",                                 \
-					.metavar = "N",                               \
-					.kind = CLI_NUMBER,                           \
-					.help = "the newest N records (default 50)"}, \
-			},                                                            \
+#define LOG_DETAIL                                                                                                     \
+	"All that is asked for must hold. WHEN is 2026-11-25T19:00:00Z, \"2026-11-25 19:00\" or 19:00 in local time, " \
+	"or how "                                                                                                      \
+	"long ago: 90s, 10m, 2h, 3d. CONDITIONS are NAME OP VALUE with spaces between, such as \"http_status>=500 "    \
+	"url~admin\": "                                                                                                \
+	"NAME of a field (docs/log-fields.md), OP one of = != < <= > >= ~ (contains) and !~, VALUE a word or text in " \
+	"quotes, of "                                                                                                  \
+	"an address also a network."
+#define LOG_COMMAND(name, text)                                                                                     \
+	{                                                                                                           \
+		.words = "show log " name,                                                                          \
+		.fixed = name,                                                                                      \
+		.help = text,                                                                                       \
+		.detail = LOG_DETAIL,                                                                               \
+		.run = cli_run_log,                                                                                 \
+		.parameters =                                                                                       \
+			{                                                                                           \
+				{.option = "--since", .metavar = "SINCE", .help = "not before WHEN"},               \
+				{.option = "--until", .metavar = "UNTIL", .help = "before WHEN"},                   \
+				{.option = "--server",                                                              \
+					.metavar = "SERVER",                                                        \
+					.help = "SSL server's name, or a server's address or network"},             \
+				{.option = "--client", .metavar = "CLIENT", .help = "client's address or network"}, \
+				{.option = "--action", .metavar = "ACTION", .help = "action taken"},                \
+				{.option = "--filter",                                                              \
+					.metavar = "FILTER",                                                        \
+					.help = "filter's number, or part of its name"},                            \
+				{.option = "--text", .metavar = "TEXT", .help = "anywhere in the record"},          \
+				{.option = "--where", .metavar = "WHERE", .help = "CONDITIONS on any field"},       \
+				{.option = "--limit",                                                               \
+					.metavar = "N",                                                             \
+					.kind = CLI_NUMBER,                                                         \
+					.help = "the newest N records (default 50)"},                               \
+				{.option = "--follow",                                                              \
+					.metavar = "FOLLOW",                                                        \
+					.kind = CLI_FLAG,                                                           \
+					.help = "go on with what is written from now on, until interrupted; with "  \
+						"--json one line each"},                                            \
+			},                                                                                          \
 	}
 
 #define IMPORT_DETAIL                                                                                              \
@@ -253,6 +279,9 @@ const struct cli_command cli_commands[] = {
 	LOG_COMMAND("ssl_inspection", "the SSL Inspection log: one record per session"),
 	LOG_COMMAND("block", "the Block log"),
 	LOG_COMMAND("alert", "the Alert log"),
+	LOG_COMMAND("quarantine", "the Quarantine log"),
+	LOG_COMMAND("reputation_block", "the Reputation Block log"),
+	LOG_COMMAND("reputation_alert", "the Reputation Alert log"),
 
 	{.words = "show tse ssl-inspection",
 		.request = "status",

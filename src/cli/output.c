@@ -246,3 +246,16 @@ void output_table(FILE *out, const json_t *rows, const struct output_column *col
 		fputc('\n', out);
 	}
 }
+
+void output_line(FILE *out, const json_t *row, const struct output_column *columns, size_t n)
+{
+	char text[OUTPUT_CELL_MAX];
+
+	for (size_t c = 0; c < n; c++) {
+		output_cell(row, &columns[c], text, sizeof(text));
+		if (c)
+			fputs("  ", out);
+		output_text(out, *text ? text : "-");
+	}
+	fputc('\n', out);
+}

@@ -30,5 +30,7 @@ struct output_column {
 /* an aligned table with one line per object of rows; a column without any value is left
  * out; the empty text when there is no row */
 void output_table(FILE *out, const json_t *rows, const struct output_column *columns, size_t n, const char *empty);
+/* the cells that there are, without alignment: for rows that come one by one */
+void output_line(FILE *out, const json_t *row, const struct output_column *columns, size_t n);
 /* one cell of an object, NUL-terminated, cut to size */
 void output_cell(const json_t *row, const struct output_column *column, char *text, size_t size);

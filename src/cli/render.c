@@ -463,6 +463,9 @@ static const struct output_column ssl_columns[] = {TIME_COLUMN, {"ACTION", "acti
 	{"TO SERVER", "bytes_toserver", OUTPUT_BYTES}, {"TO CLIENT", "bytes_toclient", OUTPUT_BYTES},
 	{"SNI", "sni", OUTPUT_TEXT}, {"DETAIL", "detail", OUTPUT_TEXT}};
 static const struct output_column filter_columns[] = {FILTER_COLUMNS};
+static const struct output_column reputation_columns[] = {TIME_COLUMN, {"ACTION", "action", OUTPUT_TEXT}, PEERS_COLUMNS,
+	{"LIST", "reputation_kind", OUTPUT_TEXT}, {"ENTRY", "reputation_entry", OUTPUT_TEXT},
+	{"TAG", "reputation_tag", OUTPUT_TEXT}, {"SCORE", "reputation_score", OUTPUT_NUMBER}};
 
 static const struct log_view {
 	const char *log, *empty;
@@ -477,7 +480,17 @@ static const struct log_view {
 		ARRAY_SIZE(filter_columns)},
 	{"alert", "The Alert log is empty: no signature filter has alerted", filter_columns,
 		ARRAY_SIZE(filter_columns)},
+	{"quarantine", "The Quarantine log is empty", filter_columns, ARRAY_SIZE(filter_columns)},
+	{"reputation_block", "The Reputation Block log is empty", reputation_columns, ARRAY_SIZE(reputation_columns)},
+	{"reputation_alert", "The Reputation Alert log is empty", reputation_columns, ARRAY_SIZE(reputation_columns)},
 };
+
+void cli_render_log_line(struct cli *cli, const char *log, const json_t *records)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(log_views); i++)
+		if (!strcmp(log_views[i].log, log))
+			output_line(cli->out, json_array_get(records, 0), log_views[i].columns, log_views[i].n);
+}
 
 void cli_render_log(struct cli *cli, const char *log, const json_t *records, const char *path)
 {

@@ -170,6 +170,8 @@ struct config_limits {
 	unsigned int request_body_hold_bytes;      /* B8: a request body is held until its verdict up to this */
 	unsigned int log_spool_megabytes;          /* G6: bounds of what waits for log targets */
 	unsigned int log_spool_hours;
+	unsigned int log_megabytes; /* G7, G8: bounds of each log's local files */
+	unsigned int log_days;
 };
 
 /* B12: what is done when a limit keeps traffic from being inspected as its filters mean it. One key each, in the order

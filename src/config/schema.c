@@ -296,6 +296,12 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_LIMITS, "log_spool_hours", SCHEMA_TYPE_NUMBER, IN(config, limits.log_spool_hours), .min = 1,
 		.max = 8760, .unit = "hours", .default_text = "168", .example = "168",
 		.help = "log records that wait for a log target longer are dropped and counted"},
+	{SCHEMA_LIMITS, "log_megabytes", SCHEMA_TYPE_NUMBER, IN(config, limits.log_megabytes), .min = 5, .max = 1000000,
+		.unit = "MB", .default_text = "320", .example = "320",
+		.help = "size of each log's local files; the oldest fifth goes when there is more"},
+	{SCHEMA_LIMITS, "log_days", SCHEMA_TYPE_NUMBER, IN(config, limits.log_days), .min = 1, .max = 3650,
+		.unit = "days", .default_text = "90", .example = "90",
+		.help = "age at which records leave the local files, at most a fifth later"},
 
 #define EXCEPTION(key, id, text)                                                                          \
 	{SCHEMA_EXCEPTION_POLICIES, key, SCHEMA_TYPE_WORD, IN(config, exceptions[CONFIG_EXCEPTION_##id]), \

@@ -251,9 +251,11 @@ void targets_tell_log(struct supervisor *supervisor)
 	for (size_t i = 0; i < config->n_log_targets; i++)
 		json_array_append_new(names, json_string(config->log_targets[i].name));
 	child_send(&supervisor->log.child, "targets",
-		json_pack("{s:s, s:o, s:I, s:I}", "device", config->device_name, "targets", names, "max_bytes",
-			(json_int_t)config->limits.log_spool_megabytes << 20, "max_age_seconds",
-			(json_int_t)config->limits.log_spool_hours * 3600),
+		json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "device", config->device_name, "targets", names,
+			"max_bytes", (json_int_t)config->limits.log_spool_megabytes << 20, "max_age_seconds",
+			(json_int_t)config->limits.log_spool_hours * 3600, "log_bytes",
+			(json_int_t)config->limits.log_megabytes << 20, "log_age_seconds",
+			(json_int_t)config->limits.log_days * 86400),
 		NULL, 0);
 }
 

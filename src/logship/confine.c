@@ -29,6 +29,8 @@ int logship_confine(int log_dir_fd, int spool_fd)
 		SANDBOX_ALLOW_IF2(openat, 0, (uint64_t)log_dir_fd, 2, LOG_FILE_FLAGS),
 		SANDBOX_ALLOW_IF(openat, 0, (uint64_t)spool_fd),
 		SANDBOX_ALLOW_IF(unlinkat, 0, (uint64_t)spool_fd),
+		SANDBOX_ALLOW_IF(unlinkat, 0, (uint64_t)log_dir_fd),
+		SANDBOX_ALLOW_IF(newfstatat, 0, (uint64_t)log_dir_fd),
 		SANDBOX_ALLOW_IF2(renameat, 0, (uint64_t)log_dir_fd, 2, (uint64_t)log_dir_fd),
 	};
 

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "events/event_line.h"
 
 #define LOG_FILE_MODE 0640
 
@@ -59,6 +61,17 @@ static int log_file_end_last_line(int fd)
 	return write(fd, "\n", 1) == 1 ? 0 : -errno;
 }
 
+/* the time of the first record, by its own line; 0 when there is none */
+static uint64_t log_file_first_s(int fd)
+{
+	char line[64];
+	const size_t at = sizeof("{\"timestamp\":") - 1, len = sizeof("\"2026-11-25T19:00:00.000000+0000\"") - 1;
+
+	if (pread(fd, line, sizeof(line), 0) != sizeof(line))
+		return 0;
+	return event_value_time_us(SPAN(line + at, len)) / 1000000;
+}
+
 static int log_file_open(struct log_file *file)
 {
 	_cleanup_close_ int fd = -1;
@@ -72,9 +85,11 @@ static int log_file_open(struct log_file *file)
 	if (fd < 0)
 		return -errno;
 	err = log_file_end_last_line(fd);
-	if (!err)
-		file->fd = TAKE_FD(fd);
-	return err;
+	if (err)
+		return err;
+	file->first_s = log_file_first_s(fd);
+	file->fd = TAKE_FD(fd);
+	return 0;
 }
 
 static void log_file_rotate(struct log_file *file)
@@ -145,6 +160,8 @@ struct log_file_result log_file_flush(struct log_file *file)
 		result.lines = file->lines;
 		result.bytes = file->used;
 		file->dirty = true;
+		if (!file->first_s)
+			file->first_s = clock_wall_us() / 1000000;
 	}
 	file->failing = err != 0;
 	file->used = 0;
@@ -157,4 +174,32 @@ void log_file_sync(struct log_file *file)
 	if (file->dirty && file->fd >= 0 && fdatasync(file->fd) < 0)
 		log_err_r(-errno, "cannot sync %s.json", file->name);
 	file->dirty = false;
+}
+
+static void log_file_expire_newest(struct log_file *file, uint64_t now_s, uint64_t max_age_s)
+{
+	char path[64];
+	struct stat st;
+
+	log_file_path(file, 0, path);
+	/* not made only to be looked at */
+	if (fstatat(file->dir_fd, path, &st, 0) < 0 || !st.st_size || log_file_open(file) < 0)
+		return;
+	if (file->first_s && file->first_s + max_age_s / (LOG_FILE_KEEP + 1) < now_s)
+		log_file_rotate(file);
+}
+
+void log_file_expire(struct log_file *file, uint64_t now_s, uint64_t max_age_s)
+{
+	for (unsigned int generation = 1; generation <= LOG_FILE_KEEP; generation++) {
+		char path[64];
+		struct stat st;
+
+		log_file_path(file, generation, path);
+		if (fstatat(file->dir_fd, path, &st, 0) < 0 || (uint64_t)st.st_mtim.tv_sec + max_age_s >= now_s)
+			continue;
+		if (unlinkat(file->dir_fd, path, 0) < 0)
+			log_err_r(-errno, "cannot remove %s", path);
+	}
+	log_file_expire_newest(file, now_s, max_age_s);
 }

@@ -15,7 +15,8 @@ struct log_file {
 	const char *name;   /* without .json; borrowed */
 	int dir_fd;         /* borrowed */
 	int fd;             /* -1 while closed */
-	uint64_t max_size;  /* LOG_FILE_MAX but in tests */
+	uint64_t max_size;  /* of the newest file; LOG_FILE_MAX until somebody says otherwise */
+	uint64_t first_s;   /* wall clock of its first record; 0: it is empty or not known */
 	bool dirty;         /* written and not yet synced */
 	bool failing;       /* the last write failed; said once */
 	unsigned int lines; /* in the buffer */
@@ -36,5 +37,7 @@ struct log_file_result {
 };
 /* appends what was gathered; what cannot be written (disk full) is dropped and counted */
 struct log_file_result log_file_flush(struct log_file *file);
+/* G8: removes what is older than that, a whole file at a time: the newest file becomes an older one in time */
+void log_file_expire(struct log_file *file, uint64_t now_s, uint64_t max_age_s);
 /* to disk */
 void log_file_sync(struct log_file *file);

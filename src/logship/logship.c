@@ -28,6 +28,7 @@
 #define LOGSHIP_PRODUCERS_MAX 64
 #define LOGSHIP_SELF UINT16_MAX /* our own records' producer */
 #define LOGSHIP_FDS_MAX 2
+#define LOGSHIP_EXPIRE_NS (60 * NSEC_PER_SEC)
 #define LOGSHIP_KEEP_NS (1 * NSEC_PER_SEC) /* what the targets have received is removed, what waits reported */
 
 struct logship {
@@ -49,6 +50,7 @@ struct logship {
 	struct spool spool;
 	struct spool_bounds bounds; /* max_bytes 0: not yet told */
 	uint64_t spool_dropped;
+	uint64_t log_age_s, expired_ns; /* 0: not yet told */
 	uint8_t record[EVENT_MAX];
 	char line[EVENT_JSON_MAX];
 };
@@ -325,6 +327,15 @@ static void logship_tell_supervisor(struct logship *ship, const struct spool_usa
 	json_decref(message);
 }
 
+static void logship_expire(struct logship *ship)
+{
+	if (!ship->log_age_s || loop_now_ns(ship->loop) - ship->expired_ns < LOGSHIP_EXPIRE_NS)
+		return;
+	ship->expired_ns = loop_now_ns(ship->loop);
+	for (unsigned int i = 0; i < EVENT_LOG_N; i++)
+		log_file_expire(&ship->files[i], spool_now_s(), ship->log_age_s);
+}
+
 static void logship_keep(struct loop_timer *timer)
 {
 	struct logship *ship = container_of(timer, struct logship, keep);
@@ -332,6 +343,7 @@ static void logship_keep(struct loop_timer *timer)
 	char text[160];
 
 	loop_timer_arm(ship->loop, timer, LOGSHIP_KEEP_NS, logship_keep);
+	logship_expire(ship);
 	if (!ship->bounds.max_bytes || spool_keep(&ship->spool, &ship->bounds, &usage) < 0)
 		return;
 	if (usage.dropped) {
@@ -362,6 +374,10 @@ static void logship_on_targets(struct logship *ship, struct logship_message *mes
 	}
 	ship->bounds.max_bytes = (uint64_t)json_integer_value(json_object_get(message->json, "max_bytes"));
 	ship->bounds.max_age_s = (uint64_t)json_integer_value(json_object_get(message->json, "max_age_seconds"));
+	ship->log_age_s = (uint64_t)json_integer_value(json_object_get(message->json, "log_age_seconds"));
+	for (i = 0; i < EVENT_LOG_N && json_is_integer(json_object_get(message->json, "log_bytes")); i++)
+		ship->files[i].max_size =
+			(uint64_t)json_integer_value(json_object_get(message->json, "log_bytes")) / (LOG_FILE_KEEP + 1);
 }
 
 /* --- control ---------------------------------------------------------------------------------------------------- */

@@ -109,6 +109,10 @@ void spool_sync(struct spool *spool);
 /* the newest sequence spooled of a ring; false when there is none */
 bool spool_find_ring(const struct spool *spool, uint64_t ring, uint64_t *sequence);
 
+/* seconds since 1970 for judging ages: the wall clock, but never ahead of what has passed since this process began, so
+ * that a clock that is set forward and back makes nothing old */
+uint64_t spool_now_s(void);
+
 /* --- bounds (spool_keep.c) -------------------------------------------------------------------------------------- */
 
 struct spool_bounds {

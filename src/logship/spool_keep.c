@@ -10,6 +10,18 @@
 #include "base/log.h"
 #include "logship/spool.h"
 
+uint64_t spool_now_s(void)
+{
+	static uint64_t began_s, began_ns;
+	uint64_t wall_s = clock_wall_us() / 1000000;
+
+	if (!began_s) {
+		began_s = wall_s;
+		began_ns = clock_now_ns();
+	}
+	return MIN(wall_s, began_s + (clock_now_ns() - began_ns) / NSEC_PER_SEC);
+}
+
 struct keep {
 	const struct spool *spool;
 	const struct spool_bounds *bounds;
@@ -192,7 +204,7 @@ static void keep_sweep(const struct keep *keep)
 
 int spool_keep(const struct spool *spool, const struct spool_bounds *bounds, struct spool_usage *usage)
 {
-	struct keep keep = {.spool = spool, .bounds = bounds, .usage = usage, .now_s = clock_wall_us() / 1000000};
+	struct keep keep = {.spool = spool, .bounds = bounds, .usage = usage, .now_s = spool_now_s()};
 	int err = spool_list(spool->dir_fd, &keep.list);
 
 	*usage = (struct spool_usage){0};

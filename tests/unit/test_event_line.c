@@ -13,6 +13,7 @@
 #include "events/event.h"
 #include "events/event_document.h"
 #include "events/event_line.h"
+#include "events/event_query.h"
 
 static char json[EVENT_JSON_MAX], out[EVENT_TARGET_MAX], scratch[EVENT_MASK_SCRATCH(EVENT_JSON_MAX)];
 static struct event event;
@@ -193,6 +194,123 @@ static void test_what_is_no_line_is_refused(void **state)
 	(void)state;
 }
 
+static bool finds(const char *conditions)
+{
+	struct event_query *query;
+	char error[EVENT_QUERY_ERROR] = "";
+	bool found;
+
+	assert_int_equal(event_query_new(&query), 0);
+	if (event_query_add(query, conditions, error))
+		fail_msg("%s: %s", conditions, error);
+	found = event_query_matches(query, SPAN(json, strlen(json)));
+	event_query_free(&query);
+	return found;
+}
+
+static void test_g7_conditions(void **state)
+{
+	static const struct {
+		const char *conditions;
+		bool found;
+	} cases[] = {
+		{"", true},
+		{"src_ip=10.9.0.99", true},
+		{"src_ip=10.9.0.9", false},
+		{"src_ip=10.9.0.0/24", true},
+		{"src_ip=10.9.1.0/24", false},
+		{"src_ip=0.0.0.0/0", true},
+		{"true_client_ip|src_ip=10.9.0.99", true},
+		{"src_ip|true_client_ip=10.9.0.98", false},
+		{"src_ip!=10.9.0.0/24", false},
+		{"dest_ip!=10.9.0.0/24", true},
+		{"signature_id=2000001 log=block", true},
+		{"signature_id=200000", false},
+		{"signature_id>2000000 signature_id<=2000001", true},
+		{"signature_id<2000001", false},
+		{"http_status>=0", false},
+		{"url~SQL", true},
+		{"url!~sql", false},
+		{"url=\"/?q=\xc3\xa9 sql\x01\"", true},
+		{"ssl_inspect=false", true},
+		{"src_mac=02:00:00:0a:bc:ff", true},
+		{"device=sluice-1 sequence=7", true},
+		{"signature=\"a|b=c\\d\"", true},
+	};
+
+	fill(TEXT("/?q=\xc3\xa9 sql\x01"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (finds(cases[i].conditions) != cases[i].found)
+			fail_msg("%s", cases[i].conditions);
+	(void)state;
+}
+
+static void test_g7_conditions_that_are_none_are_refused(void **state)
+{
+	static const struct {
+		const char *conditions, *says;
+	} cases[] = {
+		{"nosuch=1", "no field"},
+		{"src_ip", "followed by"},
+		{"src_ip|", "no field"},
+		{"url=\"x", "closing quote"},
+		{"signature_id>x", "no number"},
+	};
+	struct event_query *query;
+	char error[EVENT_QUERY_ERROR];
+
+	assert_int_equal(event_query_new(&query), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(event_query_add(query, cases[i].conditions, error), -EINVAL);
+		assert_non_null(strstr(error, cases[i].says));
+	}
+	assert_int_equal(event_query_since(query, "yesterday", 0, error), -EINVAL);
+	for (unsigned int i = 0; i < EVENT_CONDITIONS_MAX; i++)
+		assert_int_equal(event_query_add(query, "log=block", error), 0);
+	assert_int_equal(event_query_add(query, "log=block", error), -EINVAL);
+	event_query_free(&query);
+	(void)state;
+}
+
+/* the record is of 2026-11-23T12:00:00.123456Z */
+static void test_g7_times_and_text(void **state)
+{
+	static const struct {
+		const char *since, *until, *text;
+		bool found;
+	} cases[] = {
+		{"2026-11-23T12:00:00Z", NULL, NULL, true},
+		{"2026-11-23T12:00:01Z", NULL, NULL, false},
+		{NULL, "2026-11-23T12:00:01Z", NULL, true},
+		{NULL, "2026-11-23T12:00:00Z", NULL, false},
+		{"2026-11-23T11:00Z", "2026-11-23T13:00Z", NULL, true},
+		{"10s", NULL, NULL, true},
+		{"9s", NULL, NULL, false},
+		{"1h", NULL, "WWW.example", true},
+		{NULL, NULL, "c\\d", true},
+		{NULL, NULL, "nosuch", false},
+	};
+
+	fill(TEXT("/"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct event_query *query;
+		char error[EVENT_QUERY_ERROR];
+		const uint64_t now = 1795435210123456; /* ten seconds later */
+
+		assert_int_equal(event_query_new(&query), 0);
+		if (cases[i].since)
+			assert_int_equal(event_query_since(query, cases[i].since, now, error), 0);
+		if (cases[i].until)
+			assert_int_equal(event_query_until(query, cases[i].until, now, error), 0);
+		if (cases[i].text)
+			assert_int_equal(event_query_text(query, cases[i].text, error), 0);
+		if (event_query_matches(query, SPAN(json, strlen(json))) != cases[i].found)
+			fail_msg("case %zu", i);
+		event_query_free(&query);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +320,9 @@ int main(void)
 		cmocka_unit_test(test_g8_masks_leave_what_the_table_says),
 		cmocka_unit_test(test_values_come_back_byte_for_byte),
 		cmocka_unit_test(test_what_is_no_line_is_refused),
+		cmocka_unit_test(test_g7_conditions),
+		cmocka_unit_test(test_g7_conditions_that_are_none_are_refused),
+		cmocka_unit_test(test_g7_times_and_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -118,6 +119,37 @@ static void test_a_file_past_its_size_is_rotated(void **state)
 	assert_int_equal(file_read(place, "system.json.5", text, sizeof(text)), 0);
 }
 
+static bool exists(const struct place *place, const char *name)
+{
+	return !faccessat(place->dir, name, F_OK, 0);
+}
+
+static void test_g8_what_is_too_old_goes(void **state)
+{
+	static const char line[] =
+		"{\"timestamp\":\"2026-11-25T19:00:00.000000+0000\",\"log\":\"system\",\"device\":\"d\"}";
+	const uint64_t written = 1795633200; /* the line's time */
+	const struct timespec times[] = {{.tv_sec = (time_t)written}, {.tv_sec = (time_t)written}};
+	struct place *place = *state;
+
+	log_file_expire(&place->file, written + 10000, 1);
+	assert_false(exists(place, "system.json"));
+	add(place, line);
+	log_file_flush(&place->file);
+	log_file_close(&place->file);
+	assert_int_equal(utimensat(place->dir, "system.json", times, 0), 0);
+	assert_int_equal(log_file_init(&place->file, place->dir, "system"), 0);
+	/* a fifth of the age: the file is put aside, so that it can grow old */
+	log_file_expire(&place->file, written + 200, 1000);
+	assert_true(exists(place, "system.json") && !exists(place, "system.json.1"));
+	log_file_expire(&place->file, written + 201, 1000);
+	assert_true(!exists(place, "system.json") && exists(place, "system.json.1"));
+	log_file_expire(&place->file, written + 1000, 1000);
+	assert_true(exists(place, "system.json.1"));
+	log_file_expire(&place->file, written + 1001, 1000);
+	assert_false(exists(place, "system.json.1"));
+}
+
 /* a file size limit stands for a full disk */
 static void test_a_full_disk_drops_whole_lines_and_recovers(void **state)
 {
@@ -175,6 +207,7 @@ int main(void)
 		PLACE_TEST(test_lines_are_appended_in_one_write),
 		PLACE_TEST(test_half_a_line_of_a_crash_is_ended),
 		PLACE_TEST(test_a_file_past_its_size_is_rotated),
+		PLACE_TEST(test_g8_what_is_too_old_goes),
 		PLACE_TEST(test_a_full_disk_drops_whole_lines_and_recovers),
 		PLACE_TEST(test_a_link_in_the_directory_is_not_followed),
 		PLACE_TEST(test_the_buffer_has_an_end),
