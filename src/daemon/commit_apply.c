@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "config/locked.h"
 #include "daemon/commit_internal.h"
@@ -53,50 +54,69 @@ static void commit_record_override(void *ctx, const struct config_locked_change 
 		change->profile, change->policy, change->what);
 }
 
+/* all that may fail; on failure nothing of it is left and *error says which */
+static int commit_prepare(struct commit *commit, struct dataplane_change **change, char *error, size_t size)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	uint32_t version = commit->policy->version;
+	/* until it is in force there are as many as it or the one before wants */
+	int r = fault_at(FAULT_WORKERS_READY) ?: fault_at(FAULT_WIRE_WORKERS)
+			?: dataplane_set_workers(supervisor->dataplane, supervisor->base, supervisor->n_workers);
+
+	if (commit->boot && r >= 0)
+		return 0; /* the wire has it, and the store */
+	if (r >= 0)
+		r = dataplane_prepare(supervisor->dataplane, commit->policy->config, version, change)
+			    ?: fault_at(FAULT_WIRE_READY);
+	snprintf(error, size, "the data plane refuses it: %s", log_last_error());
+	if (r < 0)
+		return r;
+	snprintf(error, size, "the state directory cannot be written");
+	r = history_write(&supervisor->store, version, commit->facts, commit->names, commit->n_files)
+		    ?: fault_at(FAULT_FACTS);
+	return r < 0 ? r : fault_at(FAULT_PUBLISH) ?: store_publish_version(&supervisor->store, version);
+}
+
+static void commit_answer_in_force(struct commit *commit)
+{
+	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)commit->policy->version);
+
+	if (answer && commit->policy->filters)
+		json_object_set(answer, "filters", commit->policy->filters);
+	commit->policy = NULL; /* the supervisor's now */
+	commit_finish(commit, answer);
+}
+
 /* the last steps, which cannot wait: wire, store, in force */
 static void commit_apply(struct commit *commit)
 {
 	struct supervisor *supervisor = commit->supervisor;
 	struct policy *policy = commit->policy, *before = supervisor->policy;
-	uint32_t version = policy->version;
-	/* until it is in force there are as many as it or the one before wants */
-	int r = dataplane_set_workers(supervisor->dataplane, supervisor->base, supervisor->n_workers);
+	struct dataplane_change *change = NULL;
+	char error[600];
 
-	if (r >= 0 && !commit->boot)
-		r = dataplane_apply(supervisor->dataplane, policy->config, version);
-	if (r < 0) {
-		char error[600];
-
-		snprintf(error, sizeof(error), "the data plane refuses it: %s", log_last_error());
+	if (commit_prepare(commit, &change, error, sizeof(error)) < 0) {
+		dataplane_cancel(supervisor->dataplane, &change);
 		commit_reject(commit, error);
 		return;
 	}
-	if (!commit->boot)
-		r = history_write(&supervisor->store, version, commit->facts, commit->names, commit->n_files);
-	if (r >= 0 && !commit->boot)
-		r = store_publish_version(&supervisor->store, version);
-	if (r < 0) {
-		if (before)
-			dataplane_apply(supervisor->dataplane, before->config, before->version);
-		commit_reject(commit, "the state directory cannot be written");
-		return;
-	}
+	fault_at(FAULT_PUBLISHED);
+	if (change)
+		dataplane_publish(supervisor->dataplane, &change);
+	fault_at(FAULT_IN_FORCE);
 	supervisor->policy = policy;
+	fault_at(FAULT_WORKERS_SET);
 	commit_set_workers(supervisor, policy->n_workers);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
 	if (!commit->boot)
 		boot_clear_problem(supervisor);
-	commit_record(commit, version);
+	commit_record(commit, policy->version);
 	if (commit->override_locked)
 		config_locked_changes(before ? before->config : NULL, policy->config, commit_record_override, commit);
+	fault_at(FAULT_TARGETS);
 	targets_apply(supervisor);
-	json_t *answer = json_pack("{s:b, s:I}", "ok", 1, "config_version", (json_int_t)version);
-
-	if (answer && policy->filters)
-		json_object_set(answer, "filters", policy->filters);
-	commit->policy = NULL;
 	policy_free(&before);
-	commit_finish(commit, answer);
+	commit_answer_in_force(commit);
 }
 
 static void commit_on_timeout(struct loop_timer *timer)
@@ -143,7 +163,8 @@ void commit_send(struct commit *commit)
 	if (!commit->boot)
 		r = commit_read_document(policy->text_fd, &text, &len);
 	if (r >= 0 && !commit->boot)
-		r = store_write_version(&supervisor->store, policy->version, text, len, commit->fds, commit->n_files);
+		r = store_write_version(&supervisor->store, policy->version, text, len, commit->fds, commit->n_files)
+			    ?: fault_at(FAULT_STORE_WRITE);
 	if (r < 0) {
 		commit_reject(commit, "the state directory cannot be written");
 		return;
@@ -154,6 +175,10 @@ void commit_send(struct commit *commit)
 	supervisor->last_version = policy->version;
 	generation_send_policy(supervisor, policy);
 	commit->sent = true;
+	if (fault_at(FAULT_WORKERS_TOLD) < 0) {
+		commit_reject(commit, log_last_error());
+		return;
+	}
 	generation_set_workers(supervisor, MAX(supervisor->n_workers, policy->n_workers));
 	commit_on_progress(supervisor);
 }

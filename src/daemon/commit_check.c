@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/common.h"
+#include "base/fault.h"
 #include "base/shm.h"
 #include "config/locked.h"
 #include "daemon/commit_internal.h"
@@ -235,20 +236,20 @@ bool commit_validate(struct commit *commit, const struct commit_request *request
 {
 	json_t *missing;
 
-	if (commit_parse(commit, request->fds[0]) < 0) {
+	if (commit_parse(commit, request->fds[0]) < 0 || fault_at(FAULT_DOCUMENT) < 0) {
 		commit_reject(commit, json_array_size(commit->problems) ? "the configuration has errors"
 									: "the configuration cannot be read");
 		return false;
 	}
 	missing = commit_collect_files(commit, request);
-	if (json_array_size(missing)) {
+	if (json_array_size(missing) || fault_at(FAULT_RULE_FILES) < 0) {
 		commit_finish(commit, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", "rule files are missing",
 					      "need_files", missing));
 		return false;
 	}
 	json_decref(missing);
 	if (!commit_check_suites(commit) || !commit_collect_certificates(commit) ||
-		!commit_check_log_credentials(commit)) {
+		!commit_check_log_credentials(commit) || fault_at(FAULT_CERTIFICATES) < 0) {
 		commit_reject(commit, "the configuration has errors");
 		return false;
 	}

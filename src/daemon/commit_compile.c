@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "base/fault.h"
 #include "base/shm.h"
 #include "daemon/commit_internal.h"
 
@@ -43,7 +44,7 @@ static void commit_on_compiler_exit(struct child *child, const char *how)
 	struct commit *commit = container_of(child, struct commit, compiler);
 	char error[256];
 
-	if (commit->policy->image_fds[commit->compiling] >= 0) {
+	if (commit->policy->image_fds[commit->compiling] >= 0 && fault_at(FAULT_COMPILED) >= 0) {
 		commit->compiling++;
 		commit_compile_next(commit);
 		return;
@@ -118,7 +119,7 @@ void commit_compile_next(struct commit *commit)
 	const struct config *config = commit->policy->config;
 
 	if (commit->compiling < config->n_profiles) {
-		if (commit_compile(commit, &config->profiles[commit->compiling]) < 0)
+		if (fault_at(FAULT_COMPILER) < 0 || commit_compile(commit, &config->profiles[commit->compiling]) < 0)
 			commit_reject(commit, "the filter compiler cannot be started");
 	} else if (commit->check_only) {
 		commit_finish(commit, json_pack("{s:b}", "ok", 1));

@@ -153,6 +153,14 @@ static void worker_send_policy(struct worker_slot *worker, const struct policy *
 	free(fds);
 }
 
+static bool worker_may_have(const struct supervisor *supervisor, uint32_t version)
+{
+	const struct policy *candidate = commit_candidate(supervisor);
+
+	return (supervisor->policy && supervisor->policy->version == version) ||
+	       (candidate && candidate->version == version);
+}
+
 static void worker_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
 {
 	struct worker_slot *worker = container_of(child, struct worker_slot, child);
@@ -166,7 +174,9 @@ static void worker_on_message(struct child *child, const char *name, json_t *mes
 		worker->listening = dataplane_add_listener(supervisor->dataplane, worker->slot, TAKE_FD(fds[0])) >= 0;
 		worker->draining = false;
 	} else if (!strcmp(name, "policy_ok")) {
-		worker->policy_version = version;
+		/* a late answer for a candidate that was dropped says nothing of what the worker has in force */
+		if (worker_may_have(supervisor, version))
+			worker->policy_version = version;
 	} else if (!strcmp(name, "policy_error")) {
 		const char *error = json_string_value(json_object_get(message, "error"));
 
@@ -238,7 +248,8 @@ static void worker_send_start(struct worker_slot *worker)
 
 	child_send(&worker->child, "start",
 		json_pack("{s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "instance", supervisor->instance.name,
-			"listen_ip", inet_ntoa(listen), "listen_port", DATAPLANE_LISTEN_PORT, "boot_id",
+			"listen_ip", inet_ntoa(listen), "listen_port",
+			DATAPLANE_LISTEN_PORT + (int)(supervisor->boot_id % DATAPLANE_LISTEN_PORTS), "boot_id",
 			(json_int_t)supervisor->boot_id),
 		fds, ARRAY_SIZE(fds));
 }
@@ -343,26 +354,25 @@ void generation_set_workers(struct supervisor *supervisor, unsigned int n)
 /* --- the generation --------------------------------------------------------------------------------------------------
  */
 
-/* 0: nobody is in that slot, 1: a worker that takes no new sessions, 2: one that does */
-static int slot_occupancy(const struct worker_cell *cell)
+static bool slot_occupied(const struct worker_cell *cell)
 {
-	if (clock_now_ns() - __atomic_load_n(&cell->heartbeat_ns, __ATOMIC_RELAXED) > WATCHDOG_NS)
-		return 0;
-	return __atomic_load_n(&cell->retire, __ATOMIC_RELAXED) ? 1 : 2;
+	return clock_now_ns() - __atomic_load_n(&cell->heartbeat_ns, __ATOMIC_RELAXED) <= WATCHDOG_NS;
 }
 
-/* The half of the slots that no earlier generation's worker beats in; when two still run, that of the elder, which
- * drains and shares no more than its cell. */
+/* The half of the slots that no earlier generation's worker beats in. When two still run, that of the one that the wire
+ * does not name: it has no new sessions, learns from the cells that its slots are taken, and drains. */
 static void generation_pick_slots(struct supervisor *supervisor)
 {
-	int occupied[2] = {0, 0};
+	bool occupied[2] = {false, false};
 
-	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
-		unsigned int half = i / SUPERVISOR_GENERATION_SLOTS;
-
-		occupied[half] = MAX(occupied[half], slot_occupancy(&supervisor->cells[i]));
-	}
-	supervisor->base = occupied[1] < occupied[0] ? SUPERVISOR_GENERATION_SLOTS : 0;
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		occupied[i / SUPERVISOR_GENERATION_SLOTS] |= slot_occupied(&supervisor->cells[i]);
+	if (!occupied[0] || !occupied[1])
+		supervisor->base = occupied[0] ? SUPERVISOR_GENERATION_SLOTS : 0;
+	else
+		supervisor->base = dataplane_workers_base(supervisor->dataplane) ? 0 : SUPERVISOR_GENERATION_SLOTS;
+	for (unsigned int i = 0; i < SUPERVISOR_GENERATION_SLOTS; i++)
+		supervisor->cells[supervisor->base + i].pid = 0; /* whoever was there has lost it */
 }
 
 /* from the first policy on, the earlier generation takes no new sessions and leaves when its last one closes */

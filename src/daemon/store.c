@@ -260,12 +260,16 @@ int store_write_version(
 int store_publish_version(const struct store *store, uint32_t version)
 {
 	char from[STORE_NAME_MAX], to[STORE_NAME_MAX];
+	int r;
 
 	store_version_name(from, version, ".new");
 	store_version_name(to, version, "");
 	if (renameat(store->dir_fd, from, store->dir_fd, to) < 0)
 		return -errno;
-	return store_sync_dir(store, "config");
+	r = store_sync_dir(store, "config");
+	if (r < 0) /* not known to be on disk: then it is not the newest */
+		renameat(store->dir_fd, to, store->dir_fd, from);
+	return r;
 }
 
 static void store_facts_name(char *name, uint32_t version)

@@ -113,6 +113,11 @@ int dataplane_set_workers(struct dataplane *dp, unsigned int base, unsigned int 
 	return 0;
 }
 
+unsigned int dataplane_workers_base(const struct dataplane *dp)
+{
+	return MIN(__atomic_load_n(&dp->control->workers, __ATOMIC_RELAXED) >> 32, FLOW_WORKERS_MAX);
+}
+
 int dataplane_add_listener(struct dataplane *dp, unsigned int slot, int listener_fd)
 {
 	_cleanup_close_ int listener = listener_fd;

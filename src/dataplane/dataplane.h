@@ -25,16 +25,28 @@ int dataplane_teardown(const struct instance *instance);
  * and makes config's segments, virtual segments, servers and exceptions the policy of new flows in one step, as
  * version. On failure the previous policy stays in force untouched. Existing flows keep their decision. */
 int dataplane_apply(struct dataplane *dataplane, const struct config *config, uint32_t version);
+/* The same in two halves, for who has more to do between them: dataplane_prepare() does all that can fail, and then
+ * exactly one of the others follows, which cannot. config must live until then. Ports of the new policy forward from
+ * dataplane_prepare() on. */
+struct dataplane_change;
+int dataplane_prepare(
+	struct dataplane *dataplane, const struct config *config, uint32_t version, struct dataplane_change **out);
+void dataplane_publish(struct dataplane *dataplane, struct dataplane_change **change);
+void dataplane_cancel(struct dataplane *dataplane, struct dataplane_change **change);
 
 /* Worker slots. New SYNs go to live workers among [base, base + count): listener present and heartbeat fresh. */
 int dataplane_set_workers(struct dataplane *dataplane, unsigned int base, unsigned int count);
+unsigned int dataplane_workers_base(
+	const struct dataplane *dataplane); /* as it is now, also of an earlier generation */
 /* The worker's transparent listener enters the SOCKMAP; listener_fd is closed in every case (a kept copy would keep a
  * dead worker's entry alive). */
 int dataplane_add_listener(struct dataplane *dataplane, unsigned int slot, int listener_fd);
 int dataplane_remove_listener(struct dataplane *dataplane, unsigned int slot);
-/* 127.77.0.slot+1 port 4433: what the listener of that slot binds to, in `inspect` */
+/* 127.77.0.slot+1, and a port of this range: what the listener of that slot binds to, in `inspect`. Each generation
+ * takes another port, so that it need not wait for the listeners of one whose slots it takes. */
 #define DATAPLANE_LISTEN_NET 0x7f4d0000u
 #define DATAPLANE_LISTEN_PORT 4433
+#define DATAPLANE_LISTEN_PORTS 256
 
 /* Borrowed descriptors for workers: flow map opened BPF_F_RDONLY; heartbeat array (mmap-able, one 8-byte
  * CLOCK_MONOTONIC nanoseconds cell per slot, 64 bytes apart). */

@@ -200,10 +200,10 @@ static int port_enter(struct dataplane *dp, struct ports_pair *pair, int side)
 {
 	_cleanup_netns_ int home = -1;
 	const __u32 index = pair->port[side].index;
-	struct wire_port known;
 	int err = 0;
 
-	if (bpf_map_lookup_elem(dp->map.ports, &index, &known))
+	pair->port[side].known = !bpf_map_lookup_elem(dp->map.ports, &index, &pair->port[side].before);
+	if (!pair->port[side].known)
 		err = port_write(dp, pair, side, false);
 	if (!err)
 		err = netns_enter(dp->wire_netns, &home);
@@ -235,6 +235,26 @@ int ports_enter(struct dataplane *dp, struct ports_set *set)
 	return err;
 }
 
+/* the pair that a port was in */
+static void port_restore(struct dataplane *dp, __u32 index, const struct wire_port *before)
+{
+	const __u32 cell = before->segment * 2 + before->side;
+
+	if (bpf_map_update_elem(dp->map.segment_ports, &cell, &index, BPF_ANY) ||
+		bpf_map_update_elem(dp->map.ports, &index, before, BPF_ANY))
+		log_err("cannot put port %u back into its pair: %s", index, strerror(errno));
+}
+
+/* the cell of the pair that it was to be in */
+static void port_leave_cell(struct dataplane *dp, __u32 index, __u32 cell)
+{
+	const __u32 none = 0;
+	__u32 there;
+
+	if (!bpf_map_lookup_elem(dp->map.segment_ports, &cell, &there) && there == index)
+		bpf_map_update_elem(dp->map.segment_ports, &cell, &none, BPF_ANY);
+}
+
 void ports_undo(struct dataplane *dp, struct ports_set *set)
 {
 	_cleanup_netns_ int home = -1;
@@ -245,6 +265,10 @@ void ports_undo(struct dataplane *dp, struct ports_set *set)
 		for (int side = 0; side < CONFIG_SIDE_N; side++) {
 			const __u32 index = set->pairs[i].port[side].index;
 
+			if (set->pairs[i].port[side].known || set->pairs[i].port[side].entered)
+				port_leave_cell(dp, index, set->pairs[i].number * 2 + side);
+			if (set->pairs[i].port[side].known)
+				port_restore(dp, index, &set->pairs[i].port[side].before);
 			if (!set->pairs[i].port[side].entered)
 				continue;
 			port_move_out(set->pairs[i].segment->port[side], index, home);

@@ -10,6 +10,8 @@ struct ports_pair {
 		int index; /* in `wire`; 0 while it is still in the caller's namespace */
 		unsigned int mtu;
 		bool entered; /* by this call */
+		bool known;   /* it was a port already, as `before` */
+		struct wire_port before;
 	} port[CONFIG_SIDE_N];
 };
 

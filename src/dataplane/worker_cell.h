@@ -2,7 +2,9 @@
 #pragma once
 /* One cell of the heartbeat map per worker slot; its own cache line. The worker writes heartbeat_ns and pid, the
  * supervisor writes retire: a worker of an earlier generation, whose control socket is gone, learns there that
- * another generation has taken over and drains. */
+ * another generation has taken over and drains. Where two generations still run and a third comes, it takes the slots
+ * of the one that the wire does not name: a worker whose pid stands there no longer has lost its slot, beats no more
+ * and drains. */
 #include <linux/types.h>
 
 struct worker_cell {

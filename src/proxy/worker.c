@@ -51,9 +51,16 @@ unsigned int worker_max_sessions(const struct worker *worker, const struct snaps
 	return MIN(share, worker->descriptor_sessions);
 }
 
+static bool worker_owns_cell(const struct worker *worker)
+{
+	return __atomic_load_n(&worker->cell->pid, __ATOMIC_RELAXED) == worker->pid;
+}
+
 void worker_beat(struct worker *worker)
 {
-	__atomic_store_n(&worker->cell->heartbeat_ns, clock_now_ns(), __ATOMIC_RELAXED);
+	/* another generation's worker may have taken the slot: its hanging must not be hidden by this one's beat */
+	if (worker_owns_cell(worker))
+		__atomic_store_n(&worker->cell->heartbeat_ns, clock_now_ns(), __ATOMIC_RELAXED);
 }
 
 static void worker_close_listener(struct worker *worker)
@@ -102,7 +109,9 @@ static void worker_on_heartbeat(struct loop_timer *timer)
 	uint32_t retire = __atomic_load_n(&worker->cell->retire, __ATOMIC_RELAXED);
 
 	worker_beat(worker);
-	if (worker->control_fd < 0 && retire)
+	if (worker->control_fd < 0 && !worker_owns_cell(worker))
+		worker_drain(worker, WORKER_HEADLESS_DRAIN_SECONDS);
+	else if (worker->control_fd < 0 && retire)
 		worker_drain(worker, retire);
 	else if (worker->control_fd < 0 &&
 		 loop_now_ns(worker->loop) - worker->headless_since_ns > WORKER_HEADLESS_SECONDS * NSEC_PER_SEC)
@@ -273,7 +282,8 @@ static int worker_run(struct worker *worker)
 	memcpy(worker->counted_before, worker->cells->counter, sizeof(worker->counted_before));
 	loop_set_idle(worker->loop, worker_on_idle, worker);
 	worker->cell->retire = 0;
-	worker->cell->pid = getpid();
+	worker->pid = getpid();
+	__atomic_store_n(&worker->cell->pid, worker->pid, __ATOMIC_RELAXED);
 	worker_beat(worker);
 	loop_timer_arm(worker->loop, &worker->heartbeat, WORKER_HEARTBEAT_NS, worker_on_heartbeat);
 	worker_watch_control(worker);

@@ -33,6 +33,7 @@ struct worker {
 	struct loop_source control, listener, key_responses;
 	struct loop_timer heartbeat;
 	struct worker_cell *cell;
+	uint32_t pid; /* that stands in the cell while the slot is this worker's */
 	int flow_map_fd, keyring_fds[WORKER_KEYRING_FDS];
 	struct sockaddr_in listen_address;
 	int closed_listener_fd; /* until the first policy is loaded, then -1 */
