@@ -271,6 +271,25 @@ const struct cli_command cli_commands[] = {
 		.request = "filters_refused",
 		.help = "filters of the packages in force that could not be loaded",
 		.render = cli_render_refused},
+	{.words = "show filters top",
+		.request = "filters_top",
+		.help = "filters by what they cost, or how often they match",
+		.detail = "Added up over the workers that take new sessions, for each profile, since the configuration "
+			  "in "
+			  "force was loaded: a commit begins anew. The cost is that of evaluating a filter once its "
+			  "pattern was found, measured on one evaluation in 64; searching for the patterns of all "
+			  "filters at "
+			  "once is not in it.",
+		.parameters =
+			{
+				{.option = "--limit",
+					.metavar = "N",
+					.key = "limit",
+					.kind = CLI_NUMBER,
+					.help = "the first N filters (default 20, at most 1000)"},
+				{.option = "--by", .metavar = "KEY", .key = "by", .help = "cost (default) or hits"},
+			},
+		.render = cli_render_filters_top},
 	GRAPH_COMMAND("decrypted-traffic", cli_render_graph_traffic, "SSL Decrypted Traffic, by the minute"),
 	GRAPH_COMMAND("active-rate", cli_render_graph_active, "Active SSL Connection Rate: new connections a minute"),
 	GRAPH_COMMAND("new-rate", cli_render_graph_new, "New SSL Connection Rate: new connections per second"),

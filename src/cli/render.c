@@ -244,6 +244,29 @@ void cli_render_refused(struct cli *cli, const json_t *answer)
 		"No filter of the packages in force was refused.");
 }
 
+static const struct output_column top_columns[] = {
+	{"SID", "sid", OUTPUT_NUMBER},
+	{"PROFILE", "profile", OUTPUT_TEXT},
+	{"ACTION", "action", OUTPUT_TEXT},
+	{"HITS", "hits", OUTPUT_NUMBER},
+	{"BLOCKS", "blocks", OUTPUT_NUMBER},
+	{"EVALUATIONS", "evaluations", OUTPUT_NUMBER},
+	{"NS EACH", "ns_per_evaluation", OUTPUT_NUMBER},
+	{"COST %", "cost_percent", OUTPUT_NUMBER},
+	{"NAME", "name", OUTPUT_TEXT},
+};
+
+void cli_render_filters_top(struct cli *cli, const json_t *answer)
+{
+	json_int_t silent = json_integer_value(json_object_get(answer, "workers_silent"));
+
+	TABLE(cli, json_object_get(answer, "filters"), top_columns,
+		"No filter's pattern was found since the configuration was loaded.");
+	if (silent)
+		fprintf(cli->out, "%" JSON_INTEGER_FORMAT " worker%s did not answer in time.\n", silent,
+			silent == 1 ? "" : "s");
+}
+
 void cli_render_cleared(struct cli *cli, const json_t *answer)
 {
 	json_int_t n = json_integer_value(json_object_get(answer, "cleared"));

@@ -18,6 +18,7 @@
 #include "daemon/replace.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
+#include "daemon/usage.h"
 #include "ipc/keyring.h"
 
 /* a child that ends sooner than this after its start is started again with growing delays */
@@ -177,6 +178,8 @@ static void worker_on_message(struct child *child, const char *name, json_t *mes
 		/* a late answer for a candidate that was dropped says nothing of what the worker has in force */
 		if (worker_may_have(supervisor, version))
 			worker->policy_version = version;
+	} else if (!strcmp(name, "filter_usage")) {
+		usage_on_answer(supervisor, worker->slot, message);
 	} else if (!strcmp(name, "policy_error")) {
 		const char *error = json_string_value(json_object_get(message, "error"));
 

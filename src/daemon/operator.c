@@ -20,6 +20,7 @@
 #include "daemon/log_credentials.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
+#include "daemon/usage.h"
 #include "ipc/message.h"
 
 #define CLIENTS_MAX 64
@@ -50,6 +51,7 @@ static void client_close(struct client *client)
 
 	commit_forget_owner(client->supervisor, client);
 	certificate_forget_owner(client->supervisor, client);
+	usage_forget_owner(client->supervisor, client);
 	loop_timer_disarm(client->supervisor->loop, &client->stall);
 	loop_remove(client->supervisor->loop, &client->source);
 	close(fd);
@@ -227,6 +229,16 @@ static json_t *command_certificate_import(struct supervisor *supervisor, struct 
 	return NULL;
 }
 
+static json_t *command_filters_top(struct supervisor *supervisor, struct request *request)
+{
+	const char *by = json_string_value(json_object_get(request->json, "by"));
+
+	if (by && strcmp(by, "hits") && strcmp(by, "cost"))
+		return answer_error("filters are ordered by cost or by hits");
+	usage_begin(supervisor, request->json, client_answer, request->client);
+	return NULL;
+}
+
 static json_t *command_log_status(struct supervisor *supervisor, struct request *request)
 {
 	return targets_report(supervisor);
@@ -323,6 +335,7 @@ static const struct {
 	{"graph", command_graph},
 	{"clear_sessions", command_clear_sessions},
 	{"filters_refused", command_filters_refused},
+	{"filters_top", command_filters_top},
 	{"check", command_check},
 	{"commit", command_commit},
 	{"rollback", command_rollback},

@@ -105,6 +105,8 @@ struct supervisor {
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;
 	LIST_HEAD(client_list, client) clients;
+	json_int_t usage_queries_made;
+	LIST_HEAD(usage_list, usage_query) usage_queries;
 	struct loop_source control, signals;
 	struct loop_timer tick;
 	unsigned int flows;

@@ -130,6 +130,10 @@ static int load(struct inspect_engine *engine, struct span image)
 	if (r == 0)
 		r = check_groups(&engine->groups);
 	if (r == 0)
+		engine->usage = calloc(engine->set.n + 1, sizeof(*engine->usage));
+	if (r == 0 && !engine->usage)
+		r = -ENOMEM;
+	if (r == 0)
 		note_interests(engine);
 	return r;
 }
@@ -156,8 +160,18 @@ void inspect_engine_free(struct inspect_engine **engine)
 		return;
 	groups_clear(&(*engine)->groups);
 	ruleset_clear(&(*engine)->set);
+	free((*engine)->usage);
 	free(*engine);
 	*engine = NULL;
+}
+
+const struct inspect_filter *inspect_engine_usage(
+	const struct inspect_engine *engine, size_t i, struct inspect_usage *out)
+{
+	if (i >= engine->set.n)
+		return NULL;
+	*out = engine->usage[i];
+	return &engine->set.filters[i]->facts;
 }
 
 size_t inspect_engine_filters(const struct inspect_engine *engine)

@@ -10,7 +10,8 @@
 struct inspect_engine {
 	struct ruleset set;
 	struct groups groups;
-	size_t n_on; /* filters that the profile leaves on */
+	struct inspect_usage *usage; /* by filter; what streams write of an engine */
+	size_t n_on;                 /* filters that the profile leaves on */
 	/* Does any of them look there? */
 	bool blocks, blocks_body[INSPECT_DIRS]; /* any filter, any that looks there */
 	bool looks_at_head[INSPECT_DIRS], looks_at_body[INSPECT_DIRS], looks_at_raw[INSPECT_DIRS];
@@ -58,6 +59,7 @@ struct inspect_scratch {
 	struct regex_memory *regex;
 	struct inspect_stats stats;
 	struct track_table rates, xbits;
+	uint32_t sampling;             /* decides which evaluations are timed */
 	uint64_t (*clock)(void *data); /* milliseconds */
 	void *clock_data;
 	size_t n_pieces, n_matches, n_waits;

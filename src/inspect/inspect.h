@@ -97,6 +97,16 @@ struct inspect_filter { /* facts of one filter, for records */
 void inspect_engine_treat(
 	struct inspect_engine *engine, bool (*treat)(void *data, struct inspect_filter *filter), void *data);
 
+/* C6: what a filter did and cost since its engine was loaded. One evaluation in INSPECT_USAGE_SAMPLE is timed and
+ * stands for all of them; the pattern search of all filters together is in no filter's cost. */
+#define INSPECT_USAGE_SAMPLE 64
+struct inspect_usage {
+	uint64_t evaluations, hits, blocks, cost_ns;
+};
+/* filter i of all that were loaded, off or not; NULL past the last */
+const struct inspect_filter *inspect_engine_usage(
+	const struct inspect_engine *engine, size_t i, struct inspect_usage *out);
+
 struct inspect_http_facts { /* of the transaction in which a filter matched; spans valid during the callback */
 	struct span method, uri, host, x_forwarded_for, user_agent;
 	unsigned int status; /* 0 until known */

@@ -2,6 +2,7 @@
 /* From candidates to verdicts. What is decided here must depend on the bytes alone, never on how calls cut them:
  * a filter's match ends at the first byte with which the bytes so far fulfil it. */
 #include <string.h>
+#include <time.h>
 
 #include "base/span.h"
 #include "inspect/stream.h"
@@ -209,9 +210,38 @@ static void give_up(struct judge *j, const struct filter *filter, uint32_t index
 		bit_clear(j->half->older, index);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Is this evaluation one of those that are timed? By a generator's upper bits, so that no pattern of the traffic falls
+ * in step with it. */
+static bool is_sampled(struct inspect_scratch *scratch)
+{
+	scratch->sampling = scratch->sampling * 1664525u + 1013904223u;
+	return (scratch->sampling >> 16) % INSPECT_USAGE_SAMPLE == 0;
+}
+
+static enum confirm_result confirm_counted(struct judge *j, const struct filter *filter, uint32_t index)
+{
+	struct inspect_usage *usage = &j->stream->engine->usage[index];
+	bool sampled = is_sampled(j->stream->scratch);
+	uint64_t began = sampled ? now_ns() : 0;
+	enum confirm_result result = confirm(j, filter, &j->half->effort);
+
+	usage->evaluations++;
+	if (sampled)
+		usage->cost_ns += (now_ns() - began) * INSPECT_USAGE_SAMPLE;
+	return result;
+}
+
 static void try_now(struct judge *j, const struct filter *filter, uint32_t index)
 {
-	switch (confirm(j, filter, &j->half->effort)) {
+	switch (confirm_counted(j, filter, index)) {
 	case CONFIRM_MATCH:
 		note_match(j, filter, index);
 		break;
@@ -434,6 +464,7 @@ void stream_block_for_limit(struct inspect_stream *stream, enum inspect_dir dir)
 
 static void act(struct judge *j, const struct match *match)
 {
+	j->stream->engine->usage[match->index].blocks += match->filter->facts.action == INSPECT_BLOCK;
 	if (match->filter->facts.action == INSPECT_BLOCK && !j->stream->block)
 		block(j, match);
 	j->stream->trusted |= match->filter->facts.action == INSPECT_TRUST;
@@ -456,6 +487,7 @@ static void report(struct judge *j)
 		if (stream_is_over(j->stream) && match->end != last)
 			break;
 		last = match->end;
+		j->stream->engine->usage[match->index].hits++;
 		rate = rate_of(j, match->filter);
 		if (rate == RATE_REPORT && !match->filter->silent)
 			tell_hit(j, match, http ? &facts : NULL);

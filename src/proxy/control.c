@@ -12,6 +12,7 @@
 #include "dataplane/flow.h"
 #include "ipc/message.h"
 #include "proxy/record.h"
+#include "proxy/usage.h"
 #include "proxy/worker.h"
 
 #define CONTROL_START_MS 10000
@@ -252,6 +253,19 @@ static void control_clear(struct worker *worker, struct control_message *message
 	control_reply(worker, json_pack("{s:s, s:I}", "message", "cleared", "n", n));
 }
 
+/* `filter_usage` {query, by}: answered with the same query */
+static void control_filter_usage(struct worker *worker, struct control_message *message)
+{
+	const char *by = json_string_value(json_object_get(message->json, "by"));
+	json_t *reply = worker->snapshots[0] ? usage_report(worker->snapshots[0], by) : json_object();
+
+	if (!reply)
+		return;
+	json_object_set_new(reply, "message", json_string("filter_usage"));
+	json_object_set_new(reply, "query", json_integer(control_int(message, "query")));
+	control_reply(worker, reply);
+}
+
 static void control_drain(struct worker *worker, struct control_message *message)
 {
 	worker_drain(worker, control_int(message, "seconds"));
@@ -275,6 +289,7 @@ static const struct {
 	{"policy", control_policy},
 	{"policy_drop", control_policy_drop},
 	{"clear", control_clear},
+	{"filter_usage", control_filter_usage},
 	{"drain", control_drain},
 	{"serve", control_serve},
 	{"stop", control_stop},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/shm.h"
 #include "policy/suite.h"
@@ -255,6 +256,7 @@ int snapshot_new(struct snapshot **out, const json_t *message, const int *fds, s
 		return -ENOMEM;
 	snprintf(error, error_size, "the policy message is malformed or memory is short");
 	snapshot->refs = 1;
+	snapshot->loaded_us = clock_wall_us();
 	snapshot->version = json_integer_value(json_object_get(message, "version"));
 	snapshot->n_workers = MAX(json_integer_value(json_object_get(message, "workers")), 1);
 	r = snapshot_fill(snapshot, message, fds, n_fds, runtime, scratch, error, error_size);

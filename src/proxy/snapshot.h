@@ -21,6 +21,7 @@ struct snapshot_server {
 struct snapshot {
 	unsigned int refs;
 	uint32_t version;
+	uint64_t loaded_us;     /* wall clock: from when on its filters' use is counted */
 	unsigned int n_workers; /* that share the maximum of sessions */
 	struct config *config;
 	struct snapshot_server *servers; /* by config_ssl_server.id */

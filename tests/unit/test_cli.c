@@ -215,6 +215,7 @@ static void test_requests(void **state)
 		{"--instance other show servers", "{\"command\":\"servers\"}"},
 		{"show segments --instance other", "{\"command\":\"segments\"}"},
 		{"show filters refused", "{\"command\":\"filters_refused\"}"},
+		{"show filters top --by hits --limit 5", "{\"by\":\"hits\",\"command\":\"filters_top\",\"limit\":5}"},
 		{"clear sessions all", "{\"all\":true,\"command\":\"clear_sessions\"}"},
 		{"cl s s web", "{\"command\":\"clear_sessions\",\"server\":\"web\"}"},
 		{"clear sessions client 10.0.0.1", "{\"client\":\"10.0.0.1\",\"command\":\"clear_sessions\"}"},
