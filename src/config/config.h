@@ -56,7 +56,8 @@ enum config_bulk {
 };
 enum config_mac { CONFIG_MAC_SHA1, CONFIG_MAC_SHA256, CONFIG_MAC_SHA384 };
 enum config_unavailable { CONFIG_UNAVAILABLE_BYPASS, CONFIG_UNAVAILABLE_BLOCK, CONFIG_UNAVAILABLE_N };
-enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N }; /* D9 */
+enum config_key_unavailable { CONFIG_KEY_SAME, CONFIG_KEY_BYPASS, CONFIG_KEY_BLOCK }; /* as when_unavailable, or */
+enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N };          /* D9 */
 
 struct config_segment {
 	char *name;
@@ -80,7 +81,8 @@ struct config_ssl_server {
 	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but DES and 3DES (policy/suite.h) */
 	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
-	enum config_unavailable when_unavailable; /* no live worker: bypass or block new sessions (A8) */
+	enum config_unavailable when_unavailable;         /* no live worker: bypass or block new sessions (A8) */
+	enum config_key_unavailable when_key_unavailable; /* a private key cannot be used (E6) */
 	unsigned int line;
 };
 

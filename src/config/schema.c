@@ -21,6 +21,12 @@ static const struct schema_word unavailable_words[] = {
 	{"block", CONFIG_UNAVAILABLE_BLOCK},
 	{NULL, 0},
 };
+static const struct schema_word key_unavailable_words[] = {
+	{"same", CONFIG_KEY_SAME},
+	{"bypass", CONFIG_KEY_BYPASS},
+	{"block", CONFIG_KEY_BLOCK},
+	{NULL, 0},
+};
 static const struct schema_word drift_words[] = {
 	{"pin", CONFIG_DRIFT_PIN},
 	{"ignore", CONFIG_DRIFT_IGNORE},
@@ -372,6 +378,11 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_SSL_SERVER, "when_unavailable", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_unavailable),
 		.words = unavailable_words, .default_text = "bypass", .example = "bypass",
 		.help = "new sessions while no worker is live"},
+	{SCHEMA_SSL_SERVER, "when_key_unavailable", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_key_unavailable),
+		.words = key_unavailable_words, .default_text = "same", .example = "block",
+		.help = "new sessions while a private key of the server cannot be used (keystore locked, key not yet "
+			"fetched, "
+			"key keeper down); same: as when_unavailable"},
 	{SCHEMA_SSL_SERVER, "rekey_interval_seconds", SCHEMA_TYPE_NUMBER, IN(config_ssl_server, rekey_interval_seconds),
 		.max = 86400, .unit = "seconds", .default_text = "0", .example = "0",
 		.help = "interval at which the server renegotiates (TLS 1.2 and older): honoured, and counted when it "

@@ -9,6 +9,7 @@
 #include "config/locked.h"
 #include "daemon/commit_internal.h"
 #include "daemon/history.h"
+#include "daemon/keeper.h"
 #include "daemon/replace.h"
 #include "daemon/targets.h"
 
@@ -66,6 +67,8 @@ static int commit_prepare(struct commit *commit, struct dataplane_change **chang
 	if (commit->boot && r >= 0)
 		return 0; /* the wire has it, and the store */
 	if (r >= 0)
+		r = keeper_tell_wire(supervisor, commit->policy->config, true);
+	if (r >= 0)
 		r = dataplane_prepare(supervisor->dataplane, commit->policy->config, version, change)
 			    ?: fault_at(FAULT_WIRE_READY);
 	snprintf(error, size, "the data plane refuses it: %s", log_last_error());
@@ -105,6 +108,7 @@ static void commit_apply(struct commit *commit)
 		dataplane_publish(supervisor->dataplane, &change);
 	fault_at(FAULT_IN_FORCE);
 	supervisor->policy = policy;
+	keeper_tell_wire(supervisor, policy->config, false);
 	fault_at(FAULT_WORKERS_SET);
 	commit_set_workers(supervisor, policy->n_workers);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);

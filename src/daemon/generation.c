@@ -391,6 +391,7 @@ int generation_start(struct supervisor *supervisor)
 	generation_pick_slots(supervisor);
 	supervisor->key_states = json_object();
 	supervisor->key_engine = json_object();
+	supervisor->keyless = json_object();
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
 		struct worker_slot *worker = &supervisor->workers[i];
 

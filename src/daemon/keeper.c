@@ -3,19 +3,117 @@
 #include "daemon/keeper.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/shm.h"
+#include "daemon/certificate.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
+#include "dataplane/abi.h"
 #include "ipc/keyring.h"
+
+#define KEEPER_SILENT_NS (10 * NSEC_PER_SEC) /* asked every second */
+
+/* --- states (E6) ---------------------------------------------------------------------------------------------------
+ */
+
+static const char *keeper_state(const struct supervisor *supervisor, const char *name)
+{
+	return json_string_value(json_object_get(supervisor->key_states, name)) ?: "not loaded";
+}
+
+static bool is_available(const char *state)
+{
+	return !strcmp(state, "available");
+}
+
+const char *keeper_server_state(const struct supervisor *supervisor, const struct config_ssl_server *server)
+{
+	for (size_t i = 0; i < server->certificates.n; i++) {
+		const char *state = keeper_state(supervisor, server->certificates.items[i]);
+
+		if (!is_available(state))
+			return state;
+	}
+	return "available";
+}
+
+static bool blocks_without_key(const struct config_ssl_server *server)
+{
+	if (server->when_key_unavailable == CONFIG_KEY_SAME)
+		return server->when_unavailable == CONFIG_UNAVAILABLE_BLOCK;
+	return server->when_key_unavailable == CONFIG_KEY_BLOCK;
+}
+
+const char *keeper_server_choice(const struct config_ssl_server *server)
+{
+	return blocks_without_key(server) ? "block" : "bypass";
+}
+
+int keeper_tell_wire(struct supervisor *supervisor, const struct config *config, bool next)
+{
+	uint8_t states[WIRE_SERVERS_MAX] = {0};
+
+	for (size_t i = 0; i < config->n_ssl_servers; i++) {
+		const struct config_ssl_server *server = &config->ssl_servers[i];
+
+		if (server->id < WIRE_SERVERS_MAX && !is_available(keeper_server_state(supervisor, server)))
+			states[server->id] = blocks_without_key(server) ? WIRE_KEY_BLOCK : WIRE_KEY_BYPASS;
+	}
+	return dataplane_set_keys(supervisor->dataplane, next, states, WIRE_SERVERS_MAX);
+}
 
 static void keeper_set_state(struct supervisor *supervisor, const char *name, const char *state)
 {
+	bool changed = is_available(state) != is_available(keeper_state(supervisor, name));
+
 	json_object_set_new(supervisor->key_states, name, json_string(state));
+	if (changed && supervisor->policy && certificate_is_used(supervisor, name))
+		keeper_tell_wire(supervisor, supervisor->policy->config, false);
 }
+
+static void keeper_report_server(struct supervisor *supervisor, const struct config_ssl_server *server)
+{
+	const char *state = keeper_server_state(supervisor, server);
+	const char *told = json_string_value(json_object_get(supervisor->keyless, server->name)) ?: "available";
+
+	if (!strcmp(state, told))
+		return;
+	json_object_set_new(supervisor->keyless, server->name, json_string(state));
+	if (is_available(state))
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice",
+			"SSL server %s: its private keys are available again, new sessions are inspected",
+			server->name);
+	else
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"SSL server %s: a private key is not available (%s), new sessions are %s", server->name, state,
+			blocks_without_key(server) ? "blocked" : "bypassed uninspected");
+}
+
+void keeper_tick(struct supervisor *supervisor)
+{
+	struct child *child = &supervisor->keeper.child;
+
+	for (size_t i = 0; supervisor->policy && i < supervisor->policy->config->n_ssl_servers; i++)
+		keeper_report_server(supervisor, &supervisor->policy->config->ssl_servers[i]);
+	if (!child_running(child))
+		return;
+	if (clock_now_ns() - supervisor->keeper_heard_ns > KEEPER_SILENT_NS) {
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"the key keeper process %d has not answered for %llu s and is killed", (int)child->pid,
+			(unsigned long long)(KEEPER_SILENT_NS / NSEC_PER_SEC));
+		child_kill(child, SIGKILL);
+	} else {
+		child_send(child, "ping", json_object(), NULL, 0);
+	}
+}
+
+/* --- keys ----------------------------------------------------------------------------------------------------------
+ */
 
 void keeper_load_key(struct supervisor *supervisor, const char *name)
 {
@@ -28,7 +126,9 @@ void keeper_load_key(struct supervisor *supervisor, const char *name)
 		keeper_set_state(supervisor, name, "missing");
 		goto done;
 	}
-	keeper_set_state(supervisor, name, "loading");
+	/* a key that the keeper has can be used while it is given once more */
+	if (!is_available(keeper_state(supervisor, name)))
+		keeper_set_state(supervisor, name, "loading");
 	child_send(&supervisor->keeper.child, "load",
 		json_pack("{s:s, s:s, s:s*}", "name", name, "key_id", key_id, "sealed_as", sealed_as), &fd, 1);
 done:
@@ -81,6 +181,7 @@ static void keeper_on_message(struct child *child, const char *name, json_t *mes
 	const char *key = json_string_value(json_object_get(message, "name"));
 	const char *error = json_string_value(json_object_get(message, "error"));
 
+	supervisor->keeper_heard_ns = clock_now_ns();
 	if (!strcmp(name, "engine"))
 		json_object_update(supervisor->key_engine, message);
 	if (!key)
@@ -137,6 +238,7 @@ void keeper_spawn(struct supervisor *supervisor)
 				      keeper_on_message, keeper_on_exit) < 0)
 		return;
 	orphans_note(&supervisor->instance, child->pid, ROLE_KEEPER);
+	supervisor->keeper_heard_ns = clock_now_ns();
 	child_send(child, "start", json_pack("{s:s}", "instance", supervisor->instance.name),
 		(int[]){device_key, stats_page_fd(supervisor->stats)}, 2);
 	keeper_load_all(supervisor);

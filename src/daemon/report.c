@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "daemon/certificate.h"
+#include "daemon/keeper.h"
 #include "daemon/supervisor.h"
 #include "stats/session_step.h"
 
@@ -203,19 +204,6 @@ static json_t *ranges_json(const struct config_ranges *ranges)
 	return array;
 }
 
-/* the worst of its certificates' key states */
-static const char *server_key_state(const struct supervisor *supervisor, const struct config_ssl_server *server)
-{
-	for (size_t i = 0; i < server->certificates.n; i++) {
-		const char *state =
-			json_string_value(json_object_get(supervisor->key_states, server->certificates.items[i]));
-
-		if (!state || strcmp(state, "available"))
-			return state ? state : "not loaded";
-	}
-	return "available";
-}
-
 static json_t *server_json(const struct supervisor *supervisor, const struct config_ssl_server *server)
 {
 	unsigned int slot = stats_slots_find(&supervisor->stats_slots, server->name);
@@ -223,11 +211,11 @@ static json_t *server_json(const struct supervisor *supervisor, const struct con
 
 	for (size_t i = 0; i < server->certificates.n; i++)
 		json_array_append_new(certificates, json_string(server->certificates.items[i]));
-	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:b, s:I, s:I, s:I}", "name", server->name, "stats_slot",
-		(int)slot, "destinations", cidrs_json(&server->destinations), "detection_ports",
+	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:b, s:I, s:I, s:I}", "name", server->name,
+		"stats_slot", (int)slot, "destinations", cidrs_json(&server->destinations), "detection_ports",
 		ranges_json(&server->detection_ports), "certificates", certificates, "decrypted_service",
-		config_service_name(server->decrypted_service), "key_state", server_key_state(supervisor, server),
-		"logging", server->logging, "sessions",
+		config_service_name(server->decrypted_service), "key_state", keeper_server_state(supervisor, server),
+		"without_key", keeper_server_choice(server), "logging", server->logging, "sessions",
 		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_GAUGE_SESSIONS_ACTIVE), "new",
 		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_SESSIONS_NEW), "blocked",
 		(json_int_t)stats_server_sum(supervisor->stats, slot, COUNTER_SESSIONS_BLOCKED));

@@ -20,6 +20,7 @@
 #include "daemon/certificate.h"
 #include "daemon/boot.h"
 #include "daemon/commit.h"
+#include "daemon/keeper.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
 
@@ -110,6 +111,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 		generation_tick(supervisor);
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
+		keeper_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
 		monitor_tick(supervisor);
 	}
@@ -186,6 +188,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	json_decref(supervisor->key_states);
 	boot_free(supervisor);
 	json_decref(supervisor->key_engine);
+	json_decref(supervisor->keyless);
 	targets_free(supervisor);
 	expiry_clear(&supervisor->expiry);
 	if (supervisor->dataplane)

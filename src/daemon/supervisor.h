@@ -98,7 +98,9 @@ struct supervisor {
 	struct targets *targets; /* NULL before the first configuration */
 	json_t *spool_state;     /* sluice-log's last report */
 	json_t *key_states;      /* certificate name -> "available" or an error */
-	json_t *key_engine;      /* the keeper's last word about its engine: {engine, reason} */
+	json_t *keyless;         /* SSL server name -> the state of its keys that the System log was told of */
+	uint64_t keeper_heard_ns;
+	json_t *key_engine; /* the keeper's last word about its engine: {engine, reason} */
 	struct monitor monitors[MONITORS];
 	struct graph graph;
 

@@ -17,6 +17,7 @@
 #define WIRE_EXCEPTIONS_MAX 16384                    /* of one configuration */
 #define WIRE_FLOWS_MAX 262144
 #define WIRE_ALIASES_MAX 65536
+#define WIRE_SERVERS_MAX 256      /* SSL servers of one configuration */
 #define WIRE_ODD_TUNNELS_MAX 4096 /* remembered, the least recently used goes first */
 #define WIRE_COUNTERS_MAX 64      /* size of the map, so that a later list of counters finds room in an adopted one */
 
@@ -69,6 +70,9 @@ struct wire_virtual_segment {
 	struct wire_range vlans[WIRE_VLANS_MAX];
 	struct wire_cidr sources[WIRE_CIDRS_MAX], destinations[WIRE_CIDRS_MAX];
 };
+
+/* whether an SSL server's private keys can be used, and what becomes of its new sessions if not (E6) */
+enum wire_key { WIRE_KEY_AVAILABLE, WIRE_KEY_BYPASS, WIRE_KEY_BLOCK };
 
 /* Longest-prefix keys. scope is a profile (servers), a policy (exceptions) or 0 (destinations of all profiles). */
 struct wire_prefix {

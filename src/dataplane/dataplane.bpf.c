@@ -140,7 +140,7 @@ static __noinline int syn_ingress(
 	__u32 epoch = *(volatile __u32 *)&control->epoch;
 	struct verdict verdict = {};
 	struct flow *flow;
-	int worker;
+	int worker, key;
 
 	if (!policy_is_ssl_server(frame, port, epoch, &verdict))
 		return frame_forward(skb, control, port);
@@ -151,6 +151,11 @@ static __noinline int syn_ingress(
 	if (tunnel_is_odd(frame, port)) {
 		count(COUNT_WIRE_BYPASSED_TUNNEL);
 		return frame_forward(skb, control, port);
+	}
+	key = policy_server_key(epoch, &verdict);
+	if (key != WIRE_KEY_AVAILABLE) {
+		verdict.block_when_unavailable = key == WIRE_KEY_BLOCK;
+		return flow_refuse(skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_KEY, COUNT_WIRE_BLOCKED_NO_KEY);
 	}
 	worker = worker_choose(control, flow_hash(&frame->key));
 	if (worker < 0)

@@ -34,6 +34,10 @@ int dataplane_prepare(
 void dataplane_publish(struct dataplane *dataplane, struct dataplane_change **change);
 void dataplane_cancel(struct dataplane *dataplane, struct dataplane_change **change);
 
+/* E6: states[i]: enum wire_key (dataplane/abi.h) of the SSL server with id i, for new sessions from now on; next: for
+ * those of the configuration that the next dataplane_apply() puts in force. Servers beyond n: available. */
+int dataplane_set_keys(struct dataplane *dataplane, bool next, const uint8_t *states, size_t n);
+
 /* Worker slots. New SYNs go to live workers among [base, base + count): listener present and heartbeat fresh. */
 int dataplane_set_workers(struct dataplane *dataplane, unsigned int base, unsigned int count);
 unsigned int dataplane_workers_base(

@@ -28,6 +28,8 @@ MAP(destinations, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, __u32, 2 * WIRE_DES
 MAP(servers, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, struct wire_server, 2 * WIRE_DESTINATIONS_MAX,
 	BPF_F_NO_PREALLOC);
 MAP(exceptions, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, __u32, 2 * WIRE_EXCEPTIONS_MAX, BPF_F_NO_PREALLOC);
+/* enum wire_key, by SSL server; the second half is the odd epochs' */
+MAP(server_keys, BPF_MAP_TYPE_ARRAY, __u32, __u32, 2 * WIRE_SERVERS_MAX, 0);
 MAP(flows, BPF_MAP_TYPE_HASH, struct flow_key, struct flow, WIRE_FLOWS_MAX, BPF_F_NO_PREALLOC);
 MAP(aliases, BPF_MAP_TYPE_HASH, struct wire_alias, __be16, WIRE_ALIASES_MAX, BPF_F_NO_PREALLOC);
 /* contexts whose answers come back in another tunnel, and when that was last seen */

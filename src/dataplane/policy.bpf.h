@@ -191,6 +191,15 @@ static __noinline int policy_is_ssl_server(
 	       policy_find_server(frame, epoch, verdict);
 }
 
+/* enum wire_key */
+static __noinline int policy_server_key(__u32 epoch, const struct verdict *verdict)
+{
+	__u32 index = (epoch & 1) * WIRE_SERVERS_MAX + (verdict->ssl_server_id & (WIRE_SERVERS_MAX - 1));
+	__u32 *key = bpf_map_lookup_elem(&server_keys, &index);
+
+	return key ? *(volatile __u32 *)key : WIRE_KEY_AVAILABLE;
+}
+
 static __noinline int policy_is_excepted(const struct frame *frame, __u32 epoch, const struct verdict *verdict)
 {
 	struct wire_prefix prefix = prefix_of(epoch, verdict->ssl_policy_id, frame->key.client_ip);

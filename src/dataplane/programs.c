@@ -106,6 +106,7 @@ static void programs_fill_map_fds(struct dataplane *dp)
 	dp->map.virtual_segments = bpf_map__fd(bpf->maps.virtual_segments);
 	dp->map.destinations = bpf_map__fd(bpf->maps.destinations);
 	dp->map.servers = bpf_map__fd(bpf->maps.servers);
+	dp->map.server_keys = bpf_map__fd(bpf->maps.server_keys);
 	dp->map.exceptions = bpf_map__fd(bpf->maps.exceptions);
 	dp->map.flows = bpf_map__fd(bpf->maps.flows);
 	dp->map.aliases = bpf_map__fd(bpf->maps.aliases);

@@ -57,6 +57,20 @@ int publish_write(struct dataplane *dp, const struct plan *plan, __u32 epoch, __
 	return err ? log_err_r(err, "cannot write policy version %u", version) : 0;
 }
 
+int dataplane_set_keys(struct dataplane *dp, bool next, const uint8_t *states, size_t n)
+{
+	/* the next epoch is in the other half (apply.c) */
+	__u32 first = ((dp->control->epoch + next) & 1) * WIRE_SERVERS_MAX;
+
+	for (__u32 i = 0; i < WIRE_SERVERS_MAX; i++) {
+		__u32 index = first + i, state = i < n ? states[i] : WIRE_KEY_AVAILABLE;
+
+		if (bpf_map_update_elem(dp->map.server_keys, &index, &state, BPF_ANY))
+			return log_err_r(-errno, "cannot tell the wire which keys are available");
+	}
+	return 0;
+}
+
 /* deletes the keys of every epoch but keep; collected first, because a deletion restarts the walk */
 static int publish_purge_map(int map, __u32 keep, size_t max)
 {

@@ -347,6 +347,12 @@ static void keeper_on_stop(struct keeper *keeper, struct keeper_message *message
 	loop_stop(keeper->loop);
 }
 
+static void keeper_on_ping(struct keeper *keeper, struct keeper_message *message)
+{
+	(void)message;
+	keeper_reply(keeper, json_pack("{s:s}", "message", "pong"));
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(struct keeper *keeper, struct keeper_message *message);
@@ -355,6 +361,7 @@ static const struct {
 	{"unload", keeper_on_unload},
 	{"ring", keeper_on_ring},
 	{"unring", keeper_on_unring},
+	{"ping", keeper_on_ping},
 	{"stop", keeper_on_stop},
 };
 

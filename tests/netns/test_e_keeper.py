@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """E5, E6: the key keeper's engine, the states of keys, where keys come from."""
+import contextlib
 import os
+import signal
 import subprocess
 
 import pytest
 
+from lab.appliance import alive, configuration, kill_and_wait, ssl_server, stop_and_wait
 from lab.clients import http_get, tls_connect
+from lab.namespace import wait_until
+from lab.peers import TlsServer, http_reply
+from lab.traffic import ATTACK
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 
@@ -34,3 +40,77 @@ def test_e5_batch_engine_in_a_debian_13_root():
                             stderr=subprocess.STDOUT, text=True, timeout=120).stdout
     assert ("is not tested" not in engine) == able, engine
     assert "PASSED" in engine and "FAILED" not in engine
+
+
+# --- E6: without a key -------------------------------------------------------------------------------------------------
+
+
+def attack(lab):
+    return lab.curl(ATTACK, "--path-as-is", timeout=4)
+
+
+def wait_said(lab, severity, words):
+    """in the System log"""
+    wait_until(lambda: [r for r in lab.appliance.records("system") if r["severity"] == severity and words in r["message"]], 5, words)
+
+
+def _servers(topology):
+    return configuration(topology, servers=[ssl_server("web", ["443"], when_key_unavailable="bypass"),
+                                            ssl_server("strict", ["8443-8450"], when_key_unavailable="block")])
+
+
+@contextlib.contextmanager
+def without_key(lab, name="web-rsa"):
+    """the keeper starts anew and finds the sealed key damaged; afterwards it is whole again"""
+    path = os.path.join(lab.appliance.state_dir, "keys", name + ".key")
+    with open(path, "rb") as file:
+        sealed = file.read()
+    with open(path, "r+b") as file:
+        file.write(b"X" * 64)
+    kill_and_wait(lab.appliance.children()["keeper"])
+    wait_until(lambda: "does not open" in lab.appliance.show("servers")["servers"][0]["key_state"], 10, "the key to be missed")
+    try:
+        yield
+    finally:
+        with open(path, "r+b") as file:
+            file.write(sealed)
+        kill_and_wait(lab.appliance.children()["keeper"])
+        wait_until(lambda: {row["key_state"] for row in lab.appliance.show("servers")["servers"]} == {"available"}, 10, "the key again")
+
+
+def test_e6_without_a_key_sessions_are_bypassed_or_blocked_by_choice(fresh_lab):
+    lab = fresh_lab(document=_servers)
+    with TlsServer(lab.topology, 8443, lab.certificate, http_reply(b"strict")):
+        assert [row["without_key"] for row in lab.appliance.show("servers")["servers"]] == ["bypass", "block"]
+        assert attack(lab).reset
+        with tls_connect(lab.client) as held:
+            assert http_get(held)[0] == 200
+            with without_key(lab):
+                before = lab.appliance.counters()
+                assert attack(lab).ok, "bypassed: not inspected"
+                lab.appliance.wait_counter("wire_bypassed_no_key", before["wire_bypassed_no_key"] + 1)
+                with pytest.raises(OSError):
+                    tls_connect(lab.client, 8443, timeout=1.5)
+                assert lab.appliance.counters()["wire_blocked_no_key"] >= before["wire_blocked_no_key"] + 1
+                assert lab.appliance.counters()["closed_key_unavailable"] == before["closed_key_unavailable"]
+                assert http_get(held)[0] == 200, "open sessions need no key"
+                wait_said(lab, "error", "SSL server web: a private key is not available")
+                wait_said(lab, "error", "new sessions are blocked")
+        wait_said(lab, "notice", "SSL server web: its private keys are available again")
+        assert attack(lab).reset
+        with tls_connect(lab.client, 8443) as connection:
+            assert http_get(connection) == (200, b"strict")
+
+
+def test_e6_a_hung_keeper_is_replaced(own_lab):
+    lab = own_lab
+    keeper = lab.appliance.children()["keeper"]
+    stop_and_wait(keeper)
+    try:
+        wait_until(lambda: not alive(keeper), 30, "the hung keeper to be ended", pause=0.2)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(keeper, signal.SIGKILL)
+    wait_until(lambda: lab.curl("/again", timeout=3).ok, 20, "sessions with the new keeper")
+    assert attack(lab).reset
+    wait_said(lab, "error", "has not answered for 10 s")
