@@ -13,6 +13,7 @@
 #include "ipc/message.h"
 
 #define CLIENT_TICK_MS 1000
+#define CLIENT_LINE 72 /* columns of the line that shows progress */
 
 int client_fail(struct cli *cli, enum cli_exit status, const char *fmt, ...)
 {
@@ -62,31 +63,65 @@ static int client_connect(struct cli *cli)
 		path, strerror(errno));
 }
 
-/* on a terminal one line that is written over each second and goes when the answer comes */
-static void client_progress(struct cli *cli, const char *what, unsigned int seconds)
+/* --- on a terminal one line that is written over and goes when the answer comes --------------------------------- */
+static void client_line(struct cli *cli, const char *text)
 {
 	if (!cli->err_terminal)
 		return;
-	if (seconds)
-		fprintf(cli->err, "\r%s: waiting for the supervisor, %u s ", what, seconds);
-	else
-		fprintf(cli->err, "\r%*s\r", 72, "");
+	fprintf(cli->err, "\r%-*.*s\r%s", CLIENT_LINE, CLIENT_LINE, "", text);
 	fflush(cli->err);
+}
+
+static void client_show_progress(struct cli *cli, const char *what, const json_t *progress)
+{
+	json_int_t done = json_integer_value(json_object_get(progress, "done"));
+	json_int_t total = json_integer_value(json_object_get(progress, "total"));
+	const char *profile = json_string_value(json_object_get(progress, "profile"));
+	const char *part = json_string_value(json_object_get(progress, "what"));
+	char text[CLIENT_LINE + 1];
+
+	snprintf(text, sizeof(text), "%s: compiling for profile %.40s: %.12s, %lld %%", what, profile ? profile : "",
+		part ? part : "", total > 0 ? (long long)(100 * MIN(done, total) / total) : 0);
+	client_line(cli, text);
+}
+
+/* answers NULL after a word of progress, which the supervisor sends before the answer where it was asked for it */
+static bool client_is_progress(struct cli *cli, const char *what, json_t **answer)
+{
+	const json_t *progress = json_object_get(*answer, "progress");
+
+	if (!progress)
+		return false;
+	client_show_progress(cli, what, progress);
+	json_decref(*answer);
+	*answer = NULL;
+	return true;
 }
 
 static int client_wait(struct cli *cli, const char *what, unsigned int patience_s, json_t **answer)
 {
 	uint64_t start = clock_now_ns();
 	unsigned int seconds = 0;
+	bool told = false;
 	int r;
 
-	while ((r = ipc_recv(cli->fd, CLIENT_TICK_MS, answer, NULL, NULL)) == -ETIMEDOUT && seconds < patience_s) {
+	for (;;) {
+		char text[CLIENT_LINE + 1];
+
+		r = ipc_recv(cli->fd, CLIENT_TICK_MS, answer, NULL, NULL);
+		if (r >= 0 && client_is_progress(cli, what, answer)) {
+			told = true;
+			continue;
+		}
+		if (r != -ETIMEDOUT || seconds >= patience_s)
+			break;
 		seconds = (clock_now_ns() - start) / NSEC_PER_SEC;
-		if (seconds)
-			client_progress(cli, what, seconds);
+		snprintf(text, sizeof(text), "%s: waiting for the supervisor, %u s ", what, seconds);
+		client_line(cli, text);
+		told = true;
 	}
-	if (seconds)
-		client_progress(cli, what, 0);
+	if (told)
+		client_line(cli, "");
 	return r;
 }
 

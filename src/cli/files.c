@@ -124,6 +124,8 @@ static int files_ask(struct cli *cli, const struct cli_call *call, const struct 
 
 	if (request)
 		json_object_set(request, "files", files->names);
+	if (request && cli->err_terminal)
+		json_object_set_new(request, "progress", json_true());
 
 	return client_ask(cli, request, files->fds, files->n, CLIENT_PATIENCE_COMMIT_S, answer);
 }

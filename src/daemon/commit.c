@@ -106,6 +106,7 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 	commit->boot = request->boot;
 	commit->override_locked = request->override_locked;
 	commit->done = request->done;
+	commit->progress = request->progress;
 	commit->owner = request->owner;
 	commit->facts = request->facts ? request->facts : json_object();
 	commit->document = strdup(name);
@@ -128,8 +129,10 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 
 void commit_forget_owner(struct supervisor *supervisor, const void *owner)
 {
-	if (supervisor->commit && supervisor->commit->owner == owner)
+	if (supervisor->commit && supervisor->commit->owner == owner) {
 		supervisor->commit->done = NULL;
+		supervisor->commit->progress = NULL;
+	}
 }
 
 void commit_cancel(struct supervisor *supervisor, const char *why)

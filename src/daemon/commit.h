@@ -11,6 +11,9 @@
 /* called once with the answer for the operator; takes the reference */
 typedef void commit_done_fn(void *owner, json_t *answer);
 
+/* called now and then while it goes on, with what is being done; takes the reference */
+typedef void commit_progress_fn(void *owner, json_t *progress);
+
 struct commit_request {
 	const json_t *files; /* names: the document's, then the rule files' in any order */
 	const int *fds;      /* borrowed, one per name */
@@ -22,6 +25,7 @@ struct commit_request {
 	bool override_locked; /* Locked SSL policies may change (F2): the operator said so */
 	json_t *facts;        /* who asks and why (history.h), or NULL; the reference is the commit's */
 	commit_done_fn *done;
+	commit_progress_fn *progress; /* NULL: it is not wanted */
 	void *owner;
 };
 /* the answer may come before this returns */

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/shm.h"
 #include "daemon/commit_internal.h"
 
@@ -17,25 +19,58 @@
 static void commit_count_filters(struct commit *commit, json_t *compiled)
 {
 	static const char *const sums[] = {"loaded", "disabled"};
+	bool cached = json_is_true(json_object_get(compiled, "cached"));
 	json_t *filters = commit->policy->filters;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
 		json_object_set_new(filters, sums[i],
 			json_integer(json_integer_value(json_object_get(filters, sums[i])) +
 				     json_integer_value(json_object_get(compiled, sums[i]))));
+	if (cached)
+		json_object_set_new(filters, "profiles_from_cache",
+			json_integer(json_integer_value(json_object_get(filters, "profiles_from_cache")) + 1));
 	json_array_extend(json_object_get(filters, "refused"), json_object_get(compiled, "refused"));
+}
+
+/* the asker, if it is still there and wants to know */
+static void commit_tell_progress(struct commit *commit, const json_t *message)
+{
+	json_t *progress;
+
+	if (!commit->progress)
+		return;
+	progress = json_pack("{s:s, s:s, s:O?, s:O?, s:O?}", "step", "compile", "profile",
+		commit->policy->config->profiles[commit->compiling].name, "what", json_object_get(message, "what"),
+		"done", json_object_get(message, "done"), "total", json_object_get(message, "total"));
+	if (progress)
+		commit->progress(commit->owner, progress);
+}
+
+static void commit_keep_compiled(struct commit *commit, const json_t *message)
+{
+	const struct store *store = &commit->supervisor->store;
+
+	if (json_is_true(json_object_get(message, "cached")))
+		store_touch_cached(store, commit->cache_key);
+	if (!json_is_true(json_object_get(message, "kept")))
+		store_discard_cached(store);
+	else if (store_keep_cached(store, commit->cache_key) < 0)
+		log_warn("compiled filters cannot be kept in the cache");
 }
 
 static void commit_on_compiled(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
 {
 	struct commit *commit = container_of(child, struct commit, compiler);
 
+	if (!strcmp(name, "progress"))
+		commit_tell_progress(commit, message);
 	if (strcmp(name, "compiled") || n_fds != 1 || commit->policy->image_fds[commit->compiling] >= 0)
 		return; /* its exit reports the failure */
 	/* workers map it: nobody may change it under them */
 	if ((fcntl(fds[0], F_GET_SEALS) & COMMIT_IMAGE_SEALS) != COMMIT_IMAGE_SEALS)
 		return;
 	commit->policy->image_fds[commit->compiling] = TAKE_FD(fds[0]);
+	commit_keep_compiled(commit, message);
 	commit_count_filters(commit, message);
 }
 
@@ -86,30 +121,120 @@ static int commit_write_variables(const struct config *config, int *out_fd)
 	return shm_create_sealed("sluice-variables", text, len, out_fd);
 }
 
-static int commit_compile(struct commit *commit, const struct config_profile *profile)
-{
-	struct supervisor *supervisor = commit->supervisor;
-	_cleanup_free_ int *fds = calloc(profile->filter_packages.n + 1, sizeof(*fds));
-	_cleanup_close_ int variables = -1;
-	json_t *files = json_pack("[s]", "rule_variables");
-	int r = commit_write_variables(commit->policy->config, &variables);
+/* --- the cache's key ------------------------------------------------------------------------------------------------
+ */
+#define KEY_BUFFER 65536
 
-	for (size_t i = 0; fds && i < profile->filter_packages.n; i++) {
+struct key { /* two FNV-1a with different beginnings: against chance, rule files are the operator's own */
+	uint64_t a, b;
+};
+
+static void key_add(struct key *key, const void *data, size_t len)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < len; i++) {
+		key->a = (key->a ^ bytes[i]) * 0x100000001b3ull;
+		key->b = (key->b ^ bytes[i]) * 0x9e3779b97f4a7c15ull;
+	}
+}
+
+static int key_add_file(struct key *key, int fd)
+{
+	uint8_t buffer[KEY_BUFFER];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, buffer, sizeof(buffer), at)) > 0) {
+		key_add(key, buffer, (size_t)n);
+		at += n;
+	}
+	key_add(key, &at, sizeof(at));
+	return n < 0 ? -errno : 0;
+}
+
+/* of the compiler, too: another program may make something else of the same files */
+static int key_of(const char *bin_dir, const json_t *names, const int *fds, char out[static 40])
+{
+	struct key key = {0xcbf29ce484222325ull, 0x6c62272e07bb0142ull};
+	char program[4200];
+	struct stat st = {0};
+	json_t *name;
+	size_t i;
+
+	snprintf(program, sizeof(program), "%s/sluice-proxy", bin_dir);
+	if (stat(program, &st) < 0)
+		return -errno;
+	key_add(&key, &st.st_size, sizeof(st.st_size));
+	key_add(&key, &st.st_mtim, sizeof(st.st_mtim));
+	json_array_foreach((json_t *)names, i, name)
+	{
+		int r = key_add_file(&key, fds[i]);
+
+		if (r < 0)
+			return r;
+		key_add(&key, json_string_value(name), json_string_length(name) + 1);
+	}
+	snprintf(out, 40, "%016llx%016llx", (unsigned long long)key.a, (unsigned long long)key.b);
+	return 0;
+}
+
+/* --- one profile
+ * ------------------------------------------------------------------------------------------------------
+ */
+#define COMMIT_CACHE_FDS 2
+
+/* the descriptors of the profile's rule files and their names, the variables first */
+static json_t *commit_sources(
+	const struct commit *commit, const struct config_profile *profile, int variables, int *fds)
+{
+	json_t *names = json_pack("[s]", "rule_variables");
+
+	fds[0] = variables;
+	for (size_t i = 0; i < profile->filter_packages.n; i++) {
 		const char *name = profile->filter_packages.items[i];
 
 		fds[1 + i] = commit->fds[commit_find_name(commit, name)];
-		json_array_append_new(files, json_string(name));
+		json_array_append_new(names, json_string(name));
 	}
-	if (fds)
-		fds[0] = variables;
+	return names;
+}
+
+/* asks the compiler, with what the cache has and a file to keep the result in */
+static int commit_send_compile(struct commit *commit, json_t *names, int *fds)
+{
+	const struct store *store = &commit->supervisor->store;
+	size_t n = json_array_size(names);
+	_cleanup_close_ int cached = -1, keep = -1;
+
+	if (key_of(commit->supervisor->bin_dir, names, fds, commit->cache_key) == 0) {
+		cached = store_open_cached(store, commit->cache_key);
+		keep = store_begin_cached(store);
+	}
+	if (cached >= 0)
+		fds[n++] = cached;
+	if (keep >= 0)
+		fds[n++] = keep;
+	return child_send(&commit->compiler, "compile",
+		json_pack("{s:O, s:b, s:b}", "files", names, "cached", cached >= 0, "keep", keep >= 0), fds, n);
+}
+
+static int commit_compile(struct commit *commit, const struct config_profile *profile)
+{
+	struct supervisor *supervisor = commit->supervisor;
+	_cleanup_free_ int *fds = calloc(1 + profile->filter_packages.n + COMMIT_CACHE_FDS, sizeof(*fds));
+	_cleanup_close_ int variables = -1;
+	json_t *names;
+	int r = fds ? commit_write_variables(commit->policy->config, &variables) : -ENOMEM;
+
 	if (r >= 0)
-		r = fds ? child_spawn(&commit->compiler, supervisor->loop, ROLE_COMPILER, supervisor->bin_dir, -1,
-				  commit_on_compiled, commit_on_compiler_exit)
-			: -ENOMEM;
-	if (r >= 0)
-		r = child_send(&commit->compiler, "compile", json_pack("{s:O}", "files", files), fds,
-			1 + profile->filter_packages.n);
-	json_decref(files);
+		r = child_spawn(&commit->compiler, supervisor->loop, ROLE_COMPILER, supervisor->bin_dir, -1,
+			commit_on_compiled, commit_on_compiler_exit);
+	if (r < 0)
+		return r;
+	names = commit_sources(commit, profile, variables, fds);
+	r = commit_send_compile(commit, names, fds);
+	json_decref(names);
 	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_COMPILE_NS, commit_on_compile_timeout);
 	return r;
 }

@@ -25,7 +25,9 @@ struct commit {
 	json_t *problems;
 	json_t *facts; /* who asked and why (history.h) */
 	struct child compiler;
-	size_t compiling; /* index of the profile */
+	size_t compiling;   /* index of the profile */
+	char cache_key[40]; /* of what is being compiled */
+	commit_progress_fn *progress;
 	struct loop_timer timer;
 };
 

@@ -148,6 +148,12 @@ static void operator_audit(const struct request *request, const char *fmt, ...)
 /* --- commands: each answers now (returns the answer) or later (returns NULL) ----------------------------------------
  */
 
+/* before the answer, for those who asked for it */
+static void client_progress(void *owner, json_t *progress)
+{
+	client_answer(owner, json_pack("{s:o}", "progress", progress));
+}
+
 static json_t *operator_commit(struct request *request, bool check_only)
 {
 	struct commit_request commit = {.files = json_object_get(request->json, "files"),
@@ -157,6 +163,7 @@ static json_t *operator_commit(struct request *request, bool check_only)
 		.override_locked = json_is_true(json_object_get(request->json, "override_locked")),
 		.facts = history_asker(&request->client->peer, request->json),
 		.done = client_answer,
+		.progress = json_is_true(json_object_get(request->json, "progress")) ? client_progress : NULL,
 		.owner = request->client};
 
 	commit_begin(request->client->supervisor, &commit);

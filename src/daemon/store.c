@@ -39,7 +39,7 @@ static int store_make_path(const char *path, mode_t mode)
 
 int store_open(struct store *store, const struct instance *instance, uid_t log_uid, gid_t log_gid)
 {
-	static const char *const private_dirs[] = {"config", "certificates", "keys", "log_credentials"};
+	static const char *const private_dirs[] = {"config", "certificates", "keys", "log_credentials", "cache"};
 	int r = store_make_path(instance->state_dir, 0755);
 
 	if (r < 0)

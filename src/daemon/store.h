@@ -52,6 +52,13 @@ json_t *store_load_certificate(const struct store *store, const char *name);
 json_t *store_load_certificate_in_use(const struct store *store, const char *name);
 int store_open_key(const struct store *store, const char *name, const json_t *facts);
 int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
+/* store_cache.c: compiled filters by a key of what they were compiled from. Opens: a descriptor or -errno; one at a
+ * time is written, and kept or discarded; those used last stay */
+int store_open_cached(const struct store *store, const char *key);
+void store_touch_cached(const struct store *store, const char *key); /* it was of use */
+int store_begin_cached(const struct store *store);
+int store_keep_cached(const struct store *store, const char *key);
+void store_discard_cached(const struct store *store);
 /* the graphs' history (daemon/graph.c), one file; read: the bytes read */
 int store_write_history(const struct store *store, const void *data, size_t len);
 ssize_t store_read_history(const struct store *store, void *data, size_t len);

@@ -102,7 +102,7 @@ static void write_padding(struct writer *w)
 {
 	static const uint8_t zeros[INSPECT_IMAGE_ALIGN];
 
-	write_bytes(w, zeros, image_align(w->len) - w->len);
+	write_bytes(w, zeros, inspect_image_room(w->len) - w->len);
 }
 
 /* the database as Hyperscan would make it in memory so aligned */
@@ -115,7 +115,7 @@ static int place_database(const hs_database_t *database, void **out, size_t *out
 	if (hs_serialize_database(database, &bytes, &len) != HS_SUCCESS)
 		return -ENOMEM;
 	if (hs_serialized_database_size(bytes, len, out_len) == HS_SUCCESS) {
-		*out = aligned_alloc(INSPECT_IMAGE_ALIGN, image_align(*out_len));
+		*out = aligned_alloc(INSPECT_IMAGE_ALIGN, inspect_image_room(*out_len));
 		if (*out && hs_deserialize_database_at(bytes, len, *out) == HS_SUCCESS)
 			r = 0;
 	}
@@ -140,8 +140,20 @@ static int write_group(struct writer *w, const struct group *group)
 	return 0;
 }
 
-static int write_groups(struct writer *w, struct compilation *c, uint64_t *n_groups)
+static size_t count_groups(const struct groups *groups)
 {
+	size_t n = 0;
+
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++)
+			n += groups->group[dir][buffer] != NULL;
+	return n;
+}
+
+static int write_groups(
+	struct writer *w, struct compilation *c, const struct inspect_progress *progress, uint64_t *n_groups)
+{
+	size_t total = count_groups(&c->groups);
 	int r = 0;
 
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
@@ -154,6 +166,8 @@ static int write_groups(struct writer *w, struct compilation *c, uint64_t *n_gro
 			if (r == 0)
 				r = write_group(w, group);
 			(*n_groups)++;
+			if (progress)
+				progress->tell(progress->owner, "patterns", *n_groups, total);
 		}
 	return r;
 }
@@ -171,7 +185,8 @@ static uint64_t write_variables(struct writer *w, const struct variables *variab
 	return w->len - before;
 }
 
-static int write_image(struct compilation *c, uint8_t **image, size_t *image_len)
+static int write_image(
+	struct compilation *c, const struct inspect_progress *progress, uint8_t **image, size_t *image_len)
 {
 	struct image_header header = {.magic = IMAGE_MAGIC, .build = image_build(), .n_filters = c->set.n};
 	struct writer w = {0};
@@ -185,13 +200,13 @@ static int write_image(struct compilation *c, uint8_t **image, size_t *image_len
 		write_bytes(&w, "\n", 1);
 		header.text_len += c->set.texts[i].len + 1;
 	}
-	r = write_groups(&w, c, &header.n_groups);
+	r = write_groups(&w, c, progress, &header.n_groups);
 	if (r < 0 || w.failed) {
 		free(w.data);
 		return r < 0 ? r : -ENOMEM;
 	}
 	header.checksum = image_hash(0, w.data + sizeof(header), w.len - sizeof(header));
-	*image = aligned_alloc(INSPECT_IMAGE_ALIGN, image_align(w.len));
+	*image = aligned_alloc(INSPECT_IMAGE_ALIGN, inspect_image_room(w.len));
 	if (*image) {
 		memcpy(*image, w.data, w.len);
 		memcpy(*image, &header, sizeof(header));
@@ -208,14 +223,14 @@ static void compilation_clear(struct compilation *c)
 	free(c->found_by);
 }
 
-int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **image, size_t *image_len,
-	struct inspect_report *report)
+int inspect_compile(const struct inspect_source *sources, size_t n, const struct inspect_progress *progress,
+	uint8_t **image, size_t *image_len, struct inspect_report *report)
 {
 	_cleanup_(compilation_clear) struct compilation c = {0};
 	int r;
 
 	*report = (struct inspect_report){0};
-	r = ruleset_read(&c.set, RULESET_NEW, sources, n, report);
+	r = ruleset_read(&c.set, RULESET_NEW, sources, n, progress, report);
 	if (r == 0)
 		r = ruleset_sort(&c.set);
 	if (r < 0)
@@ -226,5 +241,5 @@ int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **im
 	for (size_t i = 0; i < c.set.n; i++)
 		c.found_by[i] = (uint8_t)choose_found_by(c.set.filters[i]);
 	r = groups_build(&c.groups, &c.set, c.found_by);
-	return r < 0 ? r : write_image(&c, image, image_len);
+	return r < 0 ? r : write_image(&c, progress, image, image_len);
 }

@@ -24,11 +24,24 @@ static int read_header(struct span *image, struct image_header *header)
 	return 0;
 }
 
+int inspect_image_check(const uint8_t *image, size_t len)
+{
+	struct span bytes = SPAN(image, len);
+	struct image_header header;
+
+	return read_header(&bytes, &header);
+}
+
+uint64_t inspect_checksum(uint64_t seed, const void *data, uint64_t len)
+{
+	return image_hash(seed, data, len);
+}
+
 static int read_filters(struct inspect_engine *engine, struct span text, uint64_t n_filters)
 {
 	struct inspect_source source = {.name = "image", .text = text};
 	struct inspect_report report = {0};
-	int r = ruleset_read(&engine->set, RULESET_KNOWN, &source, 1, &report);
+	int r = ruleset_read(&engine->set, RULESET_KNOWN, &source, 1, NULL, &report);
 
 	if (r == 0 && engine->set.n != n_filters)
 		r = -EINVAL;

@@ -22,10 +22,5 @@ struct image_group {
 };
 
 uint64_t image_hash(uint64_t seed, const void *data, uint64_t len);
-
-static inline uint64_t image_align(uint64_t offset)
-{
-	return (offset + INSPECT_IMAGE_ALIGN - 1) / INSPECT_IMAGE_ALIGN * INSPECT_IMAGE_ALIGN;
-}
 /* of this program, its Hyperscan and this CPU's features */
 uint64_t image_build(void);

@@ -41,16 +41,31 @@ struct inspect_report {
 };
 void inspect_report_clear(struct inspect_report *report);
 
+/* how far a compilation has come: "filters" of the sources' bytes, "patterns" of the groups of patterns */
+struct inspect_progress {
+	void (*tell)(void *owner, const char *what, size_t done, size_t total);
+	void *owner;
+};
+
 /* Compiles the sources into one self-contained image (for inspect_engine_load() in another process of the same
  * build and CPU); refused filters are reported and left out. *image can be freed and is the caller's. 0 or -errno. */
-int inspect_compile(const struct inspect_source *sources, size_t n, uint8_t **image, size_t *image_len,
-	struct inspect_report *report);
+int inspect_compile(const struct inspect_source *sources, size_t n, const struct inspect_progress *progress,
+	uint8_t **image, size_t *image_len, struct inspect_report *report);
+
+#define INSPECT_IMAGE_ALIGN 64
+static inline size_t inspect_image_room(size_t len) /* for aligned_alloc() */
+{
+	return (len + INSPECT_IMAGE_ALIGN - 1) / INSPECT_IMAGE_ALIGN * INSPECT_IMAGE_ALIGN;
+}
+/* -EINVAL when an engine would not load the image: damaged, of another build, Hyperscan or CPU */
+int inspect_image_check(const uint8_t *image, size_t len);
+/* against damage, not against malice */
+uint64_t inspect_checksum(uint64_t seed, const void *data, uint64_t len);
 
 /* --- engine -------------------------------------------------------------------------------------------------- */
 struct inspect_engine;
 struct inspect_scratch;
 
-#define INSPECT_IMAGE_ALIGN 64
 /* -EINVAL when the image is damaged, of another build, or not so aligned. The engine reads its databases where they
  * are: the image must stay until the engine is freed, and may be read-only memory that several processes share (C5). */
 int inspect_engine_load(struct inspect_engine **out, const uint8_t *image, size_t len);

@@ -7,9 +7,13 @@
 
 #include "base/span.h"
 
+#define LINES_TO_TELL 256 /* between two words of progress */
+
 struct reader {
 	struct ruleset *set;
 	enum ruleset_origin origin;
+	const struct inspect_progress *progress;
+	size_t before, total; /* bytes of the sources before this one, and of all */
 	struct inspect_report *report;
 	const char *file;
 	unsigned int line;
@@ -181,8 +185,15 @@ static int join_lines(struct reader *r, struct span first, struct span *text, un
 	return 0;
 }
 
+static void tell_progress(const struct reader *r, size_t in_source)
+{
+	if (r->progress)
+		r->progress->tell(r->progress->owner, "filters", r->before + in_source, r->total);
+}
+
 static int read_source(struct reader *r, struct span text)
 {
+	const uint8_t *begin = text.data;
 	unsigned int n_lines = 0;
 	int e = 0;
 
@@ -190,6 +201,8 @@ static int read_source(struct reader *r, struct span text)
 		struct span line = strip(take_line(&text));
 
 		r->line = ++n_lines;
+		if (n_lines % LINES_TO_TELL == 0)
+			tell_progress(r, (size_t)(text.data - begin));
 		if (!line.len)
 			continue;
 		if (line.data[0] == '#') {
@@ -205,14 +218,18 @@ static int read_source(struct reader *r, struct span text)
 }
 
 int ruleset_read(struct ruleset *set, enum ruleset_origin origin, const struct inspect_source *sources, size_t n,
-	struct inspect_report *report)
+	const struct inspect_progress *progress, struct inspect_report *report)
 {
-	struct reader r = {.set = set, .origin = origin, .report = report};
+	struct reader r = {.set = set, .origin = origin, .report = report, .progress = progress};
 	int e = 0;
 
+	for (size_t i = 0; i < n; i++)
+		r.total += sources[i].text.len;
 	for (size_t i = 0; e == 0 && i < n; i++) {
 		r.file = sources[i].name;
 		e = read_source(&r, sources[i].text);
+		r.before += sources[i].text.len;
+		tell_progress(&r, 0);
 	}
 	report->n_loaded = set->n;
 	free(r.ids);

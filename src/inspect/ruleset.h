@@ -17,9 +17,9 @@ struct ruleset {
 /* known: texts that were read once before, so that their regular expressions need not be compiled to see that they are
  * good: each is when it is first asked for */
 enum ruleset_origin { RULESET_NEW, RULESET_KNOWN };
-/* reads rule files; what is refused goes to the report. 0 or -ENOMEM */
+/* reads rule files; what is refused goes to the report; progress may be NULL. 0 or -ENOMEM */
 int ruleset_read(struct ruleset *set, enum ruleset_origin origin, const struct inspect_source *sources, size_t n,
-	struct inspect_report *report);
+	const struct inspect_progress *progress, struct inspect_report *report);
 /* filters that set flowbits first (stable) */
 int ruleset_sort(struct ruleset *set);
 void ruleset_clear(struct ruleset *set);

@@ -5,14 +5,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
 #include "base/shm.h"
 #include "inspect/inspect.h"
 #include "ipc/message.h"
+#include "proxy/compile_cache.h"
 #include "proxy/worker.h"
 
 #define COMPILE_CONTROL_FD 3
+#define COMPILE_TELL_NS (NSEC_PER_SEC / 5)
 #define COMPILE_FILE_MAX (256u << 20)
 
 struct sources {
@@ -90,29 +93,109 @@ static json_t *compile_refusals(const struct inspect_report *report)
 	return refused;
 }
 
-static int compile_answer(const struct sources *sources)
+/* --- progress ----------------------------------------------------------------------------------------------------- */
+struct teller {
+	uint64_t told_ns;
+};
+
+static void compile_tell(void *owner, const char *what, size_t done, size_t total)
 {
-	struct inspect_report report = {0};
-	_cleanup_free_ uint8_t *image = NULL;
-	_cleanup_close_ int fd = -1;
+	struct teller *teller = owner;
+	uint64_t now = clock_now_ns();
+	json_t *message;
+
+	if (now - teller->told_ns < COMPILE_TELL_NS)
+		return;
+	teller->told_ns = now;
+	message = json_pack("{s:s, s:s, s:I, s:I}", "message", "progress", "what", what, "done", (json_int_t)done,
+		"total", (json_int_t)total);
+	if (message)
+		ipc_send(COMPILE_CONTROL_FD, message, NULL, 0);
+	json_decref(message);
+}
+
+/* --- work --------------------------------------------------------------------------------------------------------- */
+struct work {
+	struct sources sources;
+	int cached_fd, keep_fd; /* -1: none */
 	json_t *answer;
-	size_t len;
-	int r = inspect_compile(sources->items, sources->n, &image, &len, &report);
+	uint8_t *image;
+	size_t image_len;
+};
+
+static void work_clear(struct work *work)
+{
+	sources_free(&work->sources);
+	json_decref(work->answer);
+	free(work->image);
+}
+
+/* what an earlier compilation of the same sources left */
+static bool work_from_cache(struct work *work)
+{
+	int r = work->cached_fd < 0
+			? -ENOENT
+			: compile_cache_read(work->cached_fd, &work->answer, &work->image, &work->image_len);
+
+	if (r < 0 && work->cached_fd >= 0)
+		log_info("what the cache holds for these filters is damaged or of another build: they are compiled "
+			 "again");
+	if (r == 0)
+		json_object_set_new(work->answer, "cached", json_true());
+	return r == 0;
+}
+
+static int work_compile(struct work *work)
+{
+	struct teller teller = {0};
+	const struct inspect_progress progress = {compile_tell, &teller};
+	struct inspect_report report = {0};
+	int r = inspect_compile(
+		work->sources.items, work->sources.n, &progress, &work->image, &work->image_len, &report);
 
 	if (r >= 0)
-		r = shm_create_sealed("sluice-filters", image, len, &fd);
-	answer = r < 0 ? json_pack("{s:s, s:s}", "message", "compile_error", "error", strerror(-r))
-		       : json_pack("{s:s, s:I, s:I, s:o}", "message", "compiled", "loaded", (json_int_t)report.n_loaded,
-				 "disabled", (json_int_t)report.n_disabled, "refused", compile_refusals(&report));
-	r = answer ? ipc_send(COMPILE_CONTROL_FD, answer, &fd, r < 0 ? 0 : 1) : -ENOMEM;
-	json_decref(answer);
+		work->answer =
+			json_pack("{s:s, s:I, s:I, s:o}", "message", "compiled", "loaded", (json_int_t)report.n_loaded,
+				"disabled", (json_int_t)report.n_disabled, "refused", compile_refusals(&report));
 	inspect_report_clear(&report);
+	if (r >= 0 && !work->answer)
+		r = -ENOMEM;
+	if (r >= 0 && work->keep_fd >= 0 &&
+		compile_cache_write(work->keep_fd, work->answer, SPAN(work->image, work->image_len)) == 0)
+		json_object_set_new(work->answer, "kept", json_true());
 	return r;
+}
+
+static int compile_answer(struct work *work)
+{
+	_cleanup_close_ int fd = -1;
+	int r = work_from_cache(work) ? 0 : work_compile(work);
+
+	if (r >= 0)
+		r = shm_create_sealed("sluice-filters", work->image, work->image_len, &fd);
+	if (r < 0) {
+		json_decref(work->answer);
+		work->answer = json_pack("{s:s, s:s}", "message", "compile_error", "error", strerror(-r));
+	}
+	return work->answer ? ipc_send(COMPILE_CONTROL_FD, work->answer, &fd, r < 0 ? 0 : 1) : -ENOMEM;
+}
+
+/* the descriptors: rule files, then what the cache has (if "cached"), then a file to keep the result in (if "keep") */
+static int work_read(struct work *work, const json_t *request, const int *fds, size_t n_fds)
+{
+	bool cached = json_is_true(json_object_get(request, "cached")),
+	     keep = json_is_true(json_object_get(request, "keep"));
+
+	if (n_fds < (size_t)cached + keep)
+		return -EPROTO;
+	work->keep_fd = keep ? fds[--n_fds] : -1;
+	work->cached_fd = cached ? fds[--n_fds] : -1;
+	return sources_read(&work->sources, json_object_get(request, "files"), fds, n_fds);
 }
 
 int compile_main(void)
 {
-	_cleanup_(sources_free) struct sources sources = {0};
+	_cleanup_(work_clear) struct work work = {.cached_fd = -1, .keep_fd = -1};
 	json_t *request = NULL;
 	int fds[IPC_FDS_MAX], r;
 	size_t n_fds = IPC_FDS_MAX;
@@ -123,11 +206,11 @@ int compile_main(void)
 		return EXIT_FAILURE;
 	r = compile_sandbox();
 	if (r >= 0)
-		r = sources_read(&sources, json_object_get(request, "files"), fds, n_fds);
+		r = work_read(&work, request, fds, n_fds);
 	if (r < 0)
 		log_err_r(r, "cannot read the rule files");
 	else
-		r = compile_answer(&sources);
+		r = compile_answer(&work);
 	json_decref(request);
 	for (size_t i = 0; i < n_fds; i++)
 		close(fds[i]);

@@ -226,7 +226,7 @@ static int compile(const struct files *files, struct inspect_report *report, siz
 	double start = seconds_now(CLOCK_PROCESS_CPUTIME_ID);
 	struct rusage used;
 	uint8_t *image = NULL;
-	int r = inspect_compile(files->items, files->n, &image, image_len, report);
+	int r = inspect_compile(files->items, files->n, NULL, &image, image_len, report);
 
 	getrusage(RUSAGE_SELF, &used);
 	if (r == 0)

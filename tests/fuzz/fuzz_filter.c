@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct inspect_report report = {0};
 	struct ruleset set = {0};
 
-	if (ruleset_read(&set, RULESET_NEW, &source, 1, &report) == 0)
+	if (ruleset_read(&set, RULESET_NEW, &source, 1, NULL, &report) == 0)
 		ruleset_sort(&set);
 	for (size_t i = 0; i < report.n_refused; i++)
 		if (!report.refused[i].reason[0])

@@ -44,7 +44,7 @@ static void setup(struct inspect_engine **engine, struct inspect_scratch **scrat
 	uint8_t *image;
 	size_t len;
 
-	if (inspect_compile(&source, 1, &image, &len, &report) < 0 || report.n_refused ||
+	if (inspect_compile(&source, 1, NULL, &image, &len, &report) < 0 || report.n_refused ||
 		inspect_engine_load(engine, image, len) < 0 || inspect_scratch_new(scratch) < 0 ||
 		inspect_scratch_grow(*scratch, *engine) < 0)
 		abort(); /* the image stays for the engine's life */

@@ -57,7 +57,7 @@ static int load(struct replay *replay, char **paths, size_t n)
 			return -ENOENT;
 		sources[i] = (struct inspect_source){paths[i], SPAN(text, text_len)};
 	}
-	r = inspect_compile(sources, n, &replay->image, &len, &report);
+	r = inspect_compile(sources, n, NULL, &replay->image, &len, &report);
 	for (size_t i = 0; r == 0 && i < report.n_refused; i++)
 		fprintf(stderr, "%s:%u: %s\n", report.refused[i].file, report.refused[i].line,
 			report.refused[i].reason);

@@ -65,7 +65,7 @@ static inline void rig_open(struct rig *rig, const char *rules)
 	size_t len = 0;
 
 	memset(rig, 0, sizeof(*rig));
-	assert_int_equal(inspect_compile(&source, 1, &rig->image, &len, &rig->report), 0);
+	assert_int_equal(inspect_compile(&source, 1, NULL, &rig->image, &len, &rig->report), 0);
 	assert_int_equal(inspect_engine_load(&rig->engine, rig->image, len), 0);
 	assert_int_equal(inspect_scratch_new(&rig->scratch), 0);
 	assert_int_equal(inspect_scratch_grow(rig->scratch, rig->engine), 0);

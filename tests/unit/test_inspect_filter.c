@@ -169,7 +169,7 @@ static void test_c5_damaged_image_is_refused(void **state)
 	uint8_t *image;
 	size_t len;
 
-	assert_int_equal(inspect_compile(&source, 1, &image, &len, &report), 0);
+	assert_int_equal(inspect_compile(&source, 1, NULL, &image, &len, &report), 0);
 	for (size_t i = 0; i < len; i += 7) {
 		image[i] ^= 0x10;
 		assert_int_equal(inspect_engine_load(&engine, image, len), -EINVAL);
