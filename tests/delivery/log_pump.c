@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log-pump BINDIR DIR PORT COUNT: stands for the supervisor and one producer. Writes COUNT numbered events into a real
- * event ring (waiting while it is full: none may be lost), with sluice-log and sluice-relp as its children, which it
- * starts again whenever they end. Prints "pids LOG RELP" at every start, "produced" when all are in the ring, and
- * "received" when the target's cursor is behind the last of them. */
+/* log-pump BINDIR DIR HOST PORT COUNT [PKI]: stands for the supervisor and one producer. Writes COUNT numbered events
+ * into a real event ring (waiting while it is full: none may be lost), with sluice-log and sluice-relp as its children,
+ * which it starts again whenever they end, or say nothing for long. With PKI, a directory, it is RELP over TLS;
+ * $PUMP_FORMAT is the log target's format. Prints "pids LOG RELP" at every start, "produced" when all are in the ring,
+ * and "received" when the target's cursor is behind the last of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +21,10 @@
 
 #define BOOT 0x1234
 #define PUMP_BURST 12
+#define PUMP_LONG_EVERY 1000
 #define RELP_RESTART_NS (200 * NSEC_PER_MSEC)
+#define RELP_SILENCE_NS (25 * NSEC_PER_SEC) /* the supervisor has more patience */
+#define PUMP_LOG_BYTES (10 << 20)           /* the disk may be small */
 
 struct part {
 	const char *program;
@@ -29,7 +33,8 @@ struct part {
 };
 
 static struct {
-	const char *bin_dir, *port;
+	const char *bin_dir, *host, *port, *pki;
+	uint64_t heard_ns;
 	int dir_fd;
 	struct event_ring *ring;
 	struct stats_page *stats;
@@ -79,25 +84,47 @@ static void log_start(void)
 	part_send(&pump.log, json_pack("{s:s, s:s, s:i}", "message", "start", "device", "pump", "boot", BOOT),
 		(int[]){pump.dir_fd, stats_page_fd(pump.stats)}, 2);
 	part_send(&pump.log,
-		json_pack("{s:s, s:[s], s:i, s:i}", "message", "targets", "targets", "siem", "max_bytes", 1 << 30,
-			"max_age_seconds", 3600),
+		json_pack("{s:s, s:[s], s:i, s:i, s:i, s:i}", "message", "targets", "targets", "siem", "max_bytes",
+			1 << 30, "max_age_seconds", 3600, "log_bytes", PUMP_LOG_BYTES, "log_age_seconds", 3600),
 		NULL, 0);
 	part_send(&pump.log, json_pack("{s:s, s:i, s:s}", "message", "ring", "producer", 1, "name", "pump"),
 		(int[]){event_ring_memfd(pump.ring), event_ring_eventfd(pump.ring)}, 2);
 }
 
+static int pki_open(const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", pump.pki, name);
+	return open(path, O_RDONLY);
+}
+
 static void relp_start(void)
 {
-	int spool = openat(pump.dir_fd, "spool", O_RDONLY | O_DIRECTORY);
+	int fds[] = {openat(pump.dir_fd, "spool", O_RDONLY | O_DIRECTORY), -1, -1, -1};
+	json_t *start = json_pack("{s:s, s:s, s:[s], s:s, s:i}", "message", "start", "name", "siem", "hosts", pump.host,
+		"port", pump.port, "boot", BOOT);
 
-	if (spool < 0)
-		return; /* sluice-log has not made it yet */
+	if (fds[0] < 0) { /* sluice-log has not made it yet */
+		json_decref(start);
+		return;
+	}
+	if (getenv("PUMP_FORMAT"))
+		json_object_set_new(start, "format", json_string(getenv("PUMP_FORMAT")));
+	if (pump.pki) {
+		json_object_update_new(
+			start, json_pack("{s:s, s:s, s:[s, s, s]}", "protocol", "relp_tls", "peer",
+				       "logs.sluice.example.net", "credentials", "ca", "certificate", "key"));
+		fds[1] = pki_open("ca.pem");
+		fds[2] = pki_open("appliance.pem");
+		fds[3] = pki_open("appliance.key");
+	}
 	part_spawn(&pump.relp);
-	part_send(&pump.relp,
-		json_pack("{s:s, s:s, s:[s], s:s, s:i}", "message", "start", "name", "siem", "hosts", "127.0.0.1",
-			"port", pump.port, "boot", BOOT),
-		&spool, 1);
-	close(spool);
+	part_send(&pump.relp, start, fds, pump.pki ? 4 : 1);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	pump.heard_ns = clock_now_ns();
 }
 
 static void part_check(struct part *part, void (*start)(void))
@@ -129,6 +156,8 @@ static void part_hear(struct part *part)
 		if (ipc_recv(part->control, 0, &message, NULL, NULL) < 0)
 			return;
 		if (part == &pump.relp)
+			pump.heard_ns = clock_now_ns();
+		if (part == &pump.relp)
 			pump.cursor = json_integer_value(json_object_get(message, "cursor"));
 		json_decref(message);
 	}
@@ -140,6 +169,27 @@ static void pump_tend(void)
 	part_check(&pump.relp, relp_start);
 	part_hear(&pump.log);
 	part_hear(&pump.relp);
+	if (pump.relp.pid > 0 && clock_now_ns() - pump.heard_ns > RELP_SILENCE_NS) {
+		puts("watchdog");
+		kill(pump.relp.pid, SIGKILL);
+		pump.heard_ns = clock_now_ns();
+	}
+}
+
+/* a host name as long as a field can be, of everything that must not get through */
+static struct span long_host(void)
+{
+	static char host[EVENT_STR_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; n < sizeof(host); i++) {
+		const char *part = hostile[i % ARRAY_SIZE(hostile)];
+		size_t len = MIN(strlen(part), sizeof(host) - n);
+
+		memcpy(host + n, part, len);
+		n += len;
+	}
+	return SPAN(host, sizeof(host));
 }
 
 static void produce(uint64_t number)
@@ -150,6 +200,8 @@ static void produce(uint64_t number)
 	event_u64(&event, EVENT_SESSION_ID, number);
 	event_str(&event, EVENT_HTTP_URI, hostile[number % ARRAY_SIZE(hostile)]);
 	event_bytes(&event, EVENT_DETAIL, SPAN("nul\0after", 9));
+	if (number % PUMP_LONG_EVERY == 0)
+		event_bytes(&event, EVENT_HTTP_HOST, long_host());
 	event_commit(pump.ring, &event, 1);
 	event_ring_flush(pump.ring);
 }
@@ -166,12 +218,14 @@ int main(int argc, char **argv)
 {
 	uint64_t count, last_tend = 0;
 
-	if (argc != 5)
+	if (argc != 6 && argc != 7)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	pump.bin_dir = argv[1];
-	pump.port = argv[3];
-	count = strtoull(argv[4], NULL, 10);
+	pump.host = argv[3];
+	pump.port = argv[4];
+	pump.pki = argv[6];
+	count = strtoull(argv[5], NULL, 10);
 	pump.log.program = "sluice-log";
 	pump.relp.program = "sluice-relp";
 	pump.dir_fd = open(argv[2], O_RDONLY | O_DIRECTORY);

@@ -3,70 +3,14 @@
 rsyslogd, each of them killed under load; the receiver away; text that would forge records."""
 import json
 import os
-import signal
-import subprocess
-import threading
 import time
 
 import pytest
 
 from lab.appliance import DEFAULT_BIN_DIR, configuration
 from lab.namespace import wait_until
+from lab.pump import Pump, events_of
 from lab.receiver import Receiver
-
-# as log_pump.c writes them; every byte that is no text of its own comes back as \u00XX
-HOSTILE = [
-    "\"]} <13>1 2026-01-01T00:00:00Z forged forged - forged - forged",
-    "line\n<13>1 2026-01-01T00:00:00Z forged forged - forged - forged\r\n",
-    "\",\"sequence\":1,\"log\":\"forged\",\"x\":\"",
-    "[sluice@32473 device=\\\"forged\\\"] pipe|equals=backslash\\",
-    "\xff\xfe\xc0\xaf invalid \xed\xa0\x80 \x1b[2J \xe2\x80\xa8 separator",
-]
-
-
-class Pump:
-    """tests/delivery/log_pump.c: numbered events, with sluice-log and sluice-relp as its children"""
-
-    def __init__(self, bin_dir, directory, port, count):
-        self.pids, self.said = {}, []
-        self.process = subprocess.Popen([os.path.join(bin_dir, "log-pump"), bin_dir, directory, str(port), str(count)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.process.kill()
-        for pid in self.pids.values():
-            self._signal(pid)
-        self.process.wait()
-        self.reader.join()
-        self.process.stdout.close()
-
-    def _read(self):
-        for line in self.process.stdout:
-            words = line.split()
-            if words[0] == "pids":
-                self.pids = {"log": int(words[1]), "relp": int(words[2])}
-            self.said.append(words[0])
-
-    def _signal(self, pid):
-        if pid > 0:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    def kill(self, part):
-        """only a child of the pump that still runs: until the pump says otherwise the number is its own"""
-        before = wait_until(lambda: self.pids.get(part), 5, "a process to kill")
-        self._signal(before)
-        wait_until(lambda: self.pids[part] != before, 10, "%s to be started again" % part, pause=0.01)
-
-    def done(self):
-        return "received" in self.said
 
 
 @pytest.fixture
@@ -79,25 +23,6 @@ def pump_directory(tmp_path):
     (tmp_path / "log").mkdir()
     (tmp_path / "receiver").mkdir()
     return tmp_path
-
-
-def events_of(receiver, torn=0):
-    """every sequence that arrived, how often; each line judged, and every file that somebody's text could have made"""
-    files = receiver.files()
-    assert set(files) == {"pump/block.json"} or set(files) == {"pump/block.json", "pump/system.json"}, set(files)
-    seen, broken = {}, []
-    for line in files["pump/block.json"]:
-        try:
-            event = json.loads(line.decode("utf-8"))
-        except ValueError:
-            broken.append(line)
-            continue
-        number = int(event["session_id"], 16)
-        assert event["http"]["url"] == HOSTILE[number % len(HOSTILE)] and event["detail"] == "nul\0after", line
-        assert (event["log"], event["device"], event["producer_sequence"]) == ("block", "pump", number - 1), line
-        assert seen.setdefault(event["sequence"], number) == number, "one sequence, two records: %r" % line
-    assert len(broken) <= torn, broken[:3]
-    return seen
 
 
 def test_g5_g6_numbered_events_through_kills_of_everything(bin_dir, pump_directory):

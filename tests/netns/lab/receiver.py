@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real rsyslogd with the configuration of provisioning/rsyslog, by hand and never the system's: starts, is killed,
 starts again on the same port, and what it has written."""
+import contextlib
 import glob
 import os
 import signal
@@ -49,17 +50,19 @@ class Pki:
 
 
 class Receiver:
-    def __init__(self, directory, address="127.0.0.1", protocol="relp", pki=None, more=""):
-        """protocol: relp, relp-tls or syslog-tls; more: rsyslog configuration before the kit's rules"""
+    def __init__(self, directory, address="127.0.0.1", protocol="relp", pki=None, rules=None, namespace=None):
+        """protocol: relp, relp-tls or syslog-tls; rules: a ruleset `sluice` of the test's own in place of the kit's"""
         self.directory, self.process, self.protocol = str(directory), None, protocol
-        self.port = _free_port(address)
+        self.inside = namespace or contextlib.nullcontext()
+        with self.inside:
+            self.port = _free_port(address)
         os.makedirs(self.directory, exist_ok=True)
-        text = 'global(workDirectory="%s")\n' % self.directory + more
-        for name in ("40-sluice.conf", "50-sluice-%s.conf" % protocol):
+        text = 'global(workDirectory="%s")\n' % self.directory + (rules or "")
+        for name in (["40-sluice.conf"] if rules is None else []) + ["50-sluice-%s.conf" % protocol]:
             with open(os.path.join(KIT, name)) as kit:
                 text += kit.read()
         port = "6514" if protocol == "syslog-tls" else "2514"
-        assert text.count('port="%s"' % port) == 1 and "/var/log/sluice/" in text
+        assert text.count('port="%s"' % port) == 1 and (rules or "/var/log/sluice/" in text)
         text = text.replace('port="%s"' % port, 'port="%d" address="%s"' % (self.port, address)).replace("/var/log/sluice/", self.directory + "/")
         if pki:
             for ours, kits in (("ca.pem", "ca.pem"), ("receiver.pem", "cert.pem"), ("receiver.key", "key.pem")):
@@ -78,26 +81,33 @@ class Receiver:
 
     def start(self):
         with open(os.path.join(self.directory, "rsyslogd.err"), "a") as errors:
-            self.process = subprocess.Popen(["rsyslogd", "-n", "-f", self.configuration, "-i", os.path.join(self.directory, "pid")],
-                                            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+            with self.inside:
+                self.process = subprocess.Popen(["rsyslogd", "-n", "-f", self.configuration, "-i", os.path.join(self.directory, "pid")],
+                                                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
         wait_until(self.listens, 10, "rsyslogd to listen", pause=0.02)
         return self
 
     def listens(self):
-        with open("/proc/net/tcp") as table:
+        with open("/proc/%d/net/tcp" % self.process.pid) as table:
             return any(line.split()[1].endswith(":%04X" % self.port) and line.split()[3] == "0A" for line in list(table)[1:])
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def names(self):
+        """DEVICE/LOG.json"""
+        return [os.path.relpath(path, self.directory) for path in glob.glob(self.directory + "/*/*.json")]
+
+    def lines(self, name):
+        """one by one; a line that a kill cut short at the end of a session is left out"""
+        with open(os.path.join(self.directory, name), "rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+
     def files(self):
-        """{DEVICE/LOG.json: [text lines]}; a line that a kill cut short at the end of a session is left out"""
-        found = {}
-        for path in glob.glob(self.directory + "/*/*"):
-            with open(path, "rb") as lines:
-                found[os.path.relpath(path, self.directory)] = lines.read().split(b"\n")[:-1]
-        return found
+        return {name: list(self.lines(name)) for name in self.names()}
 
 
 def _free_port(address):
