@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/span.h"
+#include "inspect/brotli_stream.h"
 
 #define DECODE_MIDDLE 4096
 #define DECODE_RATIO_WORST 1040           /* zlib.h says 1032 */
@@ -15,6 +16,7 @@ enum layer_state {
 	LAYER_START, /* collects the first two bytes: they tell the format better than the label does */
 	LAYER_NEXT,  /* the same, after a gzip member: another may follow (RFC 1952 section 2.2) */
 	LAYER_INFLATE,
+	LAYER_BROTLI,
 	LAYER_COPY, /* the label is wrong: not encoded */
 	LAYER_DONE, /* at its end: what follows is swallowed */
 	LAYER_FAILED,
@@ -27,6 +29,7 @@ struct layer {
 	uint8_t first[2];
 	unsigned int n_first, first_taken;
 	z_stream z;
+	struct brotli_stream *brotli;
 };
 
 struct decoder {
@@ -58,6 +61,8 @@ static void add_token(struct decode_codings *out, struct span token)
 		add_coding(out, DECODE_GZIP);
 	else if (span_equal_nocase(token, "deflate"))
 		add_coding(out, DECODE_DEFLATE);
+	else if (span_equal_nocase(token, "br"))
+		add_coding(out, DECODE_BROTLI);
 	else if (token.len && !span_equal_nocase(token, "identity") && !span_equal_nocase(token, "chunked"))
 		out->unknown = true;
 }
@@ -109,8 +114,13 @@ static int window_bits(const struct layer *layer)
 
 static void layer_open(struct layer *layer)
 {
-	int bits = window_bits(layer);
+	int bits;
 
+	if (layer->coding == DECODE_BROTLI) { /* has no mark by which it could be told */
+		layer->state = brotli_stream_new(&layer->brotli) < 0 ? LAYER_FAILED : LAYER_BROTLI;
+		return;
+	}
+	bits = window_bits(layer);
 	if (layer->state == LAYER_NEXT) {
 		layer->state = bits > MAX_WBITS && inflateReset(&layer->z) == Z_OK ? LAYER_INFLATE : LAYER_DONE;
 		return;
@@ -157,6 +167,19 @@ static size_t layer_inflate(struct layer *layer, struct span *in, uint8_t *out, 
 	return size - layer->z.avail_out;
 }
 
+static size_t layer_brotli(struct layer *layer, struct span *in, uint8_t *out, size_t size)
+{
+	static const enum layer_state states[] = {[BROTLI_STREAM_GOES_ON] = LAYER_BROTLI,
+		[BROTLI_STREAM_DONE] = LAYER_DONE,
+		[BROTLI_STREAM_FAILED] = LAYER_FAILED};
+	size_t n;
+
+	layer->state = states[brotli_stream_run(layer->brotli, in, out, size, &n)];
+	if (layer->state != LAYER_BROTLI)
+		brotli_stream_free(&layer->brotli);
+	return n;
+}
+
 static size_t layer_copy(struct span *in, uint8_t *out, size_t size)
 {
 	size_t n = MIN(in->len, size);
@@ -181,6 +204,8 @@ static size_t layer_run(struct layer *layer, struct span *in, uint8_t *out, size
 		from = &first;
 	if (layer->state == LAYER_INFLATE)
 		n = layer_inflate(layer, from, out, size);
+	else if (layer->state == LAYER_BROTLI)
+		n = layer_brotli(layer, from, out, size);
 	else if (layer->state == LAYER_COPY)
 		n = layer_copy(from, out, size);
 	else
@@ -209,17 +234,23 @@ void decoder_free(struct decoder **decoder)
 {
 	if (!*decoder)
 		return;
-	for (unsigned int i = 0; i < (*decoder)->n; i++)
+	for (unsigned int i = 0; i < (*decoder)->n; i++) {
 		if ((*decoder)->layers[i].opened)
 			inflateEnd(&(*decoder)->layers[i].z);
+		brotli_stream_free(&(*decoder)->layers[i].brotli);
+	}
 	free(*decoder);
 	*decoder = NULL;
 }
 
 int decoder_copy(struct decoder **out, const struct decoder *from)
 {
-	_cleanup_(decoder_free) struct decoder *copy = malloc(sizeof(*copy));
+	_cleanup_(decoder_free) struct decoder *copy = NULL;
 
+	for (unsigned int i = 0; i < from->n; i++)
+		if (from->layers[i].coding == DECODE_BROTLI)
+			return -ENOTSUP;
+	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
 	*copy = *from;
@@ -251,7 +282,12 @@ size_t decoder_safe_input(const struct decoder *decoder)
 
 size_t decoder_memory(const struct decoder *decoder)
 {
-	return decoder ? sizeof(*decoder) + decoder->n * DECODE_ZLIB_MEMORY : 0;
+	size_t total = decoder ? sizeof(*decoder) : 0;
+
+	for (unsigned int i = 0; decoder && i < decoder->n; i++)
+		total += decoder->layers[i].coding == DECODE_BROTLI ? brotli_stream_memory(decoder->layers[i].brotli)
+								    : DECODE_ZLIB_MEMORY;
+	return total;
 }
 
 static size_t run_second(struct decoder *decoder, uint8_t *out, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Content codings of HTTP bodies: gzip and deflate (RFC 9110 section 8.4.1), at most two on top of each other. Exists
- * only while such a body is in flight. The only user of zlib. */
+/* Content codings of HTTP bodies: gzip, deflate (RFC 9110 section 8.4.1) and br (RFC 7932), at most two on top of each
+ * other. Exists only while such a body is in flight. The only user of zlib. */
 #include "inspect/http.h"
 
 #define DECODE_LAYERS_MAX 2
@@ -9,7 +9,7 @@
 #define DECODE_FREE (1ull << 20)         /* decoded bytes of a stream for which the ratio does not matter */
 #define DECODE_RATIO 256                 /* decoded bytes for each that came; deflate reaches 1032 */
 
-enum decode_coding { DECODE_GZIP, DECODE_DEFLATE };
+enum decode_coding { DECODE_GZIP, DECODE_DEFLATE, DECODE_BROTLI };
 struct decode_codings {
 	unsigned int n;                               /* 0: none */
 	enum decode_coding coding[DECODE_LAYERS_MAX]; /* in the order of decoding */
@@ -25,7 +25,8 @@ struct decode_budget { /* of one direction of a stream */
 struct decoder;
 int decoder_new(struct decoder **out, const struct decode_codings *codings, struct decode_budget *budget);
 void decoder_free(struct decoder **decoder);
-/* a second decoder that goes on where the first stands, with a budget of its own */
+/* a second decoder that goes on where the first stands, with a budget of its own; -ENOTSUP where br is among its
+ * codings, for which nothing is safe input */
 int decoder_copy(struct decoder **out, const struct decoder *from);
 /* so many bytes of input cannot meet a limit on the way, whatever they are; 0: nobody knows */
 size_t decoder_safe_input(const struct decoder *decoder);

@@ -12,7 +12,7 @@ TABLE = os.path.join(REPOSITORY, "docs/architecture.md")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 # headers of a heavy library -> the only folder that may include them
-HEAVY = ((r"openssl/", ("tls", "keys")), (r"hs(/|\.h$|_)", ("inspect",)), (r"pcre2", ("inspect",)),
+HEAVY = ((r"openssl/", ("tls", "keys")), (r"hs(/|\.h$|_)", ("inspect",)), (r"brotli/", ("inspect",)), (r"pcre2", ("inspect",)),
          (r"(bpf/(libbpf|bpf\.h|btf)|libmnl/)", ("dataplane",)), (r"yaml\.h$", ("config",)), (r"librelp\.h$", ("relp",)), (r"gnutls/", ("relp",)),
          (r"net-snmp/", ("snmp",)))
 # eBPF programs include libbpf's kernel-side headers; these never link the library

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 sluice_unit_test(test_inspect_track inspect)
 sluice_unit_test(test_inspect_decode inspect)
-target_link_libraries(test_inspect_decode PRIVATE z)
+target_link_libraries(test_inspect_decode PRIVATE z brotlienc brotlidec)
 sluice_unit_test(test_inspect_keywords inspect)
 sluice_unit_test(test_inspect_stream inspect)
 sluice_unit_test(test_inspect_session inspect)

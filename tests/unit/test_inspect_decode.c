@@ -2,7 +2,11 @@
 /* Encoded bodies (C4): what is found in them, where it ends, and what a bomb costs. */
 #include "inspect_rig.h"
 
+#include <brotli/decode.h>
+#include <brotli/encode.h>
 #include <zlib.h>
+
+#include "inspect/brotli_stream.h"
 
 #define BOMB_BYTES (100u << 20)
 
@@ -11,7 +15,7 @@ struct bytes {
 	size_t len;
 };
 
-enum format { PLAIN = -1, GZIP = MAX_WBITS + 16, ZLIB = MAX_WBITS, RAW = -MAX_WBITS };
+enum format { BROTLI = -2, PLAIN = -1, GZIP = MAX_WBITS + 16, ZLIB = MAX_WBITS, RAW = -MAX_WBITS };
 
 static void bytes_add(struct bytes *to, const void *data, size_t len)
 {
@@ -30,6 +34,13 @@ static struct bytes encode(struct span in, enum format format)
 
 	if (format == PLAIN) {
 		bytes_add(&out, in.data, in.len);
+		return out;
+	}
+	if (format == BROTLI) {
+		out.len = BrotliEncoderMaxCompressedSize(in.len) + 16;
+		out.data = malloc(out.len);
+		assert_true(BrotliEncoderCompress(
+			9, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT, in.len, in.data, &out.len, out.data));
 		return out;
 	}
 	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, (int)format, 9, Z_DEFAULT_STRATEGY), Z_OK);
@@ -135,8 +146,13 @@ static const struct coding_case codings[] = {
 	{"Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n", GZIP, GZIP, true, true},
 	{"Content-Encoding: identity , gzip\r\n", GZIP, PLAIN, false, true},
 	{"Transfer-Encoding: gzip, chunked\r\n", GZIP, PLAIN, true, true},
-	{"Content-Encoding: br\r\n", PLAIN, PLAIN, false, true}, /* unknown: as it comes */
-	{"Content-Encoding: br, gzip\r\n", GZIP, PLAIN, false, false},
+	{"Content-Encoding: br\r\n", BROTLI, PLAIN, false, true},
+	{"Content-Encoding: br\r\n", BROTLI, PLAIN, true, true},
+	{"Content-Encoding: br, gzip\r\n", BROTLI, GZIP, false, true},
+	{"Content-Encoding: gzip, br\r\n", GZIP, BROTLI, true, true},
+	{"Content-Encoding: br\r\n", GZIP, PLAIN, false, false},   /* nothing tells it from br but that it fails */
+	{"Content-Encoding: zstd\r\n", PLAIN, PLAIN, false, true}, /* unknown: as it comes */
+	{"Content-Encoding: zstd, gzip\r\n", GZIP, PLAIN, false, false},
 	{"Content-Encoding: gzip, gzip, gzip\r\n", GZIP, GZIP, false, false},
 	{"", GZIP, PLAIN, false, false},
 };
@@ -180,6 +196,26 @@ static void test_c4_codings(void **state)
 	rig_close(&rig);
 }
 
+/* the same of a br body */
+static size_t shortest_brotli_prefix(struct bytes body)
+{
+	static uint8_t out[65536];
+	BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+	uint8_t *next_out = out;
+	size_t n = 0, room = sizeof(out);
+
+	assert_non_null(state);
+	while (!memmem(out, sizeof(out) - room, "evil", 4)) {
+		const uint8_t *next_in = body.data + n++;
+		size_t one = 1;
+
+		assert_int_not_equal(BrotliDecoderDecompressStream(state, &one, &next_in, &room, &next_out, NULL),
+			BROTLI_DECODER_RESULT_ERROR);
+	}
+	BrotliDecoderDestroyInstance(state);
+	return n;
+}
+
 /* the fewest bytes of a gzip body that decode to something with "evil" in it */
 static size_t shortest_prefix(struct bytes body)
 {
@@ -198,21 +234,24 @@ static size_t shortest_prefix(struct bytes body)
 }
 
 /* B8: the byte that completes the match is never sent, though it is the decoded bytes that match */
-static void test_b8_block_in_an_encoded_body(void **state)
+static void block_in_an_encoded_body(enum format format, const char *coding)
 {
-	struct bytes body = encode(body_text(), GZIP);
-	size_t completes = shortest_prefix(body);
+	struct bytes body = encode(body_text(), format);
+	size_t completes = format == BROTLI ? shortest_brotli_prefix(body) : shortest_prefix(body);
+	char fields[128];
 	struct rig rig;
 
 	rig_open(&rig, "drop http any any -> any any (flow:to_client; file.data; content:\"evil\"; sid:1;)\n"
 		       "alert http any any -> any any (flow:to_client; http.response_body; content:\"A\"; sid:2;)\n");
 	for (int chunked = 0; chunked <= 1; chunked++) {
-		struct bytes in = message(INSPECT_TO_CLIENT,
-			chunked ? "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"
-				: "Content-Encoding: gzip\r\n",
-			body, chunked);
-		size_t head = (size_t)((uint8_t *)memmem(in.data, in.len, "\r\n\r\n", 4) - in.data) + 4;
-		size_t end = head + completes + (chunked ? 5 + 7 * ((completes - 1) / 1000) : 0);
+		struct bytes in;
+		size_t head, end;
+
+		snprintf(fields, sizeof(fields), "Content-Encoding: %s\r\n%s", coding,
+			chunked ? "Transfer-Encoding: chunked\r\n" : "");
+		in = message(INSPECT_TO_CLIENT, fields, body, chunked);
+		head = (size_t)((uint8_t *)memmem(in.data, in.len, "\r\n\r\n", 4) - in.data) + 4;
+		end = head + completes + (chunked ? 5 + 7 * ((completes - 1) / 1000) : 0);
 
 		for (uint32_t seed = 0; seed < 100; seed++) {
 			rig_stream(&rig);
@@ -226,6 +265,52 @@ static void test_b8_block_in_an_encoded_body(void **state)
 	}
 	free(body.data);
 	rig_close(&rig);
+}
+
+static void test_b8_block_in_an_encoded_body(void **state)
+{
+	block_in_an_encoded_body(GZIP, "gzip");
+	block_in_an_encoded_body(BROTLI, "br");
+}
+
+/* a peer that asks for large windows in many sessions gets no more than all of them may have */
+static void test_b12_brotli_memory_is_bounded(void **state)
+{
+	struct brotli_stream *streams[18] = {0};
+	struct bytes text = {0}, body;
+	static uint8_t out[65536];
+	size_t failed = 0, held = 0;
+
+	for (size_t i = 0; i < 4300000; i += body_text().len)
+		bytes_add(&text, body_text().data, body_text().len);
+	body.len = BrotliEncoderMaxCompressedSize(text.len);
+	body.data = malloc(body.len);
+	assert_true(BrotliEncoderCompress(1, 22, BROTLI_MODE_TEXT, text.len, text.data, &body.len, body.data));
+	for (size_t n_streams = ARRAY_SIZE(streams); n_streams >= 3; n_streams /= 6) {
+		for (size_t i = 0; i < n_streams; i++) {
+			struct span in = SPAN(body.data, body.len);
+			enum brotli_result result = BROTLI_STREAM_GOES_ON;
+			size_t n = 1, before = body.len + 1;
+
+			assert_int_equal(brotli_stream_new(&streams[i]), 0);
+			while (result == BROTLI_STREAM_GOES_ON && (n || in.len < before)) {
+				before = in.len;
+				in.len -= in.len == body.len; /* the last byte never comes: the stream stays open */
+				result = brotli_stream_run(streams[i], &in, out, sizeof(out), &n);
+			}
+			failed += result == BROTLI_STREAM_FAILED;
+		}
+		for (size_t i = 0; i < n_streams; i++) {
+			held += brotli_stream_memory(streams[i]);
+			brotli_stream_free(&streams[i]);
+		}
+		assert_in_range(held, n_streams * 3000000 < BROTLI_MEMORY_MAX / 2 ? 0 : BROTLI_MEMORY_MAX / 2,
+			BROTLI_MEMORY_MAX + 100000);
+		assert_int_equal(failed > 0, n_streams == ARRAY_SIZE(streams)); /* what was held is given back */
+		held = failed = 0;
+	}
+	free(text.data);
+	free(body.data);
 }
 
 static void test_c4_gzip_members(void **state)
@@ -252,14 +337,16 @@ static void test_c4_gzip_members(void **state)
 
 static void test_c4_bombs_are_bounded(void **state)
 {
-	static const char *const fields[] = {"Content-Encoding: gzip\r\n", "Content-Encoding: gzip, gzip\r\n"};
+	static const char *const fields[] = {
+		"Content-Encoding: gzip\r\n", "Content-Encoding: gzip, gzip\r\n", "Content-Encoding: br\r\n"};
 	uint8_t *zeros = calloc(1, BOMB_BYTES);
 	struct rig rig;
 
 	assert_non_null(zeros);
 	memcpy(zeros + 200000, "evil", 4);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		struct bytes body = encode_twice(SPAN(zeros, BOMB_BYTES), GZIP, i ? GZIP : PLAIN);
+		struct bytes body =
+			encode_twice(SPAN(zeros, BOMB_BYTES), i == 2 ? BROTLI : GZIP, i == 1 ? GZIP : PLAIN);
 		struct bytes in = message(INSPECT_TO_CLIENT, fields[i], body, false);
 		size_t most = 0;
 
@@ -274,7 +361,7 @@ static void test_c4_bombs_are_bounded(void **state)
 		assert_int_equal(inspect_scratch_stats(rig.scratch)->decode_limit, 1);
 		assert_true(rig_has_hit(&rig, 2));
 		assert_int_equal(rig.verdict[1].release, in.len);
-		assert_true(most < 3u << 20);
+		assert_true(most < (i == 2 ? 6u : 3u) << 20); /* a window of br: 4 MB */
 		/* the stream goes on */
 		rig.n_hits = 0;
 		rig_text(&rig, INSPECT_TO_SERVER, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -377,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_b8_block_in_an_encoded_body),
 		cmocka_unit_test(test_c4_gzip_members),
 		cmocka_unit_test(test_c4_bombs_are_bounded),
+		cmocka_unit_test(test_b12_brotli_memory_is_bounded),
 		cmocka_unit_test(test_b12_bomb),
 		cmocka_unit_test(test_c2_large_decoded_body),
 		cmocka_unit_test(test_c4_broken_codings_are_counted),
