@@ -105,6 +105,8 @@ void cli_render_configuration(struct cli *cli, const json_t *answer);
 /* render.c */
 void cli_render_status(struct cli *cli, const json_t *answer);
 void cli_render_sessions(struct cli *cli, const json_t *answer);
+void cli_render_bypasses(struct cli *cli, const json_t *answer);
+void cli_render_bypasses_cleared(struct cli *cli, const json_t *answer);
 void cli_render_counters(struct cli *cli, const json_t *answer);
 void cli_render_servers(struct cli *cli, const json_t *answer);
 void cli_render_ciphers(struct cli *cli, const json_t *answer);

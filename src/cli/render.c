@@ -155,6 +155,32 @@ void cli_render_sessions(struct cli *cli, const json_t *answer)
 			json_array_size(sessions), total);
 }
 
+void cli_render_bypasses(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {
+		{"SSL SERVER", "ssl_server", OUTPUT_TEXT},
+		{"SERVER", "server_ip", OUTPUT_ENDPOINT},
+		{"SNI", "sni", OUTPUT_TEXT},
+		{"CLIENT", "client_ip", OUTPUT_TEXT},
+		{"JA4", "ja4", OUTPUT_TEXT},
+		{"CAUSE", "cause", OUTPUT_TEXT},
+		{"LEARNED", "learned", OUTPUT_AGE},
+		{"SECONDS LEFT", "seconds_left", OUTPUT_NUMBER},
+		{"SESSIONS", "sessions", OUTPUT_NUMBER},
+	};
+
+	TABLE(cli, json_object_get(answer, "bypasses"), columns,
+		"No bypass is remembered. One is where an SSL server's undecryptable_ option says "
+		"bypass_and_remember and a session could not be decrypted.");
+}
+
+void cli_render_bypasses_cleared(struct cli *cli, const json_t *answer)
+{
+	json_int_t n = json_integer_value(json_object_get(answer, "cleared"));
+
+	fprintf(cli->out, "%" JSON_INTEGER_FORMAT " remembered bypass%s forgotten\n", n, n == 1 ? "" : "es");
+}
+
 void cli_render_counters(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column columns[] = {

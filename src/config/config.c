@@ -98,6 +98,13 @@ const struct config_profile *config_find_profile(const struct config *config, co
 	return NULL;
 }
 
+bool config_blocks_without_key(const struct config_ssl_server *server)
+{
+	if (server->when_key_unavailable == CONFIG_KEY_SAME)
+		return server->when_unavailable == CONFIG_UNAVAILABLE_BLOCK;
+	return server->when_key_unavailable == CONFIG_KEY_BLOCK;
+}
+
 const struct config_ssl_server *config_find_ssl_server(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->n_ssl_servers; i++)

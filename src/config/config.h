@@ -59,6 +59,21 @@ enum config_unavailable { CONFIG_UNAVAILABLE_BYPASS, CONFIG_UNAVAILABLE_BLOCK, C
 enum config_key_unavailable { CONFIG_KEY_SAME, CONFIG_KEY_BYPASS, CONFIG_KEY_BLOCK }; /* as when_unavailable, or */
 enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N };          /* D9 */
 
+/* what becomes of a session that cannot be decrypted, by cause */
+enum config_undecryptable {
+#define UNDECRYPTABLE(id, key, scope, alert, help) CONFIG_UNDECRYPTABLE_##id,
+#include "config/undecryptable.def"
+#undef UNDECRYPTABLE
+	CONFIG_UNDECRYPTABLE_N
+};
+enum config_undecryptable_action {
+	CONFIG_UNDECRYPTABLE_BLOCK,    /* ended, the client is told by an alert */
+	CONFIG_UNDECRYPTABLE_RESET,    /* ended, both legs are reset */
+	CONFIG_UNDECRYPTABLE_BYPASS,   /* this one goes on undecrypted */
+	CONFIG_UNDECRYPTABLE_REMEMBER, /* as do those after it, for a time */
+	CONFIG_UNDECRYPTABLE_ACTION_N
+};
+
 struct config_segment {
 	char *name;
 	char *port[CONFIG_SIDE_N];         /* interface names */
@@ -81,6 +96,8 @@ struct config_ssl_server {
 	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but DES and 3DES (policy/suite.h) */
 	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
+	enum config_undecryptable_action undecryptable[CONFIG_UNDECRYPTABLE_N];
+	unsigned int bypass_seconds;                      /* how long a bypass is remembered */
 	enum config_unavailable when_unavailable;         /* no live worker: bypass or block new sessions (A8) */
 	enum config_key_unavailable when_key_unavailable; /* a private key cannot be used (E6) */
 	unsigned int line;
@@ -267,6 +284,8 @@ const char *config_log_protocol_name(enum config_log_protocol protocol);
 const char *config_log_format_name(enum config_log_format format);
 uint32_t config_log_target_mask(const struct config_log_target *target);
 const struct config_profile *config_find_profile(const struct config *config, const char *name);
+/* what becomes of new sessions of a server whose key cannot be used (E6) */
+bool config_blocks_without_key(const struct config_ssl_server *server);
 const struct config_ssl_server *config_find_ssl_server(const struct config *config, const char *name);
 /* by config_ssl_policy.id; profile may be NULL */
 const struct config_ssl_policy *config_find_ssl_policy(

@@ -27,6 +27,13 @@ static const struct schema_word key_unavailable_words[] = {
 	{"block", CONFIG_KEY_BLOCK},
 	{NULL, 0},
 };
+static const struct schema_word undecryptable_words[] = {
+	{"block", CONFIG_UNDECRYPTABLE_BLOCK},
+	{"reset", CONFIG_UNDECRYPTABLE_RESET},
+	{"bypass", CONFIG_UNDECRYPTABLE_BYPASS},
+	{"bypass_and_remember", CONFIG_UNDECRYPTABLE_REMEMBER},
+	{NULL, 0},
+};
 static const struct schema_word drift_words[] = {
 	{"pin", CONFIG_DRIFT_PIN},
 	{"ignore", CONFIG_DRIFT_IGNORE},
@@ -375,6 +382,17 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_SSL_SERVER, "certificate_drift", SCHEMA_TYPE_WORD, IN(config_ssl_server, certificate_drift),
 		.words = drift_words, .default_text = "pin", .example = "pin",
 		.help = "pin: the server must present the certificate held here; ignore: any will do"},
+#define UNDECRYPTABLE_OPTIONS
+#define UNDECRYPTABLE(id, word, scope, alert, text)                                                            \
+	{SCHEMA_SSL_SERVER, "undecryptable_" word, SCHEMA_TYPE_WORD,                                           \
+		IN(config_ssl_server, undecryptable[CONFIG_UNDECRYPTABLE_##id]), .words = undecryptable_words, \
+		.default_text = "block", .example = "block", .help = "what to do when " text},
+#include "config/undecryptable.def"
+#undef UNDECRYPTABLE
+#undef UNDECRYPTABLE_OPTIONS
+	{SCHEMA_SSL_SERVER, "bypass_seconds", SCHEMA_TYPE_NUMBER, IN(config_ssl_server, bypass_seconds), .min = 1,
+		.max = 604800, .unit = "seconds", .default_text = "3600", .example = "3600",
+		.help = "how long bypass_and_remember remembers; sluice show bypasses lists what is remembered"},
 	{SCHEMA_SSL_SERVER, "when_unavailable", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_unavailable),
 		.words = unavailable_words, .default_text = "bypass", .example = "bypass",
 		.help = "new sessions while no worker is live"},

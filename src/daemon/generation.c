@@ -247,7 +247,7 @@ static void worker_send_start(struct worker_slot *worker)
 	int fds[] = {stats_page_fd(supervisor->stats), session_table_fd(worker->table),
 		event_ring_memfd(worker->events), event_ring_eventfd(worker->events),
 		dataplane_flow_map_fd(supervisor->dataplane), dataplane_heartbeat_fd(supervisor->dataplane),
-		supervisor->ticket_keys_fd};
+		supervisor->ticket_keys_fd, bypass_table_fd(supervisor->bypasses)};
 
 	child_send(&worker->child, "start",
 		json_pack("{s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "instance", supervisor->instance.name,

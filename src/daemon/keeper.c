@@ -42,16 +42,9 @@ const char *keeper_server_state(const struct supervisor *supervisor, const struc
 	return "available";
 }
 
-static bool blocks_without_key(const struct config_ssl_server *server)
-{
-	if (server->when_key_unavailable == CONFIG_KEY_SAME)
-		return server->when_unavailable == CONFIG_UNAVAILABLE_BLOCK;
-	return server->when_key_unavailable == CONFIG_KEY_BLOCK;
-}
-
 const char *keeper_server_choice(const struct config_ssl_server *server)
 {
-	return blocks_without_key(server) ? "block" : "bypass";
+	return config_blocks_without_key(server) ? "block" : "bypass";
 }
 
 int keeper_tell_wire(struct supervisor *supervisor, const struct config *config, bool next)
@@ -62,7 +55,7 @@ int keeper_tell_wire(struct supervisor *supervisor, const struct config *config,
 		const struct config_ssl_server *server = &config->ssl_servers[i];
 
 		if (server->id < WIRE_SERVERS_MAX && !is_available(keeper_server_state(supervisor, server)))
-			states[server->id] = blocks_without_key(server) ? WIRE_KEY_BLOCK : WIRE_KEY_BYPASS;
+			states[server->id] = config_blocks_without_key(server) ? WIRE_KEY_BLOCK : WIRE_KEY_BYPASS;
 	}
 	return dataplane_set_keys(supervisor->dataplane, next, states, WIRE_SERVERS_MAX);
 }
@@ -91,7 +84,7 @@ static void keeper_report_server(struct supervisor *supervisor, const struct con
 	else
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
 			"SSL server %s: a private key is not available (%s), new sessions are %s", server->name, state,
-			blocks_without_key(server) ? "blocked" : "bypassed uninspected");
+			config_blocks_without_key(server) ? "blocked" : "bypassed uninspected");
 }
 
 void keeper_tick(struct supervisor *supervisor)

@@ -200,6 +200,18 @@ static json_t *command_clear_sessions(struct supervisor *supervisor, struct requ
 	return json_pack("{s:b, s:i}", "ok", 1, "cleared", (int)matched);
 }
 
+static json_t *command_clear_bypasses(struct supervisor *supervisor, struct request *request)
+{
+	const char *server = json_string_value(json_object_get(request->json, "server"));
+	unsigned int n;
+
+	if (!server && !json_is_true(json_object_get(request->json, "all")))
+		return answer_error("which bypasses: all, or those of a server");
+	n = bypass_table_clear(supervisor->bypasses, clock_now_ns(), server);
+	operator_audit(request, "%u remembered bypasses of %s cleared", n, server ? server : "all SSL servers");
+	return json_pack("{s:b, s:i}", "ok", 1, "cleared", (int)n);
+}
+
 /* an older version becomes the newest: the way forward is the same, so it is as safe as any commit */
 static json_t *command_rollback(struct supervisor *supervisor, struct request *request)
 {
@@ -322,6 +334,7 @@ REPORT(counters)
 REPORT(servers)
 REPORT(segments)
 REPORT(sessions)
+REPORT(bypasses)
 REPORT(filters_refused)
 REPORT(certificates)
 REPORT(history)
@@ -341,6 +354,8 @@ static const struct {
 	{"sessions", command_sessions},
 	{"graph", command_graph},
 	{"clear_sessions", command_clear_sessions},
+	{"bypasses", command_bypasses},
+	{"clear_bypasses", command_clear_bypasses},
 	{"filters_refused", command_filters_refused},
 	{"filters_top", command_filters_top},
 	{"check", command_check},

@@ -196,6 +196,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	event_ring_free(&supervisor->events);
 	stats_slots_clear(&supervisor->stats_slots);
 	stats_page_free(&supervisor->stats);
+	bypass_table_free(&supervisor->bypasses);
 	store_close(&supervisor->store);
 	loop_free(&supervisor->loop);
 	free(supervisor);
@@ -260,6 +261,8 @@ static int supervisor_open(struct supervisor *supervisor)
 		store_clean(&supervisor->store);
 	if (r >= 0)
 		r = stats_page_create(&supervisor->stats);
+	if (r >= 0)
+		r = bypass_table_create(&supervisor->bypasses);
 	if (r >= 0)
 		supervisor->stats_slots.page = supervisor->stats;
 	if (r >= 0)

@@ -19,6 +19,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/worker_cell.h"
 #include "events/event.h"
+#include "stats/bypass_table.h"
 #include "stats/session_table.h"
 #include "stats/stats.h"
 
@@ -75,6 +76,7 @@ struct supervisor {
 	struct dataplane *dataplane;
 	struct store store;
 	struct stats_page *stats;
+	struct bypass_table *bypasses;
 	struct stats_slots stats_slots;
 	struct event_ring *events;
 	uint64_t started_us;
@@ -154,6 +156,8 @@ json_t *report_servers(struct supervisor *supervisor, const json_t *request);
 json_t *report_segments(struct supervisor *supervisor, const json_t *request);
 /* sessions that match a `clear_sessions` request */
 unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request);
+/* bypasses.c: sessions that are passed undecrypted because an earlier one could not be decrypted (D6) */
+json_t *report_bypasses(struct supervisor *supervisor, const json_t *request);
 json_t *report_sessions(struct supervisor *supervisor, const json_t *request);
 json_t *report_filters_refused(struct supervisor *supervisor, const json_t *request);
 json_t *report_graph(struct supervisor *supervisor, const json_t *request);

@@ -56,10 +56,15 @@ static __always_inline void flow_track_inspect(struct flow *flow, const struct f
 		flow->next_seq[!dir] = frame->ack;
 	if (!(frame->tcp_flags & TCP_SYN))
 		return;
-	if (dir == FLOW_TO_CLIENT)
+	if (dir == FLOW_TO_CLIENT) {
 		flow->syn_ack_next = frame->seq + 1;
-	else
-		flow->syn_next = frame->seq + 1;
+		return;
+	}
+	flow->syn_next = frame->seq + 1;
+	/* a server leg made anew, for a session that goes on undecrypted: what the one before said of its end is over
+	 */
+	flow_clear_flags(flow, FLOW_RST_SERVER_LEG | FLOW_FIN_TO_CLIENT | FLOW_FIN_SENT_TO_SERVER |
+				       (flow->flags & FLOW_RST_CLIENT_LEG ? 0 : FLOW_RST));
 }
 
 static __noinline int flow_deliver(

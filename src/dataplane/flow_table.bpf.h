@@ -78,6 +78,16 @@ static __always_inline void flow_set_flags(struct flow *flow, __u8 flags)
 	if ((flow->flags & flags) != flags)
 		__sync_fetch_and_or((__u32 *)&flow->client_port, mask.word);
 }
+static __always_inline void flow_clear_flags(struct flow *flow, __u8 flags)
+{
+	union {
+		__u8 bytes[4];
+		__u32 word;
+	} mask = {.bytes = {0, 0, 0, flags}};
+
+	if (flow->flags & flags)
+		__sync_fetch_and_and((__u32 *)&flow->client_port, ~mask.word);
+}
 _Static_assert(__builtin_offsetof(struct flow, flags) == __builtin_offsetof(struct flow, client_port) + 3 &&
 		       __builtin_offsetof(struct flow, client_port) % 4 == 0,
 	"flow_set_flags");

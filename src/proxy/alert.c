@@ -2,8 +2,7 @@
 #include "proxy/alert.h"
 
 #include "base/common.h"
-
-#define ALERT_PROTOCOL_VERSION 70 /* RFC 8446 section 6.2 */
+#include "proxy/undecryptable.h"
 
 static void alert_send(struct leg *leg, uint8_t code)
 {
@@ -21,6 +20,11 @@ static void alert_send(struct leg *leg, uint8_t code)
 
 void alert_mirror(struct session *session)
 {
+	int own = undecryptable_alert(session);
+
+	if (session->silent || session->bypass)
+		return;
+	leg_flush(&session->legs[LEG_CLIENT]); /* the engine's own, withheld until now */
 	for (enum session_leg side = 0; side < LEGS; side++) {
 		const struct leg *from = &session->legs[side];
 		struct leg *to = &session->legs[!side];
@@ -30,7 +34,6 @@ void alert_mirror(struct session *session)
 		if (code >= 0 && (to->tls || side == LEG_SERVER))
 			alert_send(to, code);
 	}
-	if (session->reason == CLOSE_CLIENT_VERSION_OTHER && !session->legs[LEG_CLIENT].tls &&
-		!session->legs[LEG_CLIENT].alert_sent)
-		alert_send(&session->legs[LEG_CLIENT], ALERT_PROTOCOL_VERSION);
+	if (own >= 0 && !session->legs[LEG_CLIENT].alert_sent)
+		alert_send(&session->legs[LEG_CLIENT], own);
 }

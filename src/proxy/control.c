@@ -53,6 +53,7 @@ enum start_fd {
 	START_FLOWS,
 	START_CELLS,
 	START_TICKETS,
+	START_BYPASSES,
 	START_FDS
 };
 
@@ -95,6 +96,8 @@ static int start_attach(struct worker *worker, struct control_message *message)
 		r = tls_runtime_new(&worker->tls, -1, -1, -1);
 	if (r >= 0)
 		r = start_ticket_keys(worker, fds[START_TICKETS]);
+	if (r >= 0)
+		r = bypass_table_map(&worker->bypasses, fds[START_BYPASSES]);
 	if (r >= 0)
 		r = inspect_scratch_new(&worker->scratch);
 	if (r < 0)

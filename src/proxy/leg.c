@@ -90,6 +90,12 @@ static void leg_forget_gathered(struct leg *leg)
 	leg->io->out_len = 0;
 }
 
+void leg_drop_tls(struct leg *leg)
+{
+	leg_forget_gathered(leg);
+	tls_conn_free(&leg->tls);
+}
+
 void leg_close(struct leg *leg, bool reset)
 {
 	int fd = leg->source.fd;
@@ -215,6 +221,7 @@ static enum leg_status leg_send_gathered(struct leg *leg)
 	io->out_len = 0;
 	if (!len)
 		return LEG_OK;
+	leg->spoke = true;
 	sent = send(leg->source.fd, io->out, len, MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		leg_fail(leg, errno);
@@ -290,12 +297,25 @@ enum leg_status leg_handshake(struct leg *leg)
 		enum tls_status tls = tls_handshake(leg->tls);
 		enum leg_status status = leg_advance(leg, tls);
 
-		leg_flush(leg);
+		if (status != LEG_FAILED || leg->spoke)
+			leg_flush(leg);
 		if (status != LEG_OK || tls == TLS_OK) {
 			if (leg_park(leg) < 0)
 				return LEG_FAILED;
 			return status;
 		}
+	}
+}
+
+enum leg_status leg_peek(struct leg *leg)
+{
+	for (;;) {
+		enum tls_status tls = tls_peek(leg->tls);
+		enum leg_status status = leg_advance(leg, tls);
+
+		if (status == LEG_OK && tls != TLS_OK)
+			continue;
+		return leg_park(leg) < 0 ? LEG_FAILED : status;
 	}
 }
 

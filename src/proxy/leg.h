@@ -45,6 +45,7 @@ struct leg {
 	bool reset;   /* the socket has failed; what came before may still be read */
 	bool hang_up; /* a FIN waits behind the data that is left to read */
 	bool fin_received, fin_sent, notify_received, notify_sent;
+	bool spoke;       /* something went to the peer: it can no longer be handed to another */
 	bool write_waits; /* for a renegotiation that reading completes */
 	bool alert_sent;  /* the peer knows why: an orderly close follows */
 };
@@ -55,6 +56,8 @@ extern const struct tls_callbacks leg_tls_callbacks; /* owner: the leg */
 int leg_open(struct leg *leg, struct leg_io *io, struct session *session, int fd, bool connected);
 /* reset: the peer sees RST, nothing unsent is delivered; else an orderly close */
 void leg_close(struct leg *leg, bool reset);
+/* forgets TLS and what it had to say: from here on the leg is raw */
+void leg_drop_tls(struct leg *leg);
 /* reset or failed, with or without data left to read */
 bool leg_is_broken(const struct leg *leg);
 
@@ -62,7 +65,10 @@ bool leg_is_broken(const struct leg *leg);
 enum leg_status leg_receive(struct leg *leg, uint8_t *buf, size_t size, size_t *n);
 /* bytes before there is TLS: an alert in the clear */
 void leg_send_clear(struct leg *leg, const uint8_t *data, size_t len);
+/* On LEG_FAILED the engine's alert to a peer that has heard nothing yet is withheld: leg_flush() sends it. */
 enum leg_status leg_handshake(struct leg *leg);
+/* after the handshake: LEG_OK when plaintext waits; tickets and alerts are read (tls_peek) */
+enum leg_status leg_peek(struct leg *leg);
 enum leg_status leg_read(struct leg *leg, uint8_t *buf, size_t size, size_t *n);
 /* *n bytes taken; LEG_AGAIN when the leg is blocked */
 enum leg_status leg_write(struct leg *leg, const uint8_t *data, size_t len, size_t *n);

@@ -11,6 +11,7 @@
 #include "events/event.h"
 #include "proxy/block.h"
 #include "proxy/flow_lookup.h"
+#include "proxy/undecryptable.h"
 #include "proxy/worker.h"
 
 static const char *const direction_names[INSPECT_DIRS] = {"to_server", "to_client"};
@@ -143,7 +144,9 @@ static const char *record_action(const struct session *session)
 	switch (session->reason) {
 	case CLOSE_CLIENT_VERSION_OTHER:
 	case CLOSE_CLIENT_CIPHER_OTHER:
+	case CLOSE_CLIENT_ALPN_OTHER:
 	case CLOSE_SERVER_VERSION_OTHER:
+	case CLOSE_SERVER_CIPHER_OTHER:
 	case CLOSE_SERVER_CERTIFICATE_DRIFT:
 	case CLOSE_CLEARTEXT_BEFORE_HELLO:
 		return "refused";
@@ -162,6 +165,10 @@ static void record_ssl_inspection(struct session *session)
 	event_str(&event, EVENT_ACTION, record_action(session));
 	event_str(&event, EVENT_CLOSE_REASON, close_reason_info[session->reason].name);
 	event_str(&event, EVENT_DETAIL, *session->detail ? session->detail : NULL);
+	if (session->bypass) {
+		event_str(&event, EVENT_BYPASS_CAUSE, undecryptable_bypass_cause(session));
+		event_u64(&event, EVENT_BYPASS_REMEMBERED, session->bypass == BYPASS_REMEMBERED);
+	}
 	record_session(&event, session);
 	record_macs(&event, session);
 	event_str(&event, EVENT_CERTIFICATE, facts->certificate);
@@ -204,6 +211,20 @@ static bool record_system_allowed(struct worker *worker)
 		return false;
 	worker->system_record_ns = now;
 	return true;
+}
+
+void record_bypass_learned(struct session *session, const char *cause, bool one_client, unsigned int seconds)
+{
+	char server[INET_ADDRSTRLEN];
+
+	if (!record_system_allowed(session->worker))
+		return;
+	record_system(session->worker, "warning",
+		"SSL server %s, %s port %u, SNI %s: %s; sessions of %s pass undecrypted for %u seconds (sluice show "
+		"bypasses)",
+		session->server->config->name, inet_ntop(AF_INET, &session->server_ip, server, sizeof(server)),
+		session->server_port, session->sni ? session->sni : "none", cause,
+		one_client ? "this client's program" : "all clients", seconds);
 }
 
 void record_rekey_missed(struct session *session)

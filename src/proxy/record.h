@@ -10,6 +10,7 @@ void record_hit(void *owner, const struct inspect_hit *hit);
 void record_close(struct session *session);
 /* the session's row, after each step */
 void record_row(const struct session *session);
+void record_bypass_learned(struct session *session, const char *cause, bool one_client, unsigned int seconds);
 void record_rekey_missed(struct session *session);
 void record_system(struct worker *worker, const char *severity, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

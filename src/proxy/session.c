@@ -15,6 +15,8 @@
 #include "proxy/flow_lookup.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"
+#include "proxy/splice.h"
+#include "proxy/undecryptable.h"
 #include "proxy/worker.h"
 #include "tls/client_hello.h"
 
@@ -24,10 +26,13 @@
 /* bytes that a socket takes beyond what its peer has room for: a slow reader holds no megabytes of the kernel's memory
  */
 #define SESSION_UNSENT_MAX (256 << 10)
+/* a round trip to the server, which is near */
+#define SESSION_SETTLE_NS (500 * NSEC_PER_MSEC)
 
 static enum session_step session_step_client_hello(struct session *session);
 static enum session_step session_step_server_connect(struct session *session);
 static enum session_step session_step_server_handshake(struct session *session);
+static enum session_step session_step_server_settle(struct session *session);
 static enum session_step session_step_client_handshake(struct session *session);
 
 static const struct step_info {
@@ -156,6 +161,8 @@ void session_run(struct session *session)
 	session->again = false;
 	worker_beat(session->worker); /* many sessions' turns make one long round of the loop */
 	while ((next = steps[session->step].run(session)) != session->step) {
+		if (next == SESSION_CLOSED)
+			next = undecryptable_end(session);
 		session_enter(session, next);
 		if (next == SESSION_CLOSED) {
 			session_close(session);
@@ -176,7 +183,7 @@ static enum close_reason session_tls_reason(const struct session *session, enum 
 	case TLS_ERROR_NO_SHARED_VERSION:
 		return client ? CLOSE_CLIENT_VERSION_OTHER : CLOSE_SERVER_VERSION_OTHER;
 	case TLS_ERROR_NO_SHARED_CIPHER:
-		return client ? CLOSE_CLIENT_CIPHER_OTHER : CLOSE_SERVER_TLS_ERROR;
+		return client ? CLOSE_CLIENT_CIPHER_OTHER : CLOSE_SERVER_CIPHER_OTHER;
 	case TLS_ERROR_ALERT:
 		return client ? CLOSE_CLIENT_ALERT : CLOSE_SERVER_ALERT;
 	case TLS_ERROR_CERTIFICATE_DRIFT:
@@ -268,7 +275,7 @@ static enum session_step session_step_client_hello(struct session *session)
 			fingerprint_client(&hello, &session->facts.client);
 			if (hello.sni.len && client_hello_sni_is_valid(hello.sni))
 				session->sni = strndup((const char *)hello.sni.data, hello.sni.len);
-			return SESSION_SERVER_CONNECT;
+			return undecryptable_is_remembered(session) ? splice_begin(session) : SESSION_SERVER_CONNECT;
 		case CLIENT_HELLO_CLEARTEXT:
 			return session_fail(session, CLOSE_CLEARTEXT_BEFORE_HELLO, NULL);
 		case CLIENT_HELLO_MALFORMED:
@@ -289,6 +296,13 @@ static struct span session_offer_alpn(const struct session *session, const struc
 	if (client_hello_offers_alpn(hello, "http/1.1"))
 		return SPAN(http11, sizeof(http11) - 1);
 	return SPAN(NULL, 0);
+}
+
+/* C4: gRPC and others that offer nothing else than what no decoder reads */
+static bool session_can_inspect_alpn(const struct session *session, const struct client_hello *hello)
+{
+	return session->server->config->decrypted_service != CONFIG_SERVICE_HTTP || !hello->alpn.len ||
+	       client_hello_offers_alpn(hello, "http/1.1") || client_hello_offers_alpn(hello, "http/1.0");
 }
 
 /* FNV-1a over what makes a server session the same: address, port, name */
@@ -318,6 +332,8 @@ static enum session_step session_begin_server_handshake(struct session *session)
 	options.protocol_max = MIN(hello.version_max, session->server->config->protocol_max);
 	if (!hello.version_max || options.protocol_min > options.protocol_max)
 		return session_fail(session, CLOSE_CLIENT_VERSION_OTHER, NULL);
+	if (!session_can_inspect_alpn(session, &hello))
+		return session_fail(session, CLOSE_CLIENT_ALPN_OTHER, NULL);
 	if (session->sni)
 		options.sni = SPAN(session->sni, strlen(session->sni));
 	options.alpn = session_offer_alpn(session, &hello);
@@ -366,14 +382,12 @@ static enum session_step session_begin_client_handshake(struct session *session)
 {
 	struct leg *leg = &session->legs[LEG_CLIENT];
 
-	session_note_facts(session, LEG_SERVER);
 	if (tls_accept(&leg->tls, session->server->acceptor, &leg_tls_callbacks, leg) < 0)
 		return session_fail(session, CLOSE_INTERNAL, "client leg");
 	tls_conn_pass_staple(leg->tls, session->legs[LEG_SERVER].tls);
 	tls_conn_select_alpn(leg->tls, SPAN(session->facts.alpn, strlen(session->facts.alpn)));
 	if (tls_conn_feed(leg->tls, session->hello, session->hello_len) < 0 || leg_park(leg) < 0)
 		return session_fail(session, CLOSE_INTERNAL, "out of memory");
-	free(TAKE_PTR(session->hello));
 	return SESSION_CLIENT_HANDSHAKE;
 }
 
@@ -387,6 +401,29 @@ static enum session_step session_step_server_handshake(struct session *session)
 		return SESSION_SERVER_HANDSHAKE;
 	if (status != LEG_OK)
 		return session_fail_leg(session, LEG_SERVER, status);
+	session_note_facts(session, LEG_SERVER);
+	if (!undecryptable_awaits_certificate_verdict(session))
+		return session_begin_client_handshake(session);
+	session->settle_until_ns = loop_now_ns(session->worker->loop) + SESSION_SETTLE_NS;
+	loop_timer_arm(session->worker->loop, &session->turn, SESSION_SETTLE_NS, session_on_turn);
+	return SESSION_SERVER_SETTLE;
+}
+
+/* A TLS 1.3 server says after the handshake whether it goes on without a client certificate (RFC 8446 section 4.4.2.4).
+ * Once the client has heard from us its session cannot be bypassed: so the server is given a moment to refuse, issue a
+ * ticket or speak. */
+static enum session_step session_step_server_settle(struct session *session)
+{
+	struct leg *server = &session->legs[LEG_SERVER];
+	enum leg_status status = leg_peek(server);
+
+	if (leg_is_broken(&session->legs[LEG_CLIENT]))
+		return session_fail_leg(session, LEG_CLIENT, LEG_RESET);
+	if (status != LEG_OK && status != LEG_AGAIN)
+		return session_fail_leg(session, LEG_SERVER, status);
+	if (status == LEG_AGAIN && !tls_conn_got_ticket(server->tls) &&
+		loop_now_ns(session->worker->loop) < session->settle_until_ns)
+		return SESSION_SERVER_SETTLE;
 	return session_begin_client_handshake(session);
 }
 
@@ -481,6 +518,7 @@ static enum session_step session_step_client_handshake(struct session *session)
 	if (status != LEG_OK)
 		return session_fail_leg(session, LEG_CLIENT, status);
 	session_note_facts(session, LEG_CLIENT);
+	free(TAKE_PTR(session->hello));
 	session->established_ns = loop_now_ns(session->worker->loop);
 	session_count_established(session);
 	rekey_begin(session);
@@ -514,6 +552,19 @@ static int session_connect_server(
 	if (connect(fd, (const struct sockaddr *)server, sizeof(*server)) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return leg_open(&session->legs[LEG_SERVER], &session->worker->io, session, TAKE_FD(fd), false);
+}
+
+int session_reconnect_server(struct session *session)
+{
+	struct leg *leg = &session->legs[LEG_SERVER];
+	struct sockaddr_in client = {
+		.sin_family = AF_INET, .sin_addr = session->client_ip, .sin_port = session->flow_key.client_port};
+	struct sockaddr_in server = {
+		.sin_family = AF_INET, .sin_addr = session->server_ip, .sin_port = session->flow_key.server_port};
+
+	leg_close(leg, true);
+	*leg = (struct leg){.source.fd = -1};
+	return session_connect_server(session, &client, &server);
 }
 
 /* what the eBPF programs decided at the SYN */

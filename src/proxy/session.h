@@ -39,6 +39,8 @@ struct session_facts { /* strings for records and the sessions list; kept after 
 	char alpn[16];
 };
 
+enum session_bypass { BYPASS_NONE, BYPASS_THIS, BYPASS_REMEMBERED };
+
 enum session_leg { LEG_CLIENT, LEG_SERVER, LEGS };
 
 struct session {
@@ -51,6 +53,9 @@ struct session {
 	const struct config_virtual_segment *virtual_segment;
 	enum session_step step;
 	enum close_reason reason;
+	enum session_bypass bypass; /* it is not decrypted, for bypass_cause */
+	enum config_undecryptable bypass_cause;
+	bool silent;         /* both legs are reset without a word */
 	bool running, again; /* guards against recursion through callbacks */
 	struct leg legs[LEGS];
 	struct pipe_state pipes[INSPECT_DIRS];
@@ -61,7 +66,7 @@ struct session {
 	enum config_reset block_reset; /* of a blocked session (B9) */
 	struct inspect_stream *stream; /* NULL: nothing to inspect */
 	struct stats_cells *server_cells;
-	uint8_t *hello; /* the held ClientHello as received; freed once the client leg has it */
+	uint8_t *hello; /* the held ClientHello as received, until the client's handshake is complete */
 	size_t hello_len, hello_size;
 	char *sni; /* NULL: none */
 	struct session_facts facts;
@@ -70,6 +75,7 @@ struct session {
 	struct in_addr client_ip, server_ip;
 	uint16_t client_port, server_port; /* host order; the client's true port */
 	uint64_t id, started_us, started_ns, established_ns;
+	uint64_t settle_until_ns;
 	uint64_t handshake_ns; /* when the leg at hand began its handshake */
 	int table_slot;
 	char detail[128]; /* the engine's words for the record */
@@ -85,6 +91,8 @@ void session_touch(struct session *session);
 void session_abort(struct session *session, enum close_reason reason);
 /* in the device's total and in the SSL server's own figures */
 void session_count(struct session *session, enum counter_id id, uint64_t n);
+/* a server leg that has been used gives way to a new one, from the same address and port; 0 or -errno */
+int session_reconnect_server(struct session *session);
 /* in the facts' and records' order: which leg a direction is read from */
 static inline struct leg *session_source(struct session *session, enum inspect_dir dir)
 {

@@ -272,6 +272,7 @@ static void worker_free(struct worker *worker)
 	tls_runtime_free(&worker->tls);
 	event_ring_free(&worker->events);
 	session_table_free(&worker->table);
+	bypass_table_free(&worker->bypasses);
 	stats_page_free(&worker->stats);
 	loop_free(&worker->loop);
 	free(worker);

@@ -14,6 +14,7 @@
 #include "ipc/message.h"
 #include "proxy/leg.h"
 #include "proxy/session.h"
+#include "stats/bypass_table.h"
 #include "stats/session_table.h"
 #include "stats/stats.h"
 #include "tls/client_hello.h"
@@ -43,6 +44,7 @@ struct worker {
 	struct stats_cells no_server;       /* of SSL servers without figures of their own */
 	uint64_t counted_before[COUNTER_N]; /* the cells as this worker found them */
 	struct session_table *table;
+	struct bypass_table *bypasses;
 	struct event_ring *events;
 	struct tls_runtime *tls;
 	struct inspect_scratch *scratch;

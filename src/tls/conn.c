@@ -210,6 +210,28 @@ enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_
 	return TLS_OK;
 }
 
+enum tls_status tls_peek(struct tls_conn *conn)
+{
+	uint8_t byte;
+	int rc;
+
+	if (conn->error)
+		return TLS_FAILED;
+	ERR_clear_error();
+	rc = SSL_peek(conn->ssl, &byte, sizeof(byte));
+	return rc <= 0 ? tls_conn_status(conn, rc) : TLS_OK;
+}
+
+bool tls_conn_asked_client_certificate(const struct tls_conn *conn)
+{
+	return conn->asked_client_certificate;
+}
+
+bool tls_conn_got_ticket(const struct tls_conn *conn)
+{
+	return conn->got_ticket;
+}
+
 unsigned int tls_conn_renegotiations(const struct tls_conn *conn)
 {
 	return SSL_total_renegotiations(conn->ssl);

@@ -47,6 +47,7 @@ static int connector_new_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_conn *conn = tls_conn_of(ssl);
 
+	conn->got_ticket = true;
 	if (!conn->session_key || !SSL_SESSION_is_resumable(session))
 		return 0;
 	session_cache_put(conn->connector->sessions, conn->session_key, session);

@@ -96,6 +96,7 @@ struct tls_conn {
 	uint8_t error; /* enum tls_error */
 	bool key_decrypt;
 	bool asked_client_certificate;
+	bool got_ticket;
 	bool established;   /* tls_handshake() said TLS_OK */
 	bool got_plaintext; /* tls_read() gave some */
 	bool write_pending; /* a record waits in the engine for tls_write() to be called again */

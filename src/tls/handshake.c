@@ -57,12 +57,25 @@ static bool alert_wants_certificate(int alert)
 	}
 }
 
+/* a server that likes nothing in our ClientHello has nothing else to say (RFC 8446 section 4.1.1) */
+static bool alert_answers_hello(const struct tls_conn *conn, int alert)
+{
+	static const uint8_t none[SSL3_RANDOM_SIZE];
+	uint8_t server_random[SSL3_RANDOM_SIZE];
+
+	SSL_get_server_random(conn->ssl, server_random, sizeof(server_random));
+	return !memcmp(server_random, none, sizeof(none)) &&
+	       (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_INSUFFICIENT_SECURITY);
+}
+
 static enum tls_error error_of_alert(const struct tls_conn *conn, int alert)
 {
 	if (conn->asked_client_certificate && !conn->got_plaintext && alert_wants_certificate(alert))
 		return TLS_ERROR_CLIENT_CERTIFICATE;
 	if (alert == SSL_AD_PROTOCOL_VERSION)
 		return TLS_ERROR_NO_SHARED_VERSION;
+	if (conn->connector && alert_answers_hello(conn, alert))
+		return TLS_ERROR_NO_SHARED_CIPHER;
 	return TLS_ERROR_ALERT;
 }
 

@@ -142,6 +142,13 @@ enum tls_status tls_close(struct tls_conn *conn);
 /* sends a fatal alert of this code where the engine allows; best effort */
 void tls_send_alert(struct tls_conn *conn, uint8_t alert);
 
+/* Reads what follows the handshake, tickets and alerts, without taking plaintext: TLS_OK when there is some. */
+enum tls_status tls_peek(struct tls_conn *conn);
+/* the server asked for a client certificate and got none (D6) */
+bool tls_conn_asked_client_certificate(const struct tls_conn *conn);
+/* the server has issued a ticket: in TLS 1.3 it does so when it is content with the client's handshake */
+bool tls_conn_got_ticket(const struct tls_conn *conn);
+
 /* renegotiations begun by the server since the handshake */
 unsigned int tls_conn_renegotiations(const struct tls_conn *conn);
 /* a renegotiation is under way: tls_write() waits for what tls_read() must read */

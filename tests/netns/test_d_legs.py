@@ -57,7 +57,7 @@ def test_d5_a_version_that_policy_refuses_is_answered_by_an_alert(lab):
 
 def test_d5_close_reasons_stay(lab):
     before = lab.appliance.counters()["closed_server_alert"]
-    with Server(lab.topology, 9007, lambda c: (c.recv(4096), c.sendall(bytes((21, 3, 3, 0, 2, 2, 40))), c.recv(100))):
+    with Server(lab.topology, 9007, lambda c: (c.recv(4096), c.sendall(bytes((21, 3, 3, 0, 2, 2, 80))), c.recv(100))):
         outcome_of(lambda: tls_connect(lab.client, 9007, lab.certificate))
     lab.appliance.wait_counter("closed_server_alert", before + 1)
     assert lab.appliance.wait_record("ssl_inspection", close_reason="server_alert", dest_port=9007)["action"] == "not_decrypted"
