@@ -165,7 +165,8 @@ static void test_i1_usage_errors(void **state)
 		     "clear, "
 		     "certificate, "
 		     "log, stop, version"},
-		{"show", "the command is not complete: next comes one of status, sessions, bypasses, counters, configuration, "
+		{"show", "the command is not complete: next comes one of status, sessions, bypasses, counters, "
+			 "configuration, "
 			 "servers, ciphers, "
 			 "segments, filters, graph, log, tse, connections"},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
