@@ -191,6 +191,7 @@ struct config_limits {
 	unsigned int log_spool_hours;
 	unsigned int log_megabytes; /* G7, G8: bounds of each log's local files */
 	unsigned int log_days;
+	unsigned int log_aggregation_seconds; /* G3; 0: every match has its record */
 };
 
 /* B12: what is done when a limit keeps traffic from being inspected as its filters mean it. One key each, in the order

@@ -315,6 +315,13 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_LIMITS, "log_days", SCHEMA_TYPE_NUMBER, IN(config, limits.log_days), .min = 1, .max = 3650,
 		.unit = "days", .default_text = "90", .example = "90",
 		.help = "age at which records leave the local files, at most a fifth later"},
+	{SCHEMA_LIMITS, "log_aggregation_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.log_aggregation_seconds),
+		.max = 3600, .unit = "seconds", .default_text = "0", .example = "60",
+		.help = "repeated matches of one filter with the same action, client, server and port within so long "
+			"become one Block or "
+			"Alert record with their number in hits, after the first, which is written at once; 0: every "
+			"match has its "
+			"record"},
 
 #define EXCEPTION(key, id, text)                                                                          \
 	{SCHEMA_EXCEPTION_POLICIES, key, SCHEMA_TYPE_WORD, IN(config, exceptions[CONFIG_EXCEPTION_##id]), \

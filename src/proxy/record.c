@@ -89,6 +89,49 @@ static void record_actions(struct event *event, const struct session *session, c
 			block_reset_name(block_reset(session->server->config, hit->filter, hit->dir)));
 }
 
+static void record_emit(void *owner, struct event *event)
+{
+	record_commit(owner, event);
+}
+
+/* G3: repeated matches of one kind become one record with a count, where the configuration asks for it */
+static void record_or_count(struct session *session, const struct inspect_hit *hit, struct event *event)
+{
+	struct worker *worker = session->worker;
+	uint64_t period_ns = session->snapshot->config->limits.log_aggregation_seconds * NSEC_PER_SEC;
+	struct event_kind kind = {.filter = hit->filter->sid,
+		.client = session->client_ip.s_addr,
+		.server = session->server_ip.s_addr,
+		.port = session->server_port,
+		.log = (uint8_t)((const struct event_header *)event->bytes)->log,
+		.action = (uint8_t)hit->filter->action};
+
+	if (period_ns && !worker->aggregate && event_aggregate_new(&worker->aggregate, record_emit, worker) < 0)
+		period_ns = 0;
+	if (period_ns || worker->aggregate)
+		event_aggregate_add(worker->aggregate, event, &kind, loop_now_ns(worker->loop), period_ns);
+	else
+		record_commit(worker, event);
+}
+
+void record_tick(struct worker *worker)
+{
+	uint64_t now = loop_now_ns(worker->loop);
+
+	if (!worker->aggregate || now - worker->aggregate_ns < NSEC_PER_SEC)
+		return;
+	worker->aggregate_ns = now;
+	event_aggregate_tick(worker->aggregate, now);
+	stats_add(worker->cells, COUNTER_EVENTS_AGGREGATE_FULL, event_aggregate_overflows(worker->aggregate));
+}
+
+void record_end(struct worker *worker)
+{
+	if (worker->aggregate)
+		event_aggregate_flush(worker->aggregate);
+	event_aggregate_free(&worker->aggregate);
+}
+
 void record_hit(void *owner, const struct inspect_hit *hit)
 {
 	const struct config_action_set *set = hit->filter->treatment;
@@ -106,7 +149,7 @@ void record_hit(void *owner, const struct inspect_hit *hit)
 	event_str(&event, EVENT_DIRECTION, direction_names[hit->dir]);
 	if (hit->http)
 		record_http(&event, hit->http);
-	record_commit(session->worker, &event);
+	record_or_count(session, hit, &event);
 }
 
 static void record_leg(struct event *event, const struct session_facts *facts, enum session_leg leg)

@@ -6,6 +6,10 @@
 
 /* inspect_stream_options.on_hit; owner: the session */
 void record_hit(void *owner, const struct inspect_hit *hit);
+/* what is aggregated and due; once per turn of the heartbeat */
+void record_tick(struct worker *worker);
+/* what is aggregated goes out, due or not */
+void record_end(struct worker *worker);
 /* the SSL Inspection record of a session that has ended, and a System record for what the operator must mend */
 void record_close(struct session *session);
 /* the session's row, after each step */

@@ -116,6 +116,7 @@ static void worker_on_heartbeat(struct loop_timer *timer)
 	else if (worker->control_fd < 0 &&
 		 loop_now_ns(worker->loop) - worker->headless_since_ns > WORKER_HEADLESS_SECONDS * NSEC_PER_SEC)
 		worker_drain(worker, WORKER_HEADLESS_DRAIN_SECONDS);
+	record_tick(worker);
 	if (worker->draining)
 		worker_drain_on(worker);
 	if (!worker->stopping)
@@ -266,6 +267,7 @@ static void worker_free(struct worker *worker)
 	for (size_t i = 0; i < WORKER_SNAPSHOTS; i++)
 		snapshot_unref(&worker->snapshots[i]);
 	ipc_receiver_clear(&worker->receiver);
+	record_end(worker);
 	if (worker->events)
 		event_ring_flush(worker->events);
 	inspect_scratch_free(&worker->scratch);

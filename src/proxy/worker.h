@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "dataplane/worker_cell.h"
 #include "events/event.h"
+#include "events/event_aggregate.h"
 #include "ipc/message.h"
 #include "proxy/leg.h"
 #include "proxy/session.h"
@@ -46,6 +47,8 @@ struct worker {
 	struct session_table *table;
 	struct bypass_table *bypasses;
 	struct event_ring *events;
+	struct event_aggregate *aggregate; /* NULL until the configuration asks for one */
+	uint64_t aggregate_ns;             /* when it was looked at last */
 	struct tls_runtime *tls;
 	struct inspect_scratch *scratch;
 	struct snapshot *snapshots[WORKER_SNAPSHOTS]; /* newest first */

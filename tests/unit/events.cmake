@@ -2,6 +2,7 @@
 # ipc for its JSON library: lines are read back with a real parser
 sluice_unit_test(test_event events ipc)
 sluice_unit_test(test_event_line events ipc)
+sluice_unit_test(test_event_aggregate events ipc)
 add_executable(sluice-fields-doc ${CMAKE_SOURCE_DIR}/tests/check/fields_doc.c)
 target_link_libraries(sluice-fields-doc PRIVATE sluice_events)
 set_target_properties(sluice-fields-doc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
