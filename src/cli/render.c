@@ -193,6 +193,8 @@ void cli_render_counters(struct cli *cli, const json_t *answer)
 	TABLE(cli, json_object_get(answer, "counters"), columns,
 		"No counter: there is no such SSL server, or nothing has been counted for it. See sluice show "
 		"servers.");
+	if (json_object_get(answer, "since"))
+		render_line(cli, "Counted since", answer, "since", OUTPUT_TIME);
 }
 
 void cli_render_servers(struct cli *cli, const json_t *answer)

@@ -112,6 +112,11 @@ static const char *device_name(const struct supervisor *supervisor)
 	return supervisor->instance.name;
 }
 
+int generation_half(const struct supervisor *supervisor)
+{
+	return supervisor->base / SUPERVISOR_GENERATION_SLOTS;
+}
+
 static void log_spawn(struct supervisor *supervisor)
 {
 	struct child *child = &supervisor->log.child;
@@ -124,7 +129,8 @@ static void log_spawn(struct supervisor *supervisor)
 	}
 	orphans_note(&supervisor->instance, child->pid, ROLE_LOG);
 	child_send(child, "start",
-		json_pack("{s:s, s:I}", "device", device_name(supervisor), "boot", (json_int_t)supervisor->log_boot),
+		json_pack("{s:s, s:I, s:i}", "device", device_name(supervisor), "boot",
+			(json_int_t)supervisor->log_boot, "half", generation_half(supervisor)),
 		fds, ARRAY_SIZE(fds));
 	targets_tell_log(supervisor);
 	log_add_ring(supervisor, SUPERVISOR_PRODUCER, "sluiced", supervisor->events);
@@ -206,7 +212,7 @@ static void worker_clean_up(struct worker_slot *worker)
 	keyring_close(worker);
 	event_ring_free(&worker->events);
 	session_table_free(&worker->table);
-	stats_clear_gauges(supervisor->stats, worker->slot);
+	stats_clear_gauges(supervisor->stats, worker->stats_writer);
 	worker->listening = worker->draining = false;
 	worker->policy_version = 0;
 	worker->policies_sent = 0;
@@ -250,8 +256,9 @@ static void worker_send_start(struct worker_slot *worker)
 		supervisor->ticket_keys_fd, bypass_table_fd(supervisor->bypasses)};
 
 	child_send(&worker->child, "start",
-		json_pack("{s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "instance", supervisor->instance.name,
-			"listen_ip", inet_ntoa(listen), "listen_port",
+		json_pack("{s:i, s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "stats_writer",
+			(int)worker->stats_writer, "instance", supervisor->instance.name, "listen_ip",
+			inet_ntoa(listen), "listen_port",
 			DATAPLANE_LISTEN_PORT + (int)(supervisor->boot_id % DATAPLANE_LISTEN_PORTS), "boot_id",
 			(json_int_t)supervisor->boot_id),
 		fds, ARRAY_SIZE(fds));
@@ -267,6 +274,28 @@ static void worker_send_policies(struct worker_slot *worker)
 		worker_send_policy(worker, commit_candidate(supervisor));
 }
 
+static bool worker_runs(const struct supervisor *supervisor, pid_t pid)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (supervisor->workers[i].child.pid == pid)
+			return true;
+	return elders_have(supervisor, pid);
+}
+
+/* Figures have one writer: a block in which no worker that runs counts, of whatever generation. What is in it stays,
+ * and is added to, but for the gauges of whoever left without clearing them. */
+static void worker_take_block(struct worker_slot *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+	unsigned int block = 0;
+
+	while (block < STATS_WORKER_BLOCKS - 1 && stats_owner(supervisor->stats, block) &&
+		worker_runs(supervisor, (pid_t)stats_owner(supervisor->stats, block)))
+		block++;
+	worker->stats_writer = block;
+	stats_clear_gauges(supervisor->stats, block);
+}
+
 static void worker_spawn(struct worker_slot *worker)
 {
 	struct supervisor *supervisor = worker->supervisor;
@@ -275,6 +304,7 @@ static void worker_spawn(struct worker_slot *worker)
 	if (!worker->wanted || supervisor->stopping)
 		return;
 	supervisor->cells[worker->slot].retire = 0;
+	worker_take_block(worker);
 	r = worker_make_shared(worker);
 	if (r >= 0)
 		r = child_spawn(&worker->child, supervisor->loop, ROLE_WORKER, supervisor->bin_dir,
@@ -285,6 +315,7 @@ static void worker_spawn(struct worker_slot *worker)
 			worker_respawn);
 		return;
 	}
+	stats_set_owner(supervisor->stats, worker->stats_writer, worker->child.pid);
 	orphans_note(&supervisor->instance, worker->child.pid, ROLE_WORKER);
 	log_add_worker_ring(worker);
 	worker_send_start(worker);

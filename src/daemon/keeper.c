@@ -232,7 +232,8 @@ void keeper_spawn(struct supervisor *supervisor)
 		return;
 	orphans_note(&supervisor->instance, child->pid, ROLE_KEEPER);
 	supervisor->keeper_heard_ns = clock_now_ns();
-	child_send(child, "start", json_pack("{s:s}", "instance", supervisor->instance.name),
+	child_send(child, "start",
+		json_pack("{s:s, s:i}", "instance", supervisor->instance.name, "half", generation_half(supervisor)),
 		(int[]){device_key, stats_page_fd(supervisor->stats)}, 2);
 	keeper_load_all(supervisor);
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)

@@ -196,6 +196,7 @@ static json_t *command_clear_sessions(struct supervisor *supervisor, struct requ
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (child_running(&supervisor->workers[i].child))
 			child_send(&supervisor->workers[i].child, "clear", json_deep_copy(request->json), NULL, 0);
+	elders_clear(supervisor, request->json);
 	operator_audit(request, "%u sessions cleared", matched);
 	return json_pack("{s:b, s:i}", "ok", 1, "cleared", (int)matched);
 }

@@ -100,6 +100,32 @@ static void orphans_each(
 		closedir(dir);
 }
 
+struct orphan_lister {
+	void (*fn)(pid_t pid, enum role role, void *data);
+	void *data;
+};
+
+static void orphan_tell(const struct orphan *orphan, void *data)
+{
+	const struct orphan_lister *lister = data;
+
+	lister->fn(orphan->pid, orphan->role, lister->data);
+}
+
+void orphans_list(const struct instance *instance, void (*fn)(pid_t pid, enum role role, void *data), void *data)
+{
+	struct orphan_lister lister = {fn, data};
+
+	orphans_each(instance, orphan_tell, &lister);
+}
+
+bool orphans_has(const struct instance *instance, pid_t pid)
+{
+	struct orphan orphan;
+
+	return orphan_read(instance, pid, &orphan);
+}
+
 struct orphan_count {
 	int (*mine)(void *data, pid_t pid);
 	void *data;

@@ -46,10 +46,20 @@ static json_t *status_workers(const struct supervisor *supervisor)
 			continue;
 		if (worker->table)
 			session_table_read(worker->table, NULL, 0, &sessions);
-		json_array_append_new(
-			workers, json_pack("{s:i, s:i, s:s, s:i, s:i}", "slot", (int)i, "pid", (int)worker->child.pid,
-					 "state", report_worker_state(supervisor, worker), "sessions", (int)sessions,
-					 "config_version", (int)worker->policy_version));
+		json_array_append_new(workers,
+			json_pack("{s:i, s:i, s:s, s:s, s:i, s:i}", "slot", (int)i, "pid", (int)worker->child.pid,
+				"state", report_worker_state(supervisor, worker), "generation", "this", "sessions",
+				(int)sessions, "config_version", (int)worker->policy_version));
+	}
+	for (size_t i = 0; i < supervisor->elders.n; i++) {
+		const struct elder *elder = &supervisor->elders.items[i];
+		unsigned int sessions = 0;
+
+		if (elder->table)
+			session_table_read(elder->table, NULL, 0, &sessions);
+		json_array_append_new(workers,
+			json_pack("{s:i, s:i, s:s, s:s, s:i}", "slot", (int)elder->slot, "pid", (int)elder->pid,
+				"state", "draining", "generation", "earlier", "sessions", (int)sessions));
 	}
 	return workers;
 }
@@ -169,7 +179,8 @@ json_t *report_counters(struct supervisor *supervisor, const json_t *request)
 			counter_add(array, info->name, stats_sum(supervisor->stats, id), info->unit, info->meaning);
 	}
 	counters_add_closed(array, supervisor, server);
-	return json_new("counters", array);
+	return json_pack("{s:b, s:I, s:o}", "ok", 1, "since", (json_int_t)stats_page_since_us(supervisor->stats),
+		"counters", array);
 }
 
 /* --- servers and segments
@@ -302,25 +313,31 @@ static int session_newer(const void *a, const void *b)
 	return x->started_us < y->started_us ? 1 : x->started_us > y->started_us ? -1 : 0;
 }
 
+/* the n-th table of this generation's workers, then of earlier ones'; NULL: that worker has none */
+static const struct session_table *sessions_table(const struct supervisor *supervisor, size_t i)
+{
+	return i < FLOW_WORKERS_MAX ? supervisor->workers[i].table
+				    : supervisor->elders.items[i - FLOW_WORKERS_MAX].table;
+}
+
 /* all rows of all workers; the caller frees */
 static struct session_row *sessions_read(const struct supervisor *supervisor, unsigned int *n)
 {
-	unsigned int total = 0, used, room;
+	const size_t tables = FLOW_WORKERS_MAX + supervisor->elders.n;
+	unsigned int total = 0, used;
 	struct session_row *rows;
 
 	*n = 0;
-	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {
-		if (!supervisor->workers[i].table)
+	for (size_t i = 0; i < tables; i++) {
+		if (!sessions_table(supervisor, i))
 			continue;
-		session_table_read(supervisor->workers[i].table, NULL, 0, &used);
+		session_table_read(sessions_table(supervisor, i), NULL, 0, &used);
 		total += used + 64; /* more may come meanwhile */
 	}
 	rows = calloc(total + 1, sizeof(*rows));
-	for (unsigned int i = 0; rows && i < FLOW_WORKERS_MAX; i++) {
-		room = total - *n;
-		if (supervisor->workers[i].table)
-			*n += session_table_read(supervisor->workers[i].table, rows + *n, room, NULL);
-	}
+	for (size_t i = 0; rows && i < tables; i++)
+		if (sessions_table(supervisor, i))
+			*n += session_table_read(sessions_table(supervisor, i), rows + *n, total - *n, NULL);
 	if (rows)
 		qsort(rows, *n, sizeof(*rows), session_newer);
 	return rows;

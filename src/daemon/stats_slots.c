@@ -5,6 +5,17 @@
 
 #include "base/common.h"
 
+void stats_slots_adopt(struct stats_slots *slots)
+{
+	for (unsigned int i = 0; i < STATS_SERVERS_MAX; i++) {
+		char name[STATS_NAME_SIZE];
+
+		stats_get_server_name(slots->page, i, name);
+		free(slots->names[i]);
+		slots->names[i] = *name ? strdup(name) : NULL;
+	}
+}
+
 unsigned int stats_slots_find(const struct stats_slots *slots, const char *name)
 {
 	unsigned int i = 0;
@@ -48,8 +59,10 @@ static unsigned int stats_slots_take(
 	i = stats_slots_find_free(slots);
 	if (i == STATS_SERVERS_MAX)
 		i = stats_slots_reuse(slots, config, in_force);
-	if (i < STATS_SERVERS_MAX)
+	if (i < STATS_SERVERS_MAX) {
 		slots->names[i] = strdup(name);
+		stats_set_server_name(slots->page, i, name);
+	}
 	return i;
 }
 

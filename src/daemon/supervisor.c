@@ -109,6 +109,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	graph_tick(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
+		elders_tick(supervisor);
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
 		keeper_tick(supervisor);
@@ -187,6 +188,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	policy_free(&supervisor->policy);
 	json_decref(supervisor->key_states);
 	boot_free(supervisor);
+	elders_free(supervisor);
 	json_decref(supervisor->key_engine);
 	json_decref(supervisor->keyless);
 	targets_free(supervisor);
@@ -244,6 +246,21 @@ static int supervisor_map_cells(struct supervisor *supervisor)
 	return 0;
 }
 
+/* counters go on where an earlier generation still counts */
+static int supervisor_open_stats(struct supervisor *supervisor)
+{
+	int r = elders_find_stats(&supervisor->instance, &supervisor->stats);
+
+	if (r == -EPROTO)
+		log_warn("the counters begin at 0: those that run on are of another version");
+	if (r < 0)
+		r = stats_page_create(&supervisor->stats);
+	supervisor->stats_slots.page = supervisor->stats;
+	if (r >= 0)
+		stats_slots_adopt(&supervisor->stats_slots);
+	return r;
+}
+
 static int supervisor_open(struct supervisor *supervisor)
 {
 	uid_t uid;
@@ -260,11 +277,9 @@ static int supervisor_open(struct supervisor *supervisor)
 	if (r >= 0)
 		store_clean(&supervisor->store);
 	if (r >= 0)
-		r = stats_page_create(&supervisor->stats);
+		r = supervisor_open_stats(supervisor);
 	if (r >= 0)
 		r = bypass_table_create(&supervisor->bypasses);
-	if (r >= 0)
-		supervisor->stats_slots.page = supervisor->stats;
 	if (r >= 0)
 		r = event_ring_create(&supervisor->events);
 	if (r >= 0)
@@ -274,6 +289,8 @@ static int supervisor_open(struct supervisor *supervisor)
 		r = dataplane_open(&supervisor->dataplane, &supervisor->instance);
 	if (r >= 0)
 		r = supervisor_map_cells(supervisor);
+	if (r >= 0)
+		elders_find(supervisor);
 	if (r >= 0)
 		graph_load(supervisor);
 	return r;

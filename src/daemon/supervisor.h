@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "daemon/boot.h"
 #include "daemon/child.h"
+#include "daemon/elders.h"
 #include "daemon/expiry.h"
 #include "daemon/stats_slots.h"
 #include "daemon/graph.h"
@@ -56,6 +57,7 @@ struct worker_slot {
 	struct event_ring *events;
 	int keyring_fds[3]; /* ring, request eventfd, response eventfd */
 	bool wanted, listening, draining;
+	unsigned int stats_writer;  /* block of the stats page */
 	uint32_t policy_version;    /* last acknowledged */
 	unsigned int policies_sent; /* and not answered yet */
 	unsigned int failures;      /* ends within RESPAWN_QUICK of the start, in a row */
@@ -77,6 +79,7 @@ struct supervisor {
 	struct store store;
 	struct stats_page *stats;
 	struct bypass_table *bypasses;
+	struct elders elders;
 	struct stats_slots stats_slots;
 	struct event_ring *events;
 	uint64_t started_us;
@@ -131,7 +134,8 @@ void supervisor_audit(struct supervisor *supervisor, const char *severity, const
 	__attribute__((format(printf, 4, 5)));
 
 /* generation.c */
-int generation_start(struct supervisor *supervisor); /* log and keeper; picks the slots */
+int generation_start(struct supervisor *supervisor);      /* log and keeper; picks the slots */
+int generation_half(const struct supervisor *supervisor); /* of the slots: 0 or 1 */
 /* starts or drains workers; the wire learns of them by dataplane_set_workers() once they are ready */
 void generation_set_workers(struct supervisor *supervisor, unsigned int n);
 void generation_tick(struct supervisor *supervisor); /* watchdog */

@@ -430,7 +430,9 @@ static int keeper_start(struct keeper *keeper)
 	if (err)
 		return log_err_r(err, "cannot map the stats page");
 	if (keeper->stats)
-		keeper->cells = stats_cells(keeper->stats, STATS_WRITER_KEEPER);
+		keeper->cells =
+			stats_cells(keeper->stats, stats_helper_writer(STATS_WRITER_KEEPER,
+							   json_integer_value(json_object_get(message.json, "half"))));
 	err = loop_new(&keeper->loop);
 	if (err)
 		return err;

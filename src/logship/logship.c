@@ -475,7 +475,8 @@ static int logship_take_start(struct logship *ship)
 	err = stats_page_map(&ship->stats, message.fds[1], true);
 	if (err)
 		return log_err_r(err, "cannot map the stats page");
-	ship->cells = stats_cells(ship->stats, STATS_WRITER_LOG);
+	ship->cells = stats_cells(ship->stats,
+		stats_helper_writer(STATS_WRITER_LOG, json_integer_value(json_object_get(message.json, "half"))));
 	ship->dir_fd = TAKE_FD(message.fds[0]);
 	err = logship_open_spool(ship, (uint64_t)json_integer_value(json_object_get(message.json, "boot")));
 	if (err)

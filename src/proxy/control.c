@@ -102,7 +102,7 @@ static int start_attach(struct worker *worker, struct control_message *message)
 		r = inspect_scratch_new(&worker->scratch);
 	if (r < 0)
 		return r;
-	worker->cells = stats_cells(worker->stats, worker->slot);
+	worker->cells = stats_cells(worker->stats, worker->stats_writer);
 	/* the mappings own what they need of the rest */
 	worker->flow_map_fd = TAKE_FD(fds[START_FLOWS]);
 	return worker->cells ? 0 : -EINVAL;
@@ -118,9 +118,11 @@ int worker_start(struct worker *worker, int control_fd)
 	if (r < 0)
 		return log_err_r(r, "no start message from the supervisor");
 	worker->slot = control_int(&message, "slot");
+	worker->stats_writer = control_int(&message, "stats_writer");
 	worker->boot_id = control_int(&message, "boot_id") & 0xffff;
 	listen_ip = json_string_value(json_object_get(message.json, "listen_ip"));
-	if (message.n_fds != START_FDS || worker->slot >= FLOW_WORKERS_MAX || !listen_ip)
+	if (message.n_fds != START_FDS || worker->slot >= FLOW_WORKERS_MAX ||
+		worker->stats_writer >= STATS_WORKER_BLOCKS || !listen_ip)
 		return log_err_r(-EPROTO, "malformed start message");
 	worker->control_fd = control_fd;
 	snprintf(name, sizeof(name), "sluice-proxy[%u]", worker->slot);
@@ -225,35 +227,18 @@ static void control_policy_drop(struct worker *worker, struct control_message *m
 	worker->snapshots[WORKER_SNAPSHOTS - 1] = NULL;
 }
 
-/* sessions named by `clear`: all of them, or those that match every key given */
-static bool control_clear_matches(const struct session *session, const json_t *filter)
-{
-	const char *server = json_string_value(json_object_get(filter, "server"));
-	const char *client = json_string_value(json_object_get(filter, "client"));
-	const char *id = json_string_value(json_object_get(filter, "id"));
-
-	if (server && (!session->server || strcmp(session->server->config->name, server)))
-		return false;
-	if (client && inet_addr(client) != session->client_ip.s_addr)
-		return false;
-	if (id && strtoull(id, NULL, 16) != session->id)
-		return false;
-	return server || client || id || json_is_true(json_object_get(filter, "all"));
-}
-
 static void control_clear(struct worker *worker, struct control_message *message)
 {
-	struct session *session, *next;
-	json_int_t n = 0;
+	const char *server = json_string_value(json_object_get(message->json, "server"));
+	const char *client = json_string_value(json_object_get(message->json, "client"));
+	const char *id = json_string_value(json_object_get(message->json, "id"));
+	struct session_clear clear = {.all = json_is_true(json_object_get(message->json, "all")),
+		.id = id ? strtoull(id, NULL, 16) : 0,
+		.client.s_addr = client ? inet_addr(client) : 0};
 
-	for (session = LIST_FIRST(&worker->sessions); session; session = next) {
-		next = LIST_NEXT(session, link);
-		if (!control_clear_matches(session, message->json))
-			continue;
-		session_abort(session, CLOSE_CLEARED);
-		n++;
-	}
-	control_reply(worker, json_pack("{s:s, s:I}", "message", "cleared", "n", n));
+	snprintf(clear.server, sizeof(clear.server), "%s", server ? server : "");
+	control_reply(
+		worker, json_pack("{s:s, s:i}", "message", "cleared", "n", (int)worker_clear_sessions(worker, &clear)));
 }
 
 /* `filter_usage` {query, by}: answered with the same query */

@@ -590,7 +590,7 @@ static int session_find_policy(struct session *session)
 	session->virtual_segment = &config->virtual_segments[flow.virtual_segment_id];
 	session->profile = &config->profiles[flow.profile_id];
 	session->policy = config_find_ssl_policy(config, flow.ssl_policy_id, NULL);
-	session->server_cells = stats_server_cells(worker->stats, worker->slot, session->server->stats_slot);
+	session->server_cells = stats_server_cells(worker->stats, worker->stats_writer, session->server->stats_slot);
 	if (!session->server_cells)
 		session->server_cells = &worker->no_server;
 	return session->policy ? 0 : -ENOENT;

@@ -102,6 +102,40 @@ static void worker_drain_on(struct worker *worker)
 		worker_stop(worker);
 }
 
+static bool worker_clear_matches(const struct session *session, const struct session_clear *clear)
+{
+	if (*clear->server && (!session->server || strcmp(session->server->config->name, clear->server)))
+		return false;
+	if (clear->client.s_addr && clear->client.s_addr != session->client_ip.s_addr)
+		return false;
+	if (clear->id && clear->id != session->id)
+		return false;
+	return clear->all || *clear->server || clear->client.s_addr || clear->id;
+}
+
+unsigned int worker_clear_sessions(struct worker *worker, const struct session_clear *clear)
+{
+	struct session *session, *next;
+	unsigned int n = 0;
+
+	for (session = LIST_FIRST(&worker->sessions); session; session = next) {
+		next = LIST_NEXT(session, link);
+		if (!worker_clear_matches(session, clear))
+			continue;
+		session_abort(session, CLOSE_CLEARED);
+		n++;
+	}
+	return n;
+}
+
+static void worker_take_clears(struct worker *worker)
+{
+	struct session_clear clear;
+
+	while (session_table_next_clear(worker->table, &clear))
+		worker_clear_sessions(worker, &clear);
+}
+
 /* every WORKER_HEARTBEAT_NS: heartbeat, and whether this worker's time is over */
 static void worker_on_heartbeat(struct loop_timer *timer)
 {
@@ -109,8 +143,9 @@ static void worker_on_heartbeat(struct loop_timer *timer)
 	uint32_t retire = __atomic_load_n(&worker->cell->retire, __ATOMIC_RELAXED);
 
 	worker_beat(worker);
+	worker_take_clears(worker);
 	if (worker->control_fd < 0 && !worker_owns_cell(worker))
-		worker_drain(worker, WORKER_HEADLESS_DRAIN_SECONDS);
+		worker_drain(worker, WORKER_HEADLESS_DRAIN_SECONDS); /* another generation has this slot */
 	else if (worker->control_fd < 0 && retire)
 		worker_drain(worker, retire);
 	else if (worker->control_fd < 0 &&

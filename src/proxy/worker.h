@@ -41,6 +41,7 @@ struct worker {
 	int closed_listener_fd; /* until the first policy is loaded, then -1 */
 	int spare_fd;           /* given up to take a connection when descriptors have run out */
 	struct stats_page *stats;
+	unsigned int stats_writer; /* block of the stats page */
 	struct stats_cells *cells;
 	struct stats_cells no_server;       /* of SSL servers without figures of their own */
 	uint64_t counted_before[COUNTER_N]; /* the cells as this worker found them */
@@ -76,6 +77,8 @@ int worker_open_listener(struct worker *worker);
 /* from the first policy on: before it every session would be refused */
 int worker_offer_listener(struct worker *worker);
 /* what the eBPF programs and the watchdog look at: this process gets on */
+/* resets those that match; returns how many */
+unsigned int worker_clear_sessions(struct worker *worker, const struct session_clear *clear);
 void worker_beat(struct worker *worker);
 void worker_drain(struct worker *worker, unsigned int seconds);
 void worker_serve(struct worker *worker);

@@ -11,6 +11,7 @@
 
 #define SESSION_TABLE_MAGIC 0x53657331u /* "Ses1" */
 #define SESSION_READ_TRIES 64
+#define SESSION_CLEARS 16
 
 /* What a reader scans to choose rows: small and dense, so that 65536 slots are a megabyte and not thirty. */
 struct session_slot {
@@ -24,7 +25,9 @@ struct session_slot {
  * there were sessions at once. */
 struct session_shared {
 	uint32_t magic, row_size;
-	uint32_t high_water; /* slots at or above it were never used */
+	uint32_t high_water;                 /* slots at or above it were never used */
+	uint32_t clears_asked, clears_taken; /* count up; the ring between them */
+	struct session_clear clears[SESSION_CLEARS];
 	_Alignas(64) struct session_slot slots[SESSION_TABLE_SLOTS];
 	_Alignas(4096) struct session_row rows[SESSION_TABLE_SLOTS];
 };
@@ -67,7 +70,7 @@ static int session_table_open(struct session_table **out, int fd, bool writable)
 
 int session_table_create(struct session_table **out)
 {
-	int fd, err = shm_create("sluice-sessions", sizeof(struct session_shared), &fd);
+	int fd, err = shm_create(SESSION_TABLE_NAME, sizeof(struct session_shared), &fd);
 
 	if (!err)
 		err = session_table_open(out, fd, true);
@@ -201,6 +204,31 @@ void session_table_clear(struct session_table *table)
 	if (fallocate(table->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offsetof(struct session_shared, rows),
 		    sizeof(table->shared->rows)) < 0)
 		return;
+}
+
+int session_table_ask_clear(struct session_table *table, const struct session_clear *clear)
+{
+	struct session_shared *s = table->shared;
+	uint32_t asked = s->clears_asked;
+
+	if (asked - __atomic_load_n(&s->clears_taken, __ATOMIC_ACQUIRE) >= SESSION_CLEARS)
+		return -EBUSY;
+	s->clears[asked % SESSION_CLEARS] = *clear;
+	__atomic_store_n(&s->clears_asked, asked + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+bool session_table_next_clear(struct session_table *table, struct session_clear *clear)
+{
+	struct session_shared *s = table->shared;
+	uint32_t taken = s->clears_taken;
+
+	if (__atomic_load_n(&s->clears_asked, __ATOMIC_ACQUIRE) == taken)
+		return false;
+	*clear = s->clears[taken % SESSION_CLEARS];
+	clear->server[sizeof(clear->server) - 1] = '\0';
+	__atomic_store_n(&s->clears_taken, taken + 1, __ATOMIC_RELEASE);
+	return true;
 }
 
 /* a slot in use, as seen by the scan */

@@ -39,6 +39,19 @@ void session_table_write(struct session_table *table, unsigned int slot, const s
 void session_table_write_bytes(struct session_table *table, unsigned int slot, uint64_t to_server, uint64_t to_client);
 void session_table_release(struct session_table *table, unsigned int slot);
 
+/* Sessions to be cleared, asked of a worker that has no control socket any more: all, or those that match every key
+ * that is given. The worker takes the requests at its heartbeat. */
+struct session_clear {
+	bool all;
+	uint64_t id;                   /* 0: any */
+	struct in_addr client;         /* 0: any */
+	char server[SESSION_TEXT_MAX]; /* "": any */
+};
+/* -EBUSY: too many wait */
+int session_table_ask_clear(struct session_table *table, const struct session_clear *clear);
+bool session_table_next_clear(struct session_table *table, struct session_clear *clear); /* the worker */
+
+#define SESSION_TABLE_NAME "sluice-sessions" /* of the memfd */
 /* reader: slots in use, as of now; copies up to max rows, newest started first. Returns the number copied;
  * *total (may be NULL) is the number in use. */
 unsigned int session_table_read(

@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/shm.h"
 
@@ -58,6 +60,9 @@ struct stats_block {
 /* Blocks that nobody used are holes of the memfd: readers skip them, because even reading one would fill it. */
 struct stats_shared {
 	uint32_t magic, counters, reasons, servers;
+	uint64_t since_us;
+	uint32_t owners[STATS_WRITERS];
+	char names[STATS_SERVERS_MAX][STATS_NAME_SIZE];
 	uint8_t used[STATS_WRITERS];
 	_Alignas(4096) struct stats_block writers[STATS_WRITERS];
 };
@@ -94,7 +99,7 @@ static int stats_page_open(struct stats_page **out, int fd, bool writable)
 
 int stats_page_create(struct stats_page **out)
 {
-	int fd, err = shm_create("sluice-stats", sizeof(struct stats_shared), &fd);
+	int fd, err = shm_create(STATS_PAGE_NAME, sizeof(struct stats_shared), &fd);
 
 	if (!err)
 		err = stats_page_open(out, fd, true);
@@ -104,6 +109,7 @@ int stats_page_create(struct stats_page **out)
 	(*out)->shared->counters = COUNTER_N;
 	(*out)->shared->reasons = CLOSE_REASON_N;
 	(*out)->shared->servers = STATS_SERVERS_MAX;
+	(*out)->shared->since_us = clock_wall_us();
 	return 0;
 }
 
@@ -146,6 +152,37 @@ void stats_page_free(struct stats_page **page)
 int stats_page_fd(const struct stats_page *page)
 {
 	return page->fd;
+}
+
+uint64_t stats_page_since_us(const struct stats_page *page)
+{
+	return page->shared->since_us;
+}
+
+void stats_set_owner(struct stats_page *page, unsigned int writer, uint32_t pid)
+{
+	if (writer < STATS_WRITERS && page->writable)
+		page->shared->owners[writer] = pid;
+}
+
+uint32_t stats_owner(const struct stats_page *page, unsigned int writer)
+{
+	return writer < STATS_WRITERS ? page->shared->owners[writer] : 0;
+}
+
+void stats_set_server_name(struct stats_page *page, unsigned int server_id, const char *name)
+{
+	if (server_id < STATS_SERVERS_MAX && page->writable)
+		snprintf(page->shared->names[server_id], STATS_NAME_SIZE, "%s", name);
+}
+
+void stats_get_server_name(const struct stats_page *page, unsigned int server_id, char name[STATS_NAME_SIZE])
+{
+	if (server_id < STATS_SERVERS_MAX)
+		memcpy(name, page->shared->names[server_id], STATS_NAME_SIZE);
+	else
+		*name = '\0';
+	name[STATS_NAME_SIZE - 1] = '\0';
 }
 
 static struct stats_block *stats_block(struct stats_page *page, unsigned int writer)

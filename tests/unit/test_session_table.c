@@ -174,6 +174,28 @@ static void test_rows_are_never_torn(void **state)
 	assert_true(seen > 0);
 }
 
+/* F4: what a worker without control socket is asked; what does not fit is refused, nothing is lost in the ring */
+static void test_clear_requests_come_in_order_and_are_bounded(void **state)
+{
+	struct session_table *table = *state;
+	struct session_clear clear;
+	unsigned int asked = 0;
+
+	assert_false(session_table_next_clear(table, &clear));
+	for (unsigned int round = 0; round < 3; round++) {
+		unsigned int first = asked;
+
+		while (session_table_ask_clear(table, &(struct session_clear){.id = asked + 1}) == 0)
+			asked++;
+		assert_int_equal(asked - first, 16);
+		for (unsigned int i = first; i < asked; i++) {
+			assert_true(session_table_next_clear(table, &clear));
+			assert_int_equal(clear.id, i + 1);
+		}
+		assert_false(session_table_next_clear(table, &clear));
+	}
+}
+
 #define TABLE_TEST(f) cmocka_unit_test_setup_teardown(f, table_setup, table_teardown)
 
 int main(void)
@@ -184,6 +206,7 @@ int main(void)
 		TABLE_TEST(test_a_full_table_says_so),
 		TABLE_TEST(test_a_taken_over_table_keeps_and_clears),
 		TABLE_TEST(test_rows_are_never_torn),
+		TABLE_TEST(test_clear_requests_come_in_order_and_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
