@@ -270,6 +270,14 @@ const struct cli_command cli_commands[] = {
 			  "can do.",
 		.parameters = {SERVER_OPTION},
 		.render = cli_render_ciphers},
+	{.words = "show health",
+		.request = "health",
+		.help = "what this machine offers, and what each thing that is missing costs",
+		.detail =
+			"Found at start: RDRAND executed, AES-NI, SSSE3, AVX2, AVX-512 IFMA, processors, memory, "
+			"entropy, drivers of the network interfaces. A check that is \"refused\" keeps SSL inspection "
+			"off.",
+		.render = cli_render_health},
 	{.words = "show segments",
 		.request = "segments",
 		.help = "segments, their ports, and virtual segments",

@@ -232,6 +232,21 @@ void cli_render_ciphers(struct cli *cli, const json_t *answer)
 	TABLE(cli, json_object_get(answer, "ciphers"), columns, "No cipher suite is selected for this SSL server.");
 }
 
+void cli_render_health(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {
+		{"CHECK", "title", OUTPUT_TEXT},
+		{"STATE", "state", OUTPUT_TEXT},
+		{"FOUND", "found", OUTPUT_TEXT},
+		{"WHAT IT COSTS", "cost", OUTPUT_TEXT},
+	};
+
+	render_line(cli, "Processor", answer, "cpu_model", OUTPUT_TEXT);
+	render_line(cli, "SSL inspection", answer, "ssl_inspection", OUTPUT_TEXT);
+	fputc('\n', cli->out);
+	TABLE(cli, json_object_get(answer, "checks"), columns, "");
+}
+
 void cli_render_segments(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column segments[] = {

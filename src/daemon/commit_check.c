@@ -224,9 +224,9 @@ static bool commit_check_log_credentials(struct commit *commit)
 	return complete;
 }
 
-static unsigned int commit_worker_count(const struct config *config)
+static unsigned int commit_worker_count(const struct supervisor *supervisor, const struct config *config)
 {
-	if (!config->ssl_inspection || !config->n_ssl_servers)
+	if (!config->ssl_inspection || !config->n_ssl_servers || health_refusal(&supervisor->health))
 		return 0;
 	return config->workers ? config->workers : (unsigned int)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
 }
@@ -261,7 +261,7 @@ bool commit_validate(struct commit *commit, const struct commit_request *request
 		commit_reject(commit, "there are too many profiles");
 		return false;
 	}
-	commit->policy->n_workers = commit_worker_count(commit->policy->config);
+	commit->policy->n_workers = commit_worker_count(commit->supervisor, commit->policy->config);
 	if (!commit->check_only)
 		commit->policy->stats_slots = stats_slots_assign(&commit->supervisor->stats_slots,
 			commit->policy->config, commit->supervisor->policy ? commit->supervisor->policy->config : NULL);

@@ -53,7 +53,11 @@ __attribute__((format(printf, 5, 6))) static void diagnosis_step(
 
 static void step_enabled(struct diagnosis *diagnosis)
 {
-	if (diagnosis->config->ssl_inspection)
+	const struct health_check *refusal = health_refusal(&diagnosis->supervisor->health);
+
+	if (diagnosis->config->ssl_inspection && refusal)
+		BAD("enabled", refusal->cost, "SSL inspection is refused on this machine: %s", refusal->title);
+	else if (diagnosis->config->ssl_inspection)
 		GOOD("enabled", "SSL inspection is enabled");
 	else
 		BAD("enabled", "set device.ssl_inspection: on and commit", "SSL inspection is disabled");

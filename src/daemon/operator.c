@@ -343,6 +343,7 @@ REPORT(diagnose)
 REPORT(configuration)
 REPORT(ciphers)
 REPORT(graph)
+REPORT(health)
 
 static const struct {
 	const char *name;
@@ -368,6 +369,7 @@ static const struct {
 	{"certificate_import", command_certificate_import},
 	{"certificate_list", command_certificates},
 	{"ciphers", command_ciphers},
+	{"health", command_health},
 	{"log_status", command_log_status},
 	{"log_credentials_import", command_log_credentials_import},
 	{"log_credentials_list", command_log_credentials_list},

@@ -293,6 +293,7 @@ static int supervisor_open(struct supervisor *supervisor)
 		elders_find(supervisor);
 	if (r >= 0)
 		graph_load(supervisor);
+	health_find(&supervisor->health);
 	return r;
 }
 
@@ -327,6 +328,7 @@ int supervisor_main(const struct instance *instance, const char *bin_dir, const 
 	if (r >= 0) {
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice", "Sluice %s started, instance %s",
 			SLUICE_VERSION, instance->name);
+		health_record(supervisor);
 		puts("ready");
 		fflush(stdout);
 		loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_tick);

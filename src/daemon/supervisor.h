@@ -21,6 +21,7 @@
 #include "dataplane/worker_cell.h"
 #include "events/event.h"
 #include "stats/bypass_table.h"
+#include "health/health.h"
 #include "stats/session_table.h"
 #include "stats/stats.h"
 
@@ -76,6 +77,7 @@ struct supervisor {
 	char bin_dir[4096];
 	struct loop *loop;
 	struct dataplane *dataplane;
+	struct health_facts health; /* J2; of the start */
 	struct store store;
 	struct stats_page *stats;
 	struct bypass_table *bypasses;
@@ -167,6 +169,9 @@ json_t *report_filters_refused(struct supervisor *supervisor, const json_t *requ
 json_t *report_graph(struct supervisor *supervisor, const json_t *request);
 json_t *report_certificates(struct supervisor *supervisor, const json_t *request);
 json_t *report_ciphers(struct supervisor *supervisor, const json_t *request);
+json_t *report_health(struct supervisor *supervisor, const json_t *request);
+/* health.c: what this machine lacks, in the System log */
+void health_record(struct supervisor *supervisor);
 /* the answer to a request that names an SSL server there is not */
 json_t *report_no_server(void);
 json_t *report_diagnose(struct supervisor *supervisor, const json_t *request); /* diagnose.c */

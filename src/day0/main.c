@@ -14,6 +14,7 @@
 #include "day0/nic.h"
 #include "day0/seed.h"
 #include "day0/system.h"
+#include "health/health.h"
 
 static const char usage_text[] =
 	"usage: sluice-day0 boot            names the network interfaces and, at the first boot, reads the settings "
@@ -105,12 +106,30 @@ static int main_name_interfaces(bool rename)
 	return r;
 }
 
+/* J2: on the console, for who has nothing else yet */
+static void main_print_health(void)
+{
+	struct health_facts facts;
+	char found[160];
+
+	health_find(&facts);
+	for (size_t i = 0; i < health_n_checks; i++) {
+		enum health_state state = health_judge(&health_checks[i], &facts);
+
+		health_describe(&health_checks[i], &facts, found, sizeof(found));
+		if (state == HEALTH_WARNING || state == HEALTH_REFUSED)
+			fprintf(stderr, "sluice-day0: %s: %s: %s: %s\n", health_state_name(state),
+				health_checks[i].title, found, health_checks[i].cost);
+	}
+}
+
 static int main_boot(void)
 {
 	int r = access(DAY0_DONE, F_OK) == 0 ? 0 : main_seed();
 	int named = main_name_interfaces(true);
 	int booted = apply_boot();
 
+	main_print_health();
 	return r < 0 ? r : named < 0 ? named : booted;
 }
 
