@@ -165,14 +165,9 @@ static void test_i1_usage_errors(void **state)
 		     "clear, "
 		     "certificate, "
 		     "log, stop, version"},
-<<<<<<< HEAD
 		{"show", "the command is not complete: next comes one of status, sessions, bypasses, counters, "
 			 "configuration, "
-			 "servers, ciphers, "
-=======
-		{"show", "the command is not complete: next comes one of status, sessions, counters, configuration, "
 			 "servers, ciphers, health, "
->>>>>>> cb1ea2c (tests: show health is a command)
 			 "segments, filters, graph, log, tse, connections"},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
 		{"comit x", "\"comit\" is not known here: did you mean \"commit\"?"},
