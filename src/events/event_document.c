@@ -101,3 +101,75 @@ void event_write_document(FILE *out)
 	write_privacy(out);
 	write_fields(out);
 }
+
+/* --- other products ----------------------------------------------------------------------------------------------- */
+
+/* Elasticsearch: https://www.elastic.co/docs/reference/enrich-processor/ */
+void event_write_elastic(FILE *out)
+{
+	char ecs[EVENT_NAME_MAX];
+
+	fputs("{\n  \"description\": \"Sluice's records in the Elastic Common Schema; a record that comes twice has "
+	      "one _id. "
+	      "Written by sluice-fields-doc elastic\",\n  \"processors\": [\n"
+	      "    {\"set\": {\"field\": \"_id\", \"value\": \"{{{device}}}-{{{boot}}}-{{{sequence}}}\"}},\n"
+	      "    {\"date\": {\"field\": \"timestamp\", \"formats\": [\"yyyy-MM-dd'T'HH:mm:ss.SSSSSSZ\"]}},\n"
+	      "    {\"set\": {\"field\": \"ecs.version\", \"value\": \"8.11.0\"}},\n"
+	      "    {\"set\": {\"field\": \"event.module\", \"value\": \"sluice\"}},\n"
+	      "    {\"rename\": {\"field\": \"log\", \"target_field\": \"event.dataset\", \"ignore_missing\": true}},\n"
+	      "    {\"rename\": {\"field\": \"device\", \"target_field\": \"observer.name\", \"ignore_missing\": "
+	      "true}},\n"
+	      "    {\"rename\": {\"field\": \"sequence\", \"target_field\": \"event.sequence\", \"ignore_missing\": "
+	      "true}},\n"
+	      "    {\"rename\": {\"field\": \"boot\", \"target_field\": \"sluice.boot\", \"ignore_missing\": true}}",
+		out);
+	for (int field = 0; field < EVENT_FIELD_N; field++) {
+		event_ecs_name(field, ecs);
+		if (strcmp(event_field_info[field].eve, ecs) != 0)
+			fprintf(out,
+				",\n    {\"rename\": {\"field\": \"%s\", \"target_field\": \"%s\", \"ignore_missing\": "
+				"true}}",
+				event_field_info[field].eve, ecs);
+	}
+	fputs(",\n    {\"remove\": {\"field\": [\"timestamp\", \"producer\", \"producer_sequence\", \"event_type\"], "
+	      "\"ignore_missing\": true}}\n  ]\n}\n",
+		out);
+}
+
+/* Splunk: the names of local records, many of which are the Common Information Model's */
+void event_write_splunk(FILE *out)
+{
+	fputs("# Written by sluice-fields-doc splunk: do not edit. One JSON object per line, as rsyslog's files have "
+	      "them.\n"
+	      "# A record that comes twice: | dedup device boot sequence\n"
+	      "[sluice:json]\nKV_MODE = json\nSHOULD_LINEMERGE = false\nLINE_BREAKER = ([\\r\\n]+)\nTRUNCATE = "
+	      "1048576\n"
+	      "TIME_PREFIX = \"timestamp\":\"\nTIME_FORMAT = %Y-%m-%dT%H:%M:%S.%6N%z\nMAX_TIMESTAMP_LOOKAHEAD = 40\n",
+		out);
+	for (int field = 0; field < EVENT_FIELD_N; field++)
+		if (strchr(event_field_info[field].eve, '.'))
+			fprintf(out, "FIELDALIAS-sluice_%s = %s AS %s\n", event_field_info[field].name,
+				event_field_info[field].eve, event_field_info[field].name);
+}
+
+/* QRadar: custom event properties with JSON expressions */
+void event_write_qradar(FILE *out)
+{
+	static const char *const types[] = {
+		[EVENT_TYPE_U64] = "Number", [EVENT_TYPE_PORT] = "Port", [EVENT_TYPE_IP4] = "IP"};
+
+	fputs("property,type,json_expression\n", out);
+	for (int field = 0; field < EVENT_FIELD_N; field++) {
+		const struct event_field_info *info = &event_field_info[field];
+		const char *type = info->type < ARRAY_SIZE(types) ? types[info->type] : NULL;
+
+		fprintf(out, "Sluice %s,%s,\"", info->name, type ? type : "AlphaNumeric");
+		for (const char *at = info->eve; *at;) {
+			size_t n = strcspn(at, ".");
+
+			fprintf(out, "/\"\"%.*s\"\"", (int)n, at);
+			at += n + (at[n] == '.');
+		}
+		fputs("\"\n", out);
+	}
+}

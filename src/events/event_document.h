@@ -9,5 +9,8 @@
 
 void event_ecs_name(enum event_field field, char out[EVENT_NAME_MAX]);
 void event_cef_key(enum event_field field, char out[EVENT_NAME_MAX]);
-/* docs/log-fields.md */
+/* docs/log-fields.md, and what provisioning/siem has for other products */
 void event_write_document(FILE *out);
+void event_write_elastic(FILE *out); /* an ingest pipeline */
+void event_write_splunk(FILE *out);  /* props.conf */
+void event_write_qradar(FILE *out);  /* custom event properties, CSV */

@@ -2,11 +2,12 @@
 """Log targets (G5, G8, G9): RELP and syslog over TLS with mutual certificates, CEF, masks, filters, a host that stands in;
 against real rsyslogds with the configuration of provisioning/rsyslog."""
 import json
+import os
 import re
 
 import pytest
 
-from lab.appliance import configuration, kill_and_wait
+from lab.appliance import REPOSITORY, configuration, kill_and_wait
 from lab.namespace import wait_until
 from lab.receiver import NAME, Pki, Receiver
 
@@ -16,6 +17,43 @@ XFF = "198.51.100.77"
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     return Pki(tmp_path_factory.mktemp("pki"))
+
+
+def _take(document, path):
+    *parents, name = path.split(".")
+    for parent in parents:
+        document = document.get(parent, {})
+    return document.pop(name, None)
+
+
+def _put(document, path, value):
+    *parents, name = path.split(".")
+    for parent in parents:
+        document = document.setdefault(parent, {})
+        assert isinstance(document, dict), "%s: %s is a value already" % (path, parent)
+    document[name] = value
+
+
+def through_pipeline(record):
+    """what Elasticsearch makes of a record with provisioning/siem/elastic-pipeline.json, as far as its four processors go"""
+    with open(os.path.join(REPOSITORY, "provisioning/siem/elastic-pipeline.json")) as pipeline:
+        processors = json.load(pipeline)["processors"]
+    document = json.loads(json.dumps(record))
+    for processor in processors:
+        (kind, options), = processor.items()
+        if kind == "set":
+            _put(document, options["field"], re.sub(r"{{{(\w+)}}}", lambda m: str(document[m.group(1)]), options["value"]))
+        elif kind == "rename":
+            value = _take(document, options["field"])
+            if value is not None:
+                _put(document, options["target_field"], value)
+        elif kind == "date":
+            document["@timestamp"] = document[options["field"]]
+        else:
+            assert kind == "remove"
+            for field in options["field"]:
+                _take(document, field)
+    return document
 
 
 def _lines(receiver):
@@ -79,6 +117,12 @@ def test_g5_g9_targets_with_certificates_formats_masks_and_a_host_that_stands_in
             assert alert["alert"]["signature_id"] == block["signature_id"] and alert["http"]["url"] == block["url"], alert
             assert alert["http"]["xff"] == XFF and alert["src_ip"] == block["src_ip"]
             assert any(r["event_type"] == "tls" and r["tls"]["version"] and r["flow"]["bytes_toserver"] for r in got)
+        # Elastic's pipeline makes ECS of it
+        document = through_pipeline(alert)
+        assert document["_id"] == "%s-%s-%d" % (alert["device"], alert["boot"], alert["sequence"])
+        assert document["rule"]["id"] == block["signature_id"] and document["url"]["original"] == block["url"], document
+        assert document["source"]["ip"] == block["src_ip"] and document["event"]["action"] == "block" and document["event"]["dataset"] == "block"
+        assert document["@timestamp"] == alert["timestamp"] and "timestamp" not in document
         # CEF, from the host that stands in, and only the Block log
         cef = _lines(plain)
         assert len(cef) == 1 and [name.split("/")[1] for name in plain.files()] == ["block.json"], plain.files()

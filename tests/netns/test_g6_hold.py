@@ -8,6 +8,7 @@ import os
 import random
 import string
 import struct
+import subprocess
 import time
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from lab.appliance import DEFAULT_BIN_DIR
 from lab.namespace import Namespace, run, wait_until
 from lab.pump import Pump, events_of
-from lab.receiver import Pki, Receiver
+from lab.receiver import KIT, Pki, Receiver
 
 SENDER, RECEIVER = "192.0.2.1", "192.0.2.2"
 HOUR_NS = 3600 * 10**9
@@ -118,6 +119,12 @@ def hold(tmp_path, bin_dir, count, protocol, rounds):
             wait_until(pump.done, 60 + count / 4000, "all events to be received", pause=0.1)
             seen = events_of(receiver, torn=kills)
             duplicates = sum(1 for _ in receiver.lines("pump/block.json")) - len(seen)
+            files = [os.path.join(receiver.directory, name) for name in receiver.names()]
+            with open(tmp_path / "once", "wb") as out:  # as an operator has them once each
+                report = subprocess.run([os.path.join(KIT, "sluice-deduplicate"), *files], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True)
+            assert report.returncode == 0 and "MISSING" not in report.stderr, report.stderr
+            with open(tmp_path / "once", "rb") as lines:
+                assert sum(b'"log":"block"' in line for line in lines) == count
     assert sorted(seen.values()) == list(range(1, count + 1))
     print("%s: %d events, %d troubles, %d duplicates, %.0f s" % (protocol, count, troubles, duplicates, time.monotonic() - began))
 
