@@ -250,10 +250,11 @@ static void worker_send_start(struct worker_slot *worker)
 {
 	struct supervisor *supervisor = worker->supervisor;
 	struct in_addr listen = {htonl(DATAPLANE_LISTEN_NET + worker->slot + 1)};
+	_cleanup_close_ int flow_events = dataplane_new_events(supervisor->dataplane, worker->slot);
 	int fds[] = {stats_page_fd(supervisor->stats), session_table_fd(worker->table),
 		event_ring_memfd(worker->events), event_ring_eventfd(worker->events),
 		dataplane_flow_map_fd(supervisor->dataplane), dataplane_heartbeat_fd(supervisor->dataplane),
-		supervisor->ticket_keys_fd, bypass_table_fd(supervisor->bypasses)};
+		supervisor->ticket_keys_fd, bypass_table_fd(supervisor->bypasses), flow_events};
 
 	child_send(&worker->child, "start",
 		json_pack("{s:i, s:i, s:s, s:s, s:i, s:I}", "slot", (int)worker->slot, "stats_writer",

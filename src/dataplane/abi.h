@@ -19,6 +19,9 @@
 #define WIRE_ALIASES_MAX 65536
 #define WIRE_SERVERS_MAX 256      /* SSL servers of one configuration */
 #define WIRE_ODD_TUNNELS_MAX 4096 /* remembered, the least recently used goes first */
+#define WIRE_EMBRYONIC_MAX 65536  /* flows whose client has not answered: of more, the oldest makes way. flow.place */
+#define WIRE_HELD_MAX 16384       /* SYNs kept at once, the least recently used goes first */
+#define WIRE_ANSWERS_MAX 16384    /* servers remembered, the least recently used goes first */
 #define WIRE_COUNTERS_MAX 64      /* size of the map, so that a later list of counters finds room in an adopted one */
 
 /* One cell, mapped by the supervisor: each field is read and written as one word. */
@@ -29,7 +32,10 @@ struct wire_control {
 	__u32 max_flows;
 	__u64 workers; /* base << 32 | count: a generation changes at once */
 	__u64 heartbeat_limit_ns;
-	__u64 pad[4];
+	__u32 holds;     /* SYNs that may be held for one server within HOLD_WINDOW_NS */
+	__u32 embryonic; /* next place in the array of that name */
+	__u8 ti1_mac[6];
+	__u8 pad[18];
 	__u64 flows, aliases; /* entries in the maps of that name */
 	__u64 pad2[6];
 };
@@ -97,6 +103,30 @@ struct wire_alias {
 	struct flow_context context;
 };
 
+/* a server as clients of one context address it */
+struct wire_target {
+	struct flow_context context;
+	__be32 ip;
+	__be16 port, pad;
+};
+
+struct wire_answer {
+	__u64 answered_ns; /* last SYN-ACK; 0: never, or refused since */
+	__u64 window_ns;   /* begin of the window in which holds are counted */
+	__u32 holds;
+	__u8 ttl, tos; /* of that SYN-ACK */
+	__u16 pad;
+};
+
+/* a client's SYN as it will enter `inspect`: addresses and ports are the flow's key */
+#define WIRE_TCP_OPTIONS 40
+struct wire_syn {
+	__be32 seq;
+	__be16 window;
+	__u8 flags, option_bytes;
+	__u8 options[WIRE_TCP_OPTIONS];
+};
+
 /* the WIRE rows of the one list of counters, in its order */
 #define WIRE_COUNTER_WIRE(id) COUNT_##id,
 #define WIRE_COUNTER_WORKER(id)
@@ -129,6 +159,9 @@ _Static_assert(WIRE_COUNTERS <= WIRE_COUNTERS_MAX, "counters");
 _Static_assert(sizeof(struct wire_control) == 128, "wire_control");
 _Static_assert(sizeof(struct wire_heartbeat) == 64, "wire_heartbeat");
 _Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
+_Static_assert(sizeof(struct wire_target) == 28, "wire_target is a map key");
+_Static_assert(sizeof(struct wire_answer) == 24, "wire_answer");
+_Static_assert(sizeof(struct wire_syn) == 48, "wire_syn");
 _Static_assert(sizeof(struct wire_alias) == 32, "wire_alias is a map key");
 _Static_assert(sizeof(struct wire_virtual_segment) == 300, "wire_virtual_segment");
 _Static_assert(sizeof(struct wire_server) == 192, "wire_server");

@@ -5,7 +5,7 @@
 #include <linux/pkt_cls.h>
 
 #include "fragments.bpf.h"
-#include "tunnel.bpf.h"
+#include "hold.bpf.h"
 
 #define PACKET_HOST 0
 #define AF_INET 2
@@ -33,12 +33,17 @@ static __always_inline int frame_to_inspect(struct __sk_buff *skb, struct wire_c
 }
 
 /* flags of a frame that came from the wire */
-static __always_inline void flow_track_port(struct flow *flow, const struct frame *frame, enum flow_dir dir)
+static __always_inline void flow_track_port(
+	struct flow *flow, const struct flow_key *key, const struct frame *frame, enum flow_dir dir)
 {
 	if (frame->tcp_flags & TCP_FIN)
 		flow_set_flags(flow, FLOW_FIN_TO_SERVER << dir);
-	if ((frame->tcp_flags & TCP_RST) && frame->seq == flow->next_seq[dir])
+	if ((frame->tcp_flags & TCP_RST) && frame->seq == flow->next_seq[dir]) {
+		/* the worker's connection for it would never be asked for */
+		if (dir == FLOW_TO_SERVER && !(flow->flags & FLOW_ESTABLISHED))
+			hold_tell(flow, key, FLOW_EVENT_GONE);
 		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_CLIENT_LEG : FLOW_RST_SERVER_LEG));
+	}
 	if (dir == FLOW_TO_SERVER && (frame->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
 		frame->ack == flow->syn_ack_next)
 		flow_set_flags(flow, FLOW_ESTABLISHED);
@@ -67,19 +72,63 @@ static __always_inline void flow_track_inspect(struct flow *flow, const struct f
 				       (flow->flags & FLOW_RST_CLIENT_LEG ? 0 : FLOW_RST));
 }
 
+/* What a frame of a flow does whose SYN is held; it is as `inspect` will see it. Nothing of the client's goes in. */
+static __noinline int flow_hold(struct __sk_buff *skb, const struct frame *frame, struct flow *flow,
+	const struct flow_key *key, enum flow_dir dir)
+{
+	struct wire_control *control = control_get();
+	int again = flow->packets[FLOW_TO_SERVER] > 1;
+
+	if (!control)
+		return TC_ACT_SHOT;
+	if (dir == FLOW_TO_CLIENT) {
+		if (frame_is_syn_ack(frame) && frame->ack == flow->syn_next && worker_live(control, flow->worker) &&
+			hold_admit(skb, control, flow, key))
+			goto error;
+		count(COUNT_WIRE_TO_INSPECT);
+		return frame_to_inspect(skb, control);
+	}
+	if (!frame_is_syn(frame)) {
+		if (frame->tcp_flags & TCP_RST && frame->seq == flow->next_seq[FLOW_TO_SERVER])
+			flow->hold = FLOW_REFUSED;
+		return TC_ACT_SHOT;
+	}
+	flow->next_seq[FLOW_TO_SERVER] = frame->seq + 1;
+	if (flow->hold == FLOW_ANSWERED) {
+		flow->hold = FLOW_OPEN;
+		count(COUNT_WIRE_TO_INSPECT);
+		return frame_to_inspect(skb, control);
+	}
+	if (hold_keep(skb, frame, key))
+		goto error;
+	if (hold_tell(flow, key, again ? FLOW_EVENT_AGAIN : FLOW_EVENT_HELD)) {
+		count(COUNT_WIRE_HOLDS_DROPPED);
+		flow_delete(control, key, flow);
+	}
+	return TC_ACT_SHOT;
+error:
+	count(COUNT_WIRE_ERRORS);
+	return TC_ACT_SHOT;
+}
+
 static __noinline int flow_deliver(
 	struct __sk_buff *skb, struct frame *frame, struct flow *flow, const struct wire_port *port, enum flow_dir dir)
 {
 	struct wire_control *control = control_get();
 	__be16 internal = dir == FLOW_TO_SERVER ? frame->key.client_port : frame->key.server_port;
+	struct flow_key key = frame->key;
 	__u32 mss;
 
 	if (!control)
 		return TC_ACT_SHOT;
 	dir &= 1;
+	if (dir == FLOW_TO_CLIENT) {
+		flow_key_swap(&key);
+		hold_see_answer(skb, frame, flow, port);
+	}
 	flow->last_ns = bpf_ktime_get_ns();
 	header_learn(&flow->header[dir], frame);
-	flow_track_port(flow, frame, dir);
+	flow_track_port(flow, &key, frame, dir);
 	__sync_fetch_and_add(&flow->packets[dir], skb->gso_segs ?: 1);
 	__sync_fetch_and_add(&flow->bytes[dir], skb->len);
 	if (tunnel_strip(skb, frame)) {
@@ -92,6 +141,8 @@ static __noinline int flow_deliver(
 	mss = flow_mss(flow, frame, control, port);
 	if (mss)
 		rewrite_mss(skb, frame, mss);
+	if (flow->hold == FLOW_HELD || flow->hold == FLOW_ANSWERED)
+		return flow_hold(skb, frame, flow, &key, dir);
 	count(COUNT_WIRE_TO_INSPECT);
 	return frame_to_inspect(skb, control);
 }
@@ -121,10 +172,15 @@ static __noinline int flow_create(
 		.virtual_segment_id = verdict->virtual_segment_id,
 		.client_port = frame->key.client_port,
 		.worker = verdict->worker,
+		.place = __sync_fetch_and_add(&control->embryonic, 1),
+		.hold = verdict->hold ? FLOW_HELD : FLOW_OPEN,
 	};
 	struct flow_header *there = &flow.header[FLOW_TO_SERVER], *back = &flow.header[FLOW_TO_CLIENT];
 
+	int err;
+
 	flow.created_ns = flow.last_ns = bpf_ktime_get_ns();
+	flow.next_seq[FLOW_TO_SERVER] = frame->seq + 1;
 	header_learn(there, frame);
 	there->outer_source = frame->tunnel.source;
 	there->outer_destination = frame->tunnel.destination;
@@ -133,10 +189,38 @@ static __noinline int flow_create(
 	__builtin_memcpy(back->mac + 6, frame->mac, 6);
 	back->tci = frame->tci;
 	back->ttl = back->outer_ttl = 64;
+	if (verdict->ttl) {
+		back->ttl = verdict->ttl;
+		back->tos = verdict->tos;
+	}
 	back->outer_source = frame->tunnel.destination;
 	back->outer_destination = frame->tunnel.source;
 	back->outer_df = frame->tunnel.df;
-	return flow_insert(control, &frame->key, &flow);
+	embryonic_make_room(control, flow.place);
+	err = flow_insert(control, &frame->key, &flow);
+	if (!err) {
+		count(verdict->hold ? COUNT_WIRE_HELD : COUNT_WIRE_HOLDS_SKIPPED);
+		embryonic_note(flow.place, &frame->key);
+	}
+	return err;
+}
+
+/* A slot without a ring belongs to a worker that cannot hold: none of this version, but an old one's may be adopted. */
+static __noinline int syn_decide_hold(
+	struct wire_control *control, const struct frame *frame, const struct wire_port *port, struct verdict *verdict)
+{
+	struct flow_context context = context_of(frame, port, FLOW_TO_SERVER);
+	struct wire_answer seen = {};
+	__u32 slot = verdict->worker;
+	int choice;
+
+	if (!bpf_map_lookup_elem(&events, &slot))
+		return HOLD_SKIP;
+	choice = hold_choose(control, &context, &frame->key, &seen);
+	verdict->hold = choice == HOLD_KEEP;
+	verdict->ttl = seen.ttl;
+	verdict->tos = seen.tos;
+	return choice;
 }
 
 static __noinline int syn_ingress(
@@ -167,6 +251,10 @@ static __noinline int syn_ingress(
 		return flow_refuse(
 			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_WORKER, COUNT_WIRE_BLOCKED_NO_WORKER);
 	verdict.worker = worker;
+	if (syn_decide_hold(control, frame, port, &verdict) == HOLD_DROP) {
+		count(COUNT_WIRE_HOLDS_DROPPED);
+		return TC_ACT_SHOT;
+	}
 	if (flow_create(control, frame, port, &verdict) || !(flow = bpf_map_lookup_elem(&flows, &frame->key)))
 		return flow_refuse(
 			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FLOW_TABLE, COUNT_WIRE_BLOCKED_FLOW_TABLE);
@@ -177,7 +265,8 @@ static __noinline int syn_ingress(
 static __always_inline int flow_is_reused(
 	struct wire_control *control, const struct frame *frame, const struct flow *flow)
 {
-	return frame_is_syn(frame) && (flow_client_leg_over(flow->flags) || !worker_live(control, flow->worker));
+	return frame_is_syn(frame) &&
+	       (flow_client_leg_over(flow->flags) || flow->hold == FLOW_REFUSED || !worker_live(control, flow->worker));
 }
 
 static __always_inline int tcp_ingress(
@@ -188,7 +277,8 @@ static __always_inline int tcp_ingress(
 	struct flow *flow = flow_find(control, &frame->key, &context);
 
 	if (flow && !flow_is_reused(control, frame, flow)) {
-		tunnel_probe(skb, frame, flow, port);
+		if (flow->hold == FLOW_OPEN)
+			tunnel_probe(skb, frame, flow, port);
 		return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
 	}
 	if (flow)
@@ -233,8 +323,11 @@ static __noinline int icmp_ingress(struct __sk_buff *skb, struct wire_control *c
 	struct flow_key key = frame->key;
 	struct flow *flow = flow_find(control, &key, &context);
 
-	if (flow)
+	if (flow) {
+		if (kind == FRAME_ICMP_ERROR)
+			hold_see_error(skb, frame, flow, port);
 		return icmp_deliver(skb, control, frame, &key, flow, FLOW_TO_SERVER, kind);
+	}
 	key = frame->key;
 	flow_key_swap(&key);
 	context = context_of(frame, port, FLOW_TO_SERVER);

@@ -25,6 +25,24 @@ static bool instance_exists(const struct instance *instance)
 	return netns >= 0 || access(instance->pin_dir, F_OK) == 0;
 }
 
+/* Up to this rate of new flows to one server every SYN waits for the server's answer (A1); of more, those to a server
+ * that has just answered do not: a flood of SYNs must not become a flood of connections to the server. */
+#define HOLDS_PER_WINDOW 32
+
+/* frames that a program copies into `inspect` are addressed to its end of the pair */
+static int dataplane_read_ti1(struct dataplane *dp)
+{
+	_cleanup_netns_ int home = -1;
+	struct rtnl_link ti1;
+	int err = netns_enter(dp->inspect_netns, &home);
+
+	if (!err)
+		err = rtnl_link_get(WIRE_TI1, &ti1);
+	if (!err)
+		memcpy(dp->control->ti1_mac, ti1.mac, sizeof(ti1.mac));
+	return err ? log_err_r(err, "cannot read the address of %s", WIRE_TI1) : 0;
+}
+
 /* the classifier of ti0, and what the programs must know of this topology */
 static int dataplane_start_ti0(struct dataplane *dp)
 {
@@ -40,6 +58,7 @@ static int dataplane_start_ti0(struct dataplane *dp)
 		return log_err_r(err, "cannot attach to %s", WIRE_TI0);
 	dp->control->mtu = ti0.mtu;
 	dp->control->max_flows = WIRE_FLOWS_MAX;
+	dp->control->holds = HOLDS_PER_WINDOW;
 	dp->control->heartbeat_limit_ns = HEARTBEAT_LIMIT_NS;
 	__atomic_store_n(&dp->control->ti0, ti0.index, __ATOMIC_RELEASE);
 	return 0;
@@ -51,6 +70,8 @@ static int dataplane_start(struct dataplane *dp)
 
 	if (!err)
 		err = programs_load(dp);
+	if (!err)
+		err = dataplane_read_ti1(dp);
 	if (!err)
 		err = dataplane_start_ti0(dp);
 	if (!err)
@@ -138,6 +159,16 @@ int dataplane_remove_listener(struct dataplane *dp, unsigned int slot)
 	if (bpf_map_delete_elem(dp->map.listeners, &key) && errno != ENOENT && errno != EINVAL)
 		return log_err_r(-errno, "cannot remove the listener of worker %u", slot);
 	return 0;
+}
+
+int dataplane_new_events(struct dataplane *dp, unsigned int slot)
+{
+	const __u32 key = slot;
+	_cleanup_close_ int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "flow_events", 0, 0, FLOW_EVENTS_BYTES, NULL);
+
+	if (ring < 0 || bpf_map_update_elem(dp->map.events, &key, &ring, BPF_ANY))
+		return log_err_r(-errno, "cannot make the event ring of worker %u", slot);
+	return TAKE_FD(ring);
 }
 
 int dataplane_flow_map_fd(const struct dataplane *dp)

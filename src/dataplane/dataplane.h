@@ -52,6 +52,10 @@ int dataplane_remove_listener(struct dataplane *dataplane, unsigned int slot);
 #define DATAPLANE_LISTEN_PORT 4433
 #define DATAPLANE_LISTEN_PORTS 256
 
+/* A new, empty ring for the worker of that slot: the eBPF programs tell it of held SYNs there (flow.h, flow_event).
+ * Before the worker starts; the descriptor is the caller's. */
+int dataplane_new_events(struct dataplane *dataplane, unsigned int slot);
+
 /* Borrowed descriptors for workers: flow map opened BPF_F_RDONLY; heartbeat array (mmap-able, one 8-byte
  * CLOCK_MONOTONIC nanoseconds cell per slot, 64 bytes apart). */
 int dataplane_flow_map_fd(const struct dataplane *dataplane);

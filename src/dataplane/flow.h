@@ -48,6 +48,23 @@ struct flow_header {
 #define FLOW_RST_CLIENT_LEG 0x40
 #define FLOW_RST_SERVER_LEG 0x80
 
+/* Whether the client's SYN has been let into `inspect` (A1: not before the server has answered the server leg's) */
+enum flow_hold {
+	FLOW_OPEN,     /* it has, or was never held */
+	FLOW_HELD,     /* kept; a worker connects to the server */
+	FLOW_ANSWERED, /* the server answered when the SYN was no longer kept: the client's next one goes in */
+	FLOW_REFUSED,  /* the client was told so in the server's own words; its next SYN is a new flow */
+};
+
+/* What a worker is told through the ring of its slot. `again`: the client repeats its SYN, which only matters where
+ * nobody connects any more. */
+enum flow_event_kind { FLOW_EVENT_HELD, FLOW_EVENT_AGAIN, FLOW_EVENT_GONE };
+#define FLOW_EVENTS_BYTES 65536 /* of that ring, a BPF_MAP_TYPE_RINGBUF */
+struct flow_event {
+	struct flow_key key;
+	__u32 kind;
+};
+
 struct flow {
 	struct flow_context context;
 	__u32 config_version;                                               /* epoch whose policy decided at SYN */
@@ -59,13 +76,16 @@ struct flow {
 	__u64 created_ns, last_ns;
 	struct flow_header header[FLOW_DIRS];
 	__u64 packets[FLOW_DIRS], bytes[FLOW_DIRS];
-	/* the acknowledgement we last sent to this direction's sender: only a reset at that number counts (RFC
-	 * 5961 3.2) */
+	/* the acknowledgement we last sent, or owe, to this direction's sender: only a reset at that number counts
+	 * (RFC 5961 3.2) */
 	__u32 next_seq[FLOW_DIRS];
 	__u32 syn_next; /* what the server's answer to our SYN acknowledges */
-	__u32 pad;
+	__u16 place;    /* among those whose client has not answered */
+	__u8 hold;      /* enum flow_hold */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
 _Static_assert(sizeof(struct flow_context) == 20, "flow_context is part of a map key");
 _Static_assert(sizeof(struct flow_header) == 28, "flow_header");
+_Static_assert(sizeof(struct flow_event) == 16, "flow_event");
 _Static_assert(sizeof(struct flow) == 160, "flow is a map value");

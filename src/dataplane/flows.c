@@ -24,6 +24,8 @@ bool flow_is_over(const struct flow *flow, uint64_t now_ns, uint64_t idle_ns)
 		return quiet > LINGER_NS;
 	if (flow->flags & FLOW_RST)
 		return quiet > MIN(HALF_RESET_NS, idle_ns);
+	if (flow->hold == FLOW_REFUSED)
+		return quiet > LINGER_NS;
 	if (!(flow->flags & FLOW_ESTABLISHED))
 		return age > EMBRYONIC_NS;
 	return quiet > idle_ns;

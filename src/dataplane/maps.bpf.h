@@ -34,6 +34,20 @@ MAP(flows, BPF_MAP_TYPE_HASH, struct flow_key, struct flow, WIRE_FLOWS_MAX, BPF_
 MAP(aliases, BPF_MAP_TYPE_HASH, struct wire_alias, __be16, WIRE_ALIASES_MAX, BPF_F_NO_PREALLOC);
 /* contexts whose answers come back in another tunnel, and when that was last seen */
 MAP(odd_tunnels, BPF_MAP_TYPE_LRU_HASH, struct flow_context, __u64, WIRE_ODD_TUNNELS_MAX, 0);
+MAP(held, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct wire_syn, WIRE_HELD_MAX, 0);
+MAP(answers, BPF_MAP_TYPE_LRU_HASH, struct wire_target, struct wire_answer, WIRE_ANSWERS_MAX, 0);
+MAP(embryonic, BPF_MAP_TYPE_ARRAY, __u32, struct flow_key, WIRE_EMBRYONIC_MAX, 0);
+/* one per worker, made anew for each: what a dead one left unread is nobody's */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FLOW_WORKERS_MAX);
+	__uint(key_size, sizeof(__u32));
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, FLOW_EVENTS_BYTES);
+		});
+} events SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
 	__uint(max_entries, FLOW_WORKERS_MAX);

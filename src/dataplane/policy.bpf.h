@@ -8,7 +8,8 @@ struct verdict {
 	__u32 config_version;
 	__u16 profile_id, ssl_policy_id, ssl_server_id, virtual_segment_id;
 	__u16 block_when_unavailable;
-	__u8 worker;
+	__u8 worker, hold; /* hold: the SYN is kept until the server answers */
+	__u8 ttl, tos;     /* of the server's last SYN-ACK; 0: not known */
 };
 
 /* Liveness (A8): the listener is in the SOCKMAP, which the kernel empties when the worker dies, and the heartbeat is

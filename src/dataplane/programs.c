@@ -110,6 +110,7 @@ static void programs_fill_map_fds(struct dataplane *dp)
 	dp->map.exceptions = bpf_map__fd(bpf->maps.exceptions);
 	dp->map.flows = bpf_map__fd(bpf->maps.flows);
 	dp->map.aliases = bpf_map__fd(bpf->maps.aliases);
+	dp->map.events = bpf_map__fd(bpf->maps.events);
 }
 
 static int programs_map_control(struct dataplane *dp)

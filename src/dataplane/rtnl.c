@@ -102,6 +102,10 @@ static void rtnl_link_parse(const struct nlmsghdr *message, struct rtnl_link *li
 		case IFLA_MTU:
 			link->mtu = mnl_attr_get_u32(attr);
 			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attr) == sizeof(link->mac))
+				memcpy(link->mac, mnl_attr_get_payload(attr), sizeof(link->mac));
+			break;
 		case IFLA_LINKINFO:
 			link->veth = rtnl_link_info_is(attr, "veth");
 			break;

@@ -10,6 +10,7 @@ struct rtnl_link {
 	int index;
 	unsigned int flags; /* IFF_* */
 	unsigned int mtu;
+	uint8_t mac[6];
 	char name[16];
 	bool veth;
 };

@@ -18,6 +18,6 @@ struct dataplane {
 	int flow_map_fd;              /* BPF_F_RDONLY */
 	struct {
 		int counters, heartbeats, listeners, ports, segment_ports, epochs, virtual_segments;
-		int destinations, servers, server_keys, exceptions, flows, aliases;
+		int destinations, servers, server_keys, exceptions, flows, aliases, events;
 	} map; /* borrowed from bpf */
 };

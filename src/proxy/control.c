@@ -54,6 +54,7 @@ enum start_fd {
 	START_CELLS,
 	START_TICKETS,
 	START_BYPASSES,
+	START_FLOW_EVENTS,
 	START_FDS
 };
 
@@ -100,6 +101,8 @@ static int start_attach(struct worker *worker, struct control_message *message)
 		r = bypass_table_map(&worker->bypasses, fds[START_BYPASSES]);
 	if (r >= 0)
 		r = inspect_scratch_new(&worker->scratch);
+	if (r >= 0)
+		r = holds_new(&worker->holds, worker, TAKE_FD(fds[START_FLOW_EVENTS]));
 	if (r < 0)
 		return r;
 	worker->cells = stats_cells(worker->stats, worker->stats_writer);

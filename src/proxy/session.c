@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -13,6 +12,7 @@
 #include "proxy/alert.h"
 #include "proxy/block.h"
 #include "proxy/flow_lookup.h"
+#include "proxy/hold.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"
 #include "proxy/splice.h"
@@ -23,9 +23,6 @@
 /* a ClientHello in one-byte records takes six bytes a byte */
 #define SESSION_HELLO_MAX (128u << 10)
 #define SESSION_HELLO_FIRST 2048u
-/* bytes that a socket takes beyond what its peer has room for: a slow reader holds no megabytes of the kernel's memory
- */
-#define SESSION_UNSENT_MAX (256 << 10)
 /* a round trip to the server, which is near */
 #define SESSION_SETTLE_NS (500 * NSEC_PER_MSEC)
 
@@ -529,42 +526,26 @@ static enum session_step session_step_client_handshake(struct session *session)
 
 /* --- the beginning --------------------------------------------------------------------------------------------- */
 
-static void session_prepare_socket(int fd)
+/* the connection that waits since the client's SYN was held (A1), or a new one */
+static int session_open_server(struct session *session)
 {
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){SESSION_UNSENT_MAX}, sizeof(int));
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
-}
-
-/* the server leg: from the client's own address and port, to where the client went (A2) */
-static int session_connect_server(
-	struct session *session, const struct sockaddr_in *client, const struct sockaddr_in *server)
-{
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool connected = false;
+	int fd = hold_take(session->worker->holds, &session->flow_key, &connected);
 
 	if (fd < 0)
-		return -errno;
-	session_prepare_socket(fd);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
-		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) < 0 ||
-		bind(fd, (const struct sockaddr *)client, sizeof(*client)) < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)server, sizeof(*server)) < 0 && errno != EINPROGRESS)
-		return -errno;
-	return leg_open(&session->legs[LEG_SERVER], &session->worker->io, session, TAKE_FD(fd), false);
+		fd = leg_socket_connect(&session->flow_key);
+	if (fd < 0)
+		return fd;
+	return leg_open(&session->legs[LEG_SERVER], &session->worker->io, session, fd, connected);
 }
 
 int session_reconnect_server(struct session *session)
 {
 	struct leg *leg = &session->legs[LEG_SERVER];
-	struct sockaddr_in client = {
-		.sin_family = AF_INET, .sin_addr = session->client_ip, .sin_port = session->flow_key.client_port};
-	struct sockaddr_in server = {
-		.sin_family = AF_INET, .sin_addr = session->server_ip, .sin_port = session->flow_key.server_port};
 
 	leg_close(leg, true);
 	*leg = (struct leg){.source.fd = -1};
-	return session_connect_server(session, &client, &server);
+	return session_open_server(session);
 }
 
 /* what the eBPF programs decided at the SYN */
@@ -596,8 +577,7 @@ static int session_find_policy(struct session *session)
 	return session->policy ? 0 : -ENOENT;
 }
 
-static int session_new(
-	struct session **out, struct worker *worker, const struct sockaddr_in *client, const struct sockaddr_in *server)
+static int session_new(struct session **out, struct worker *worker, const struct flow_key *key)
 {
 	struct session *session = calloc(1, sizeof(*session));
 
@@ -605,17 +585,14 @@ static int session_new(
 		return -ENOMEM;
 	session->worker = worker;
 	session->legs[LEG_CLIENT].source.fd = session->legs[LEG_SERVER].source.fd = -1;
-	session->client_ip = client->sin_addr;
-	session->server_ip = server->sin_addr;
-	session->server_port = ntohs(server->sin_port);
-	session->flow_key = (struct flow_key){.client_ip = client->sin_addr.s_addr,
-		.server_ip = server->sin_addr.s_addr,
-		.client_port = client->sin_port,
-		.server_port = server->sin_port};
+	session->client_ip.s_addr = key->client_ip;
+	session->server_ip.s_addr = key->server_ip;
+	session->server_port = ntohs(key->server_port);
+	session->flow_key = *key;
 	session->id = worker_next_session_id(worker);
 	session->started_us = clock_wall_us();
 	session->started_ns = loop_now_ns(worker->loop);
-	session->table_slot = session_table_take(worker->table);
+	session->table_slot = -1;
 	LIST_INSERT_HEAD(&worker->sessions, session, link);
 	worker->n_sessions++;
 	*out = session;
@@ -629,13 +606,13 @@ static void session_refuse(struct worker *worker, int fd, enum close_reason reas
 	worker->cells->closed[reason]++;
 }
 
-static void session_start(
-	struct session *session, int fd, const struct sockaddr_in *client, const struct sockaddr_in *server)
+static void session_start(struct session *session, int fd)
 {
 	int r = leg_open(&session->legs[LEG_CLIENT], &session->worker->io, session, fd, true);
 
 	if (r >= 0)
-		r = session_connect_server(session, client, server);
+		r = session_open_server(session);
+	session->table_slot = session_table_take(session->worker->table);
 	session_count(session, COUNTER_SESSIONS_NEW, 1);
 	session_count(session, COUNTER_GAUGE_SESSIONS_ACTIVE, 1);
 	session->legs[LEG_CLIENT].readable = true; /* the ClientHello may be here already */
@@ -648,15 +625,39 @@ static void session_start(
 	session_run(session);
 }
 
+void session_record_refused(struct worker *worker, const struct flow_key *key, int error)
+{
+	struct session *session;
+
+	if (session_new(&session, worker, key) < 0)
+		return;
+	if (session_find_policy(session) >= 0) {
+		session->reason = error == ECONNREFUSED ? CLOSE_SERVER_REFUSED : CLOSE_SERVER_UNREACHABLE;
+		snprintf(session->detail, sizeof(session->detail), "%s", strerror(error));
+		worker->cells->closed[session->reason]++;
+		session->server_cells->closed[session->reason]++;
+		record_close(session);
+	}
+	session_free(session);
+}
+
 void session_accept(struct worker *worker, int fd, const struct sockaddr_in *client)
 {
 	struct sockaddr_in server;
 	socklen_t len = sizeof(server);
 	struct session *session;
+	struct flow_key key;
 
-	session_prepare_socket(fd);
-	if (getsockname(fd, (struct sockaddr *)&server, &len) < 0 ||
-		session_new(&session, worker, client, &server) < 0) {
+	leg_socket_prepare(fd);
+	if (getsockname(fd, (struct sockaddr *)&server, &len) < 0) {
+		session_refuse(worker, fd, CLOSE_INTERNAL);
+		return;
+	}
+	key = (struct flow_key){.client_ip = client->sin_addr.s_addr,
+		.server_ip = server.sin_addr.s_addr,
+		.client_port = client->sin_port,
+		.server_port = server.sin_port};
+	if (session_new(&session, worker, &key) < 0) {
 		session_refuse(worker, fd, CLOSE_INTERNAL);
 		return;
 	}
@@ -671,5 +672,5 @@ void session_accept(struct worker *worker, int fd, const struct sockaddr_in *cli
 		stats_add(worker->cells, COUNTER_SESSIONS_REFUSED_LIMIT, 1);
 		return;
 	}
-	session_start(session, fd, client, &server);
+	session_start(session, fd);
 }

@@ -83,6 +83,8 @@ struct session {
 
 /* a connection taken from the listener; closes fd in every case of refusal */
 void session_accept(struct worker *worker, int fd, const struct sockaddr_in *client);
+/* the server of a held flow did not accept (errno): counted and recorded as a session's end; the client knows */
+void session_record_refused(struct worker *worker, const struct flow_key *key, int error);
 /* does whatever can be done now; the session may be gone afterwards */
 void session_run(struct session *session);
 /* a byte moved: the step's timeout begins anew; the sessions list shows it */

@@ -22,7 +22,7 @@
 #define WORKER_HEARTBEAT_NS (25 * NSEC_PER_MSEC)
 #define WORKER_ACCEPT_BATCH 64
 #define WORKER_LAST_CALL_NS NSEC_PER_SEC
-#define WORKER_DESCRIPTORS 300 /* of its own, and those of one policy message while it is read */
+#define WORKER_DESCRIPTORS 1500 /* of its own, of holds, and those of one policy message while it is read */
 /* without a supervisor a generation serves on for this long, then drains (design: generations) */
 #define WORKER_HEADLESS_SECONDS 600
 #define WORKER_HEADLESS_DRAIN_SECONDS 300
@@ -71,6 +71,7 @@ static void worker_close_listener(struct worker *worker)
 		return;
 	loop_remove(worker->loop, &worker->listener);
 	close(fd);
+	holds_stop(worker->holds);
 }
 
 void worker_stop(struct worker *worker)
@@ -263,6 +264,8 @@ int worker_offer_listener(struct worker *worker)
 	if (fd < 0)
 		return 0;
 	r = loop_add(worker->loop, &worker->listener, fd, EPOLLIN, worker_on_accept);
+	if (r >= 0)
+		r = holds_watch(worker->holds);
 	if (r < 0)
 		return r;
 	worker->closed_listener_fd = -1;
@@ -305,6 +308,7 @@ static void worker_free(struct worker *worker)
 	record_end(worker);
 	if (worker->events)
 		event_ring_flush(worker->events);
+	holds_free(&worker->holds);
 	inspect_scratch_free(&worker->scratch);
 	tls_runtime_free(&worker->tls);
 	event_ring_free(&worker->events);

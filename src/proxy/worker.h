@@ -13,6 +13,7 @@
 #include "events/event.h"
 #include "events/event_aggregate.h"
 #include "ipc/message.h"
+#include "proxy/hold.h"
 #include "proxy/leg.h"
 #include "proxy/session.h"
 #include "stats/bypass_table.h"
@@ -55,6 +56,7 @@ struct worker {
 	struct snapshot *snapshots[WORKER_SNAPSHOTS]; /* newest first */
 	LIST_HEAD(session_list, session) sessions;
 	unsigned int n_sessions;
+	struct holds *holds;
 	uint64_t system_record_ns; /* when a System record was last written for a session */
 	bool draining, stopping;
 	uint64_t drain_until_ns, listen_until_ns, headless_since_ns;
