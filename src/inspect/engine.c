@@ -229,7 +229,7 @@ int inspect_scratch_grow(struct inspect_scratch *scratch, const struct inspect_e
 			if (group && hs_alloc_scratch(group->database, &scratch->hs) != HS_SUCCESS)
 				return -ENOMEM;
 		}
-	return 0;
+	return bits_pool_grow(&scratch->bits, (engine->set.n + 63) / 64 + 1);
 }
 
 void inspect_scratch_free(struct inspect_scratch **scratch)
@@ -239,6 +239,9 @@ void inspect_scratch_free(struct inspect_scratch **scratch)
 	decoder_free(&(*scratch)->coarse.before);
 	hs_free_scratch((*scratch)->hs);
 	regex_memory_free(&(*scratch)->regex);
+	bits_pool_clear(&(*scratch)->bits);
+	for (size_t i = 0; i < SCRATCH_SPARES; i++)
+		free((*scratch)->spares[i].data);
 	track_table_clear(&(*scratch)->rates);
 	track_table_clear(&(*scratch)->xbits);
 	free(*scratch);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Inside of an engine and of a worker's scratch. */
+#include "inspect/bits.h"
 #include "inspect/decode.h"
 #include "inspect/groups.h"
 #include "inspect/http.h"
@@ -23,6 +24,7 @@ struct inspect_engine {
 #define SCRATCH_COARSE 4096
 #define SCRATCH_MATCHES 256
 
+#define SCRATCH_SPARES 4
 #define SCRATCH_DECODED 16384
 
 struct piece {                 /* a run of body bytes within the bytes of the current call */
@@ -59,6 +61,11 @@ struct inspect_scratch {
 	struct regex_memory *regex;
 	struct inspect_stats stats;
 	struct track_table rates, xbits;
+	struct bits_pool bits;
+	struct spare { /* windows that messages have left, for the next ones */
+		uint8_t *data;
+		size_t size;
+	} spares[SCRATCH_SPARES];
 	uint32_t sampling;             /* decides which evaluations are timed */
 	uint64_t (*clock)(void *data); /* milliseconds */
 	void *clock_data;

@@ -14,6 +14,9 @@
 
 struct http_field {
 	struct span name, value; /* value: trimmed; a folded one contains its line ends */
+	uint32_t hash;           /* of the name, whatever its case */
+	uint16_t next;           /* the next field of that name, 0: none */
+	bool repeat;             /* another of that name stands before it */
 };
 
 struct http_head {

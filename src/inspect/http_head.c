@@ -110,6 +110,40 @@ static int parse_field(struct http_head *head, struct span line)
 	return 0;
 }
 
+/* the same whatever the case of letters */
+static uint32_t name_hash(struct span name)
+{
+	uint32_t hash = (uint32_t)name.len;
+
+	for (size_t i = 0; i < name.len; i++)
+		hash = hash * 31 + (name.data[i] | 0x20u);
+	return hash;
+}
+
+static bool same_name(const struct http_field *a, const struct http_field *b)
+{
+	return a->hash == b->hash && a->name.len == b->name.len &&
+	       !strncasecmp((const char *)a->name.data, (const char *)b->name.data, a->name.len);
+}
+
+/* for what asks after each name whether it stands there more than once */
+static void link_fields(struct http_head *head)
+{
+	for (size_t i = 0; i < head->n_fields; i++) {
+		struct http_field *field = &head->fields[i];
+
+		field->hash = name_hash(field->name);
+		field->next = 0;
+		field->repeat = false;
+		for (size_t before = i; before--;)
+			if (same_name(&head->fields[before], field)) {
+				head->fields[before].next = (uint16_t)i;
+				field->repeat = true;
+				break;
+			}
+	}
+}
+
 static int parse_fields(struct http_head *head)
 {
 	struct span text = head->fields_raw, line = {0};
@@ -118,6 +152,7 @@ static int parse_fields(struct http_head *head)
 	while (r == 0 && take_line(&text, &line))
 		if (line.len)
 			r = parse_field(head, line);
+	link_fields(head);
 	return r;
 }
 
@@ -134,7 +169,7 @@ static bool take_word(struct span *line, struct span *word)
 
 static int parse_first_line(struct span head, struct http_head *out)
 {
-	*out = (struct http_head){0};
+	memset(out, 0, offsetof(struct http_head, fields)); /* the fields are many, and counted */
 	head = skip_blank_lines(head);
 	if (!take_line(&head, &out->line))
 		return -EINVAL;
@@ -192,8 +227,12 @@ bool span_equal_nocase(struct span a, const char *text)
 
 const struct http_field *http_field_find(const struct http_head *head, const char *name)
 {
+	size_t len = strlen(name);
+	uint32_t hash = name_hash(SPAN(name, len));
+
 	for (size_t i = 0; i < head->n_fields; i++)
-		if (span_equal_nocase(head->fields[i].name, name))
+		if (head->fields[i].hash == hash && head->fields[i].name.len == len &&
+			!strncasecmp((const char *)head->fields[i].name.data, name, len))
 			return &head->fields[i];
 	return NULL;
 }

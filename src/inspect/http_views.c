@@ -77,42 +77,27 @@ static void arena_add_value(struct arena *arena, struct span value)
 	}
 }
 
-static bool is_repeat(const struct http_head *head, size_t field)
+/* the values of this field and the later ones of its name, joined as Suricata joins them */
+static void add_joined(struct arena *arena, const struct http_head *head, const struct http_field *field)
 {
-	for (size_t i = 0; i < field; i++)
-		if (head->fields[i].name.len == head->fields[field].name.len &&
-			!strncasecmp((const char *)head->fields[i].name.data,
-				(const char *)head->fields[field].name.data, head->fields[i].name.len))
-			return true;
-	return false;
-}
-
-/* the values of all fields of that name, joined as Suricata joins them; false when there is none */
-static bool add_joined(struct arena *arena, const struct http_head *head, struct span name)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < head->n_fields; i++) {
-		const struct http_field *field = &head->fields[i];
-
-		if (field->name.len != name.len ||
-			strncasecmp((const char *)field->name.data, (const char *)name.data, name.len))
-			continue;
-		if (any)
-			arena_add_text(arena, ", ");
+	arena_add_value(arena, field->value);
+	while (field->next) {
+		field = &head->fields[field->next];
+		arena_add_text(arena, ", ");
 		arena_add_value(arena, field->value);
-		any = true;
 	}
-	return any;
 }
 
 static void show_field(
 	struct views *views, struct arena *arena, const struct http_head *head, const struct field_view *field)
 {
+	const struct http_field *first = http_field_find(head, field->name);
 	size_t start = arena->used;
 
-	if (add_joined(arena, head, SPAN(field->name, strlen(field->name))))
-		show(views, field->buffer, arena_since(arena, start));
+	if (!first)
+		return;
+	add_joined(arena, head, first);
+	show(views, field->buffer, arena_since(arena, start));
 }
 
 static void add_headers(struct arena *arena, const struct http_head *head, bool cookies)
@@ -120,12 +105,12 @@ static void add_headers(struct arena *arena, const struct http_head *head, bool 
 	for (size_t i = 0; i < head->n_fields; i++) {
 		struct span name = head->fields[i].name;
 
-		if (is_repeat(head, i) ||
+		if (head->fields[i].repeat ||
 			(!cookies && (span_equal_nocase(name, "Cookie") || span_equal_nocase(name, "Set-Cookie"))))
 			continue;
 		arena_add(arena, name);
 		arena_add_text(arena, ": ");
-		add_joined(arena, head, name);
+		add_joined(arena, head, &head->fields[i]);
 		arena_add_text(arena, "\r\n");
 	}
 }
@@ -136,7 +121,7 @@ static void show_header_names(struct views *views, struct arena *arena, const st
 
 	arena_add_text(arena, "\r\n");
 	for (size_t i = 0; i < head->n_fields; i++) {
-		if (is_repeat(head, i))
+		if (head->fields[i].repeat)
 			continue;
 		arena_add(arena, head->fields[i].name);
 		arena_add_text(arena, "\r\n");

@@ -22,7 +22,7 @@ struct judge {
 	const struct judgement *judgement;
 	bool head_shown;
 	size_t next_wait; /* walks the half's waits along with the candidates */
-	struct views views;
+	struct views *views;
 };
 
 void stream_head_views(struct inspect_stream *stream, enum inspect_dir dir, struct views *out)
@@ -86,10 +86,10 @@ static void show_windows(struct judge *j, uint64_t limit, bool complete)
 {
 	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
 
-	j->views.view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
-	j->views.view[BUFFER_TURN] = turn_view(&j->views.view[BUFFER_RAW], stream_turn_skip(j->half));
-	j->views.view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
-	j->views.view[BUFFER_FILE_DATA] = j->views.view[body_buffer(j->dir)];
+	j->views->view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
+	j->views->view[BUFFER_TURN] = turn_view(&j->views->view[BUFFER_RAW], stream_turn_skip(j->half));
+	j->views->view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
+	j->views->view[BUFFER_FILE_DATA] = j->views->view[body_buffer(j->dir)];
 }
 
 static struct view text_view(const char *text)
@@ -102,10 +102,10 @@ static void show_session(struct judge *j)
 {
 	const struct inspect_tls_facts *tls = &j->stream->options.tls;
 
-	j->views.view[BUFFER_TLS_SNI] = text_view(tls->sni);
-	j->views.view[BUFFER_TLS_VERSION] = text_view(tls->version);
-	j->views.view[BUFFER_JA3_HASH] = text_view(tls->ja3);
-	j->views.view[BUFFER_JA4_HASH] = text_view(tls->ja4);
+	j->views->view[BUFFER_TLS_SNI] = text_view(tls->sni);
+	j->views->view[BUFFER_TLS_VERSION] = text_view(tls->version);
+	j->views->view[BUFFER_JA3_HASH] = text_view(tls->ja3);
+	j->views->view[BUFFER_JA4_HASH] = text_view(tls->ja4);
 }
 
 static void show_head(struct judge *j)
@@ -114,21 +114,21 @@ static void show_head(struct judge *j)
 		return;
 	j->head_shown = true;
 	if (j->half->phase != PHASE_RAW)
-		stream_head_views(j->stream, j->dir, &j->views);
+		stream_head_views(j->stream, j->dir, j->views);
 }
 
 /* --- evaluation -------------------------------------------------------------------------------------------------- */
 /* on the stream; where positions may count from the beginning of a turn, on that too */
 static enum confirm_result confirm(struct judge *j, const struct filter *filter, uint64_t *effort)
 {
-	struct view *raw = &j->views.view[BUFFER_RAW], stream = *raw;
+	struct view *raw = &j->views->view[BUFFER_RAW], stream = *raw;
 	struct regex_memory *memory = j->stream->scratch->regex;
-	enum confirm_result result = confirm_filter(filter, &j->views, memory, effort);
+	enum confirm_result result = confirm_filter(filter, j->views, memory, effort);
 
 	if (result != CONFIRM_NO_MATCH || !filter->by_turn || !stream_turn_skip(j->half))
 		return result;
-	*raw = j->views.view[BUFFER_TURN];
-	result = confirm_filter(filter, &j->views, memory, effort);
+	*raw = j->views->view[BUFFER_TURN];
+	result = confirm_filter(filter, j->views, memory, effort);
 	*raw = stream;
 	return result;
 }
@@ -246,7 +246,7 @@ static void try_now(struct judge *j, const struct filter *filter, uint32_t index
 		note_match(j, filter, index);
 		break;
 	case CONFIRM_NO_MATCH:
-		waits_note(j->stream->scratch, filter, index, &j->views);
+		waits_note(j->stream->scratch, filter, index, j->views);
 		break;
 	case CONFIRM_HEAD_UNMET:
 		decide(j, filter, index);
@@ -299,7 +299,7 @@ static void try_filter(struct judge *j, uint32_t index)
 	if (bit_is_set(*hit_bits(j, filter), index) || !state_admits(j->stream, j->dir, filter))
 		return;
 	wait = find_wait(j, index);
-	if (wait && !wait_is_over(wait, filter, j->half, &j->views)) {
+	if (wait && !wait_is_over(wait, filter, j->half, j->views)) {
 		if (scratch->n_waits < SCRATCH_WAITS)
 			scratch->waits[scratch->n_waits++] = *wait;
 		return;
@@ -536,20 +536,49 @@ static void grant_effort(struct half *half)
 	half->effort = MIN(half->effort + earned, EFFORT_MAX);
 }
 
+static bool any_bit(const uint64_t *bits, size_t words)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; bits && i < words; i++)
+		any |= bits[i];
+	return any;
+}
+
+/* most judgements find nothing to evaluate */
+static bool has_work(const struct judge *j)
+{
+	const struct groups *groups = &j->stream->engine->groups;
+	size_t words = stream_words(j->stream);
+
+	return (j->judgement->start ? groups->n_start[j->dir] : groups->n_always[j->dir]) ||
+	       any_bit(j->half->candidates, words) || any_bit(j->half->older, words);
+}
+
+static void work(struct judge *j)
+{
+	struct views own;
+
+	j->views = j->judgement->views;
+	j->head_shown = j->views;
+	if (!j->views) {
+		memset(&own, 0, sizeof(own));
+		j->views = &own;
+	}
+	show_session(j);
+	show_windows(j, j->half->offset, j->judgement->complete);
+	try_all(j);
+}
+
 void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const struct judgement *judgement)
 {
 	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = judgement};
 
 	if (stream_is_over(stream) || !j.half->scan)
 		return;
-	if (judgement->views) {
-		j.views = *judgement->views;
-		j.head_shown = true;
-	}
-	show_session(&j);
-	show_windows(&j, j.half->offset, judgement->complete);
 	grant_effort(j.half);
-	try_all(&j);
+	if (has_work(&j))
+		work(&j);
 	waits_keep(stream->scratch, j.half);
 	report(&j);
 	stream_forget_pieces(stream);
@@ -566,10 +595,10 @@ static void scan_session(struct judge *j)
 	for (unsigned int buffer = 0; buffer < BUFFER_METHOD; buffer++) {
 		const struct group *group = j->stream->engine->groups.group[j->dir][buffer];
 
-		if (!group || !j->views.view[buffer].present)
+		if (!group || !j->views->view[buffer].present)
 			continue;
 		candidates = stream_bits(j->stream, &j->half->candidates);
-		if (candidates && group_scan(group, j->stream->scratch, j->views.view[buffer].bytes, candidates) < 0)
+		if (candidates && group_scan(group, j->stream->scratch, j->views->view[buffer].bytes, candidates) < 0)
 			stream_fail(j->stream);
 	}
 }
@@ -577,7 +606,9 @@ static void scan_session(struct judge *j)
 void stream_start(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct judgement judgement = {.start = true};
-	struct judge j = {.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = &judgement};
+	struct views views = {0};
+	struct judge j = {
+		.stream = stream, .dir = dir, .half = &stream->half[dir], .judgement = &judgement, .views = &views};
 
 	j.half->started = true;
 	if (!j.half->scan || !stream->engine->looks_at_start[dir])

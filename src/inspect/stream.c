@@ -27,10 +27,41 @@ void stream_fail(struct inspect_stream *stream)
 uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits)
 {
 	if (!*bits)
-		*bits = calloc(stream_words(stream) + 1, sizeof(**bits));
+		*bits = bits_take(&stream->scratch->bits);
 	if (!*bits)
 		stream_fail(stream);
 	return *bits;
+}
+
+static uint64_t **half_bits(struct half *half, unsigned int i)
+{
+	uint64_t **const all[HALF_BITS] = {&half->candidates, &half->hits, &half->raw_hits, &half->older};
+
+	return all[i];
+}
+
+/* a call begins, and ends: between them the sets of filters are spread out in the scratch, and windows may be large */
+static void stream_wake(struct inspect_stream *stream)
+{
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		for (unsigned int i = 0; i < HALF_BITS; i++)
+			if (stream->half[dir].packed[i])
+				bits_unpack(&stream->scratch->bits, &stream->half[dir].packed[i],
+					half_bits(&stream->half[dir], i));
+}
+
+static void stream_rest(struct inspect_stream *stream)
+{
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
+		struct half *half = &stream->half[dir];
+
+		for (unsigned int i = 0; i < HALF_BITS; i++)
+			if (*half_bits(half, i) && bits_pack(&stream->scratch->bits, half_bits(half, i),
+							   stream_words(stream), &half->packed[i]) < 0)
+				stream_fail(stream);
+		window_rest(&half->raw, stream->scratch);
+		window_rest(&half->body_window, stream->scratch);
+	}
 }
 
 static bool direction_is_scanned(
@@ -65,16 +96,17 @@ int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine 
 	return 0;
 }
 
-static void half_clear(struct half *half)
+static void half_clear(struct inspect_stream *stream, struct half *half)
 {
-	window_reset(&half->raw);
-	window_reset(&half->body_window);
+	window_reset(&half->raw, NULL);
+	window_reset(&half->body_window, NULL);
+	for (unsigned int i = 0; i < HALF_BITS; i++) {
+		free(TAKE_PTR(half->packed[i]));
+		if (*half_bits(half, i)) /* never between calls */
+			bits_give(&stream->scratch->bits, half_bits(half, i));
+	}
 	decoder_free(&half->decoder);
 	free(TAKE_PTR(half->head));
-	free(TAKE_PTR(half->candidates));
-	free(TAKE_PTR(half->older));
-	free(TAKE_PTR(half->hits));
-	free(TAKE_PTR(half->raw_hits));
 	free(TAKE_PTR(half->waits));
 	half->head_size = half->n_waits = 0;
 }
@@ -84,7 +116,7 @@ void inspect_stream_free(struct inspect_stream **stream)
 	if (!*stream)
 		return;
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
-		half_clear(&(*stream)->half[dir]);
+		half_clear(*stream, &(*stream)->half[dir]);
 	transactions_clear(*stream);
 	free((*stream)->flowbits);
 	free(*stream);
@@ -130,22 +162,16 @@ void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir)
 		stream_fail(stream);
 }
 
-static void clear_bits(uint64_t **bits)
-{
-	free(*bits);
-	*bits = NULL;
-}
-
 void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct half *half = &stream->half[dir];
 
-	window_reset(&half->raw);
-	window_reset(&half->body_window);
+	window_reset(&half->raw, stream->scratch);
+	window_reset(&half->body_window, stream->scratch);
 	decoder_free(&half->decoder);
-	clear_bits(&half->candidates);
-	clear_bits(&half->older);
-	clear_bits(&half->hits);
+	bits_give(&stream->scratch->bits, &half->candidates);
+	bits_give(&stream->scratch->bits, &half->older);
+	bits_give(&stream->scratch->bits, &half->hits);
 	free(half->waits);
 	half->waits = NULL;
 	half->n_waits = 0;
@@ -185,7 +211,7 @@ void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir)
 	half->holding = false;
 	half->transaction = NULL;
 	half->head_len = half->head_size = half->head_scanned = 0;
-	window_reset(&half->body_window);
+	window_reset(&half->body_window, stream->scratch);
 	decoder_free(&half->decoder);
 	take_raw(stream, dir, SPAN(head, head_len));
 }
@@ -231,7 +257,7 @@ static bool is_followed(const struct inspect_stream *stream)
 static void let_go(struct inspect_stream *stream)
 {
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
-		half_clear(&stream->half[dir]);
+		half_clear(stream, &stream->half[dir]);
 		stream->half[dir].transaction = NULL;
 		stream->half[dir].release = stream->half[dir].received;
 	}
@@ -258,12 +284,14 @@ void inspect_data(struct inspect_stream *stream, enum inspect_dir dir, const uin
 	if (!is_followed(stream)) {
 		half->release += len;
 	} else if (!stream_is_over(stream) && len) {
+		stream_wake(stream);
 		end_turn(stream, dir == INSPECT_TO_SERVER ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER);
 		if (!half->started)
 			stream_start(stream, dir);
 		take(stream, dir, SPAN(data, len));
 		if (!half->scan && !stream_is_over(stream))
 			half->release = half->offset + (half->phase == PHASE_HEAD ? half->head_len : 0);
+		stream_rest(stream);
 	}
 	tell(stream, dir, out);
 }
@@ -275,6 +303,7 @@ void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct ins
 
 	stream_forget_pieces(stream);
 	if (is_followed(stream) && !stream_is_over(stream)) {
+		stream_wake(stream);
 		if (half->phase == PHASE_HEAD && half->head_len)
 			stream_enter_raw(stream, dir);
 		stream_end_windows(stream, dir);
@@ -283,13 +312,14 @@ void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct ins
 		else if (half->phase == PHASE_RAW)
 			stream_judge(stream, dir, &judgement);
 		stream_release(stream, dir);
+		stream_rest(stream);
 	}
 	tell(stream, dir, out);
 }
 
 size_t inspect_stream_memory(const struct inspect_stream *stream)
 {
-	size_t bits = (stream_words(stream) + 1) * sizeof(uint64_t), total = sizeof(*stream);
+	size_t total = sizeof(*stream);
 	const struct transaction *t;
 
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
@@ -297,7 +327,8 @@ size_t inspect_stream_memory(const struct inspect_stream *stream)
 
 		total += half->n_waits * sizeof(*half->waits) + half->head_size + window_memory(&half->raw) +
 			 window_memory(&half->body_window) + decoder_memory(half->decoder);
-		total += bits * (!!half->candidates + !!half->older + !!half->hits + !!half->raw_hits);
+		for (unsigned int i = 0; i < HALF_BITS; i++)
+			total += packed_bits_memory(half->packed[i]);
 	}
 	TAILQ_FOREACH (t, &stream->transactions, link)
 		total += sizeof(*t) + t->head_len;

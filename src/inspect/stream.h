@@ -26,6 +26,8 @@ struct transaction { /* a request and its response */
 };
 TAILQ_HEAD(transactions, transaction);
 
+#define HALF_BITS 4 /* candidates, hits, raw_hits, older */
+
 struct half { /* one direction */
 	enum phase phase;
 	bool scan;           /* any filter looks at this direction, and the profile lets it */
@@ -49,11 +51,12 @@ struct half { /* one direction */
 	struct window raw, body_window;
 	struct transaction *transaction; /* that of the current message */
 	/* bits by filter index, NULL until the first is set */
-	uint64_t *candidates;
-	uint64_t *hits;     /* matched in this message */
-	uint64_t *raw_hits; /* matched on raw payload in this stream */
-	uint64_t *older;    /* candidates of the stretch before, while a window slides */
-	uint64_t rotated;   /* stream offset where the current stretch began */
+	uint64_t *candidates; /* during a call; between calls as in packed */
+	uint64_t *hits;       /* matched in this message */
+	uint64_t *raw_hits;   /* matched on raw payload in this stream */
+	uint64_t *older;      /* candidates of the stretch before, while a window slides */
+	struct packed_bits *packed[HALF_BITS];
+	uint64_t rotated; /* stream offset where the current stretch began */
 	size_t n_waits;
 	struct wait *waits;               /* of the last judgement, by index */
 	uint64_t judged_raw, judged_body; /* bytes of the raw unit and of the body that it saw */
@@ -127,10 +130,10 @@ enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspe
 uint64_t stream_turn_skip(const struct half *half);
 
 struct judgement {
-	bool start;                /* nothing has come yet: filters on the session itself */
-	bool head;                 /* the head has just come: filters on it alone are judged now and never again */
-	bool complete;             /* the message, or what is there of the raw payload, has ended */
-	const struct views *views; /* head buffers when built already, else NULL */
+	bool start;          /* nothing has come yet: filters on the session itself */
+	bool head;           /* the head has just come: filters on it alone are judged now and never again */
+	bool complete;       /* the message, or what is there of the raw payload, has ended */
+	struct views *views; /* head buffers when built already, else NULL; the others are added */
 };
 /* Evaluates the candidates of a direction; reports hits in the order of the bytes that completed them, up to the
  * first that blocks. */

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define WINDOW_START 1024
+#define WINDOW_START 4096
+#define WINDOW_REST_MAX 2048          /* larger ones stay as they are between calls */
+#define WINDOW_SPARE_MAX (256u << 10) /* larger ones are freed */
 
 struct sink {
 	const struct group *group;
@@ -31,17 +33,42 @@ int group_scan(const struct group *group, struct inspect_scratch *scratch, struc
 	return 0;
 }
 
-static int window_append(struct window *window, struct span bytes)
+/* memory of at least that size: one that another window has left, or new */
+static uint8_t *take_memory(struct inspect_scratch *scratch, size_t at_least, size_t *size)
 {
-	size_t size = window->size ? window->size : WINDOW_START;
-	uint8_t *grown;
+	for (size_t i = 0; i < SCRATCH_SPARES; i++)
+		if (scratch->spares[i].size >= at_least) {
+			*size = scratch->spares[i].size;
+			scratch->spares[i].size = 0;
+			return TAKE_PTR(scratch->spares[i].data);
+		}
+	for (*size = WINDOW_START; *size < at_least;)
+		*size *= 2;
+	return malloc(*size);
+}
 
-	while (size - window->len < bytes.len)
-		size *= 2;
-	if (size != window->size) {
-		grown = realloc(window->data, size);
+static void give_memory(struct inspect_scratch *scratch, uint8_t *data, size_t size)
+{
+	for (size_t i = 0; data && scratch && size >= WINDOW_START && size <= WINDOW_SPARE_MAX && i < SCRATCH_SPARES;
+		i++)
+		if (!scratch->spares[i].data) {
+			scratch->spares[i] = (struct spare){data, size};
+			return;
+		}
+	free(data);
+}
+
+static int window_append(struct window *window, struct inspect_scratch *scratch, struct span bytes)
+{
+	if (window->size - window->len < bytes.len) {
+		size_t size;
+		uint8_t *grown = take_memory(scratch, window->len + bytes.len, &size);
+
 		if (!grown)
 			return -ENOMEM;
+		if (window->len)
+			memcpy(grown, window->data, window->len);
+		give_memory(scratch, window->data, window->size);
 		window->data = grown;
 		window->size = size;
 	}
@@ -58,7 +85,7 @@ int window_feed(struct window *window, const struct group *group, struct inspect
 
 	if (!bytes.len)
 		return 0;
-	r = window_append(window, bytes);
+	r = window_append(window, scratch, bytes);
 	if (r < 0 || !group)
 		return r;
 	if (!window->hs && (hs_stream_size(group->database, &window->hs_size) != HS_SUCCESS ||
@@ -92,12 +119,27 @@ void window_trim(struct window *window)
 	window->base += drop;
 }
 
-void window_reset(struct window *window)
+void window_reset(struct window *window, struct inspect_scratch *scratch)
 {
 	if (window->hs)
 		hs_close_stream(window->hs, NULL, NULL, NULL);
-	free(window->data);
+	give_memory(scratch, window->data, window->size);
 	*window = (struct window){0};
+}
+
+void window_rest(struct window *window, struct inspect_scratch *scratch)
+{
+	uint8_t *fitted;
+
+	if (window->size <= WINDOW_REST_MAX || window->len > WINDOW_REST_MAX || !window->len)
+		return;
+	fitted = malloc(window->len);
+	if (!fitted)
+		return;
+	memcpy(fitted, window->data, window->len);
+	give_memory(scratch, window->data, window->size);
+	window->data = fitted;
+	window->size = window->len;
 }
 
 size_t window_memory(const struct window *window)

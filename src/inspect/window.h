@@ -23,7 +23,10 @@ int window_feed(struct window *window, const struct group *group, struct inspect
 int window_end(struct window *window, const struct group *group, struct inspect_scratch *scratch, uint64_t *candidates);
 /* forgets all but the last WINDOW_KEEP bytes; call after they were judged */
 void window_trim(struct window *window);
-void window_reset(struct window *window);
+/* forgets all; scratch: may keep its memory for others, NULL: not */
+void window_reset(struct window *window, struct inspect_scratch *scratch);
+/* no more for now: a small window takes no more memory than it needs */
+void window_rest(struct window *window, struct inspect_scratch *scratch);
 size_t window_memory(const struct window *window);
 
 /* marks candidates found in a buffer that is there whole */

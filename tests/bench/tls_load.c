@@ -3,6 +3,7 @@
  *
  *   tls_load full|resumed ADDRESS PORT THREADS SECONDS 1.2|1.3        handshakes, each with one small request
  *   tls_load bulk         ADDRESS PORT THREADS SECONDS 1.2|1.3 PATH   downloads of PATH, over and over
+ *   tls_load requests     ADDRESS PORT THREADS SECONDS 1.2|1.3 PATH   requests for PATH over kept connections
  *   tls_load idle         ADDRESS PORT COUNT   0       1.2|1.3        opens COUNT sessions, prints "holding", keeps
  * them open until standard input ends Prints one JSON object. The request makes sure that both legs of a proxy are up
  * before a handshake counts. */
@@ -123,6 +124,62 @@ static int one_handshake(SSL_SESSION **session, char *buffer)
 	return ok ? 0 : -1;
 }
 
+/* length of the whole answer whose beginning this is, 0 while its head is not there */
+static long answer_length(char *buffer, long have)
+{
+	char *end, *length;
+
+	buffer[have] = '\0';
+	end = strstr(buffer, "\r\n\r\n");
+	length = strcasestr(buffer, "\r\nContent-Length: ");
+	return end && length && length < end ? end + 4 - buffer + atol(length + 18) : 0;
+}
+
+/* one request over the kept connection, which is opened when there is none or the server has closed it */
+static int one_request(SSL **ssl, char *buffer)
+{
+	char request[256];
+	int n = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: " SERVER_NAME "\r\n\r\n", load.path);
+	long have = 0, whole = 0;
+
+	if (!*ssl)
+		*ssl = open_session(NULL);
+	if (!*ssl || SSL_write(*ssl, request, n) != n)
+		return -1;
+	while (!whole || have < whole) {
+		n = SSL_read(*ssl, buffer + have, READ_SIZE - 1 - (int)have);
+		if (n <= 0)
+			return -1;
+		have += n;
+		whole = whole ? whole : answer_length(buffer, have);
+		if (whole >= READ_SIZE - 1)
+			return -1;
+	}
+	load.bytes += (unsigned long)have;
+	return 0;
+}
+
+static void request_loop(char *buffer)
+{
+	SSL *ssl = NULL;
+	long served = 0;
+
+	while (!load.stop) {
+		if (one_request(&ssl, buffer) == 0) {
+			load.done++;
+			served++;
+			continue;
+		}
+		load.errors += !served; /* a server closes after so many requests: only the first may not fail */
+		served = 0;
+		if (ssl)
+			close_session(ssl);
+		ssl = NULL;
+	}
+	if (ssl)
+		close_session(ssl);
+}
+
 static int one_download(char *buffer)
 {
 	SSL *ssl = open_session(NULL);
@@ -144,6 +201,8 @@ static void *work(void *unused)
 	char *buffer = malloc(READ_SIZE);
 	int bulk = !strcmp(load.mode, "bulk");
 
+	if (buffer && !strcmp(load.mode, "requests"))
+		request_loop(buffer);
 	while (buffer && !load.stop) {
 		if (bulk ? one_download(buffer) : one_handshake(&session, buffer))
 			load.errors++;
@@ -204,7 +263,8 @@ int main(int argc, char **argv)
 	int version;
 
 	if (argc < 7) {
-		fprintf(stderr, "usage: tls_load full|resumed|bulk|idle ADDRESS PORT THREADS SECONDS 1.2|1.3 [PATH]\n");
+		fprintf(stderr, "usage: tls_load full|resumed|bulk|requests|idle ADDRESS PORT THREADS SECONDS 1.2|1.3 "
+				"[PATH]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

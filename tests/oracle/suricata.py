@@ -21,14 +21,14 @@ def root():
     return folder if folder and os.path.exists(folder + "/usr/bin/suricata") else None
 
 
-def command(*arguments):
-    """(arguments, environment) to run it with"""
+def command(*arguments, **settings):
+    """(arguments, environment) to run it with; settings: more of its configuration, __ for a dot"""
     folder = root().rstrip("/")
     libraries = [folder + "/usr/lib/x86_64-linux-gnu", *glob.glob(folder + "/usr/lib/x86_64-linux-gnu/dpdk/*")]
     environment = dict(os.environ, LD_LIBRARY_PATH=":".join(libraries)) if folder else os.environ
     configuration = ["-c", folder + "/etc/suricata/suricata.yaml", "--set", "classification-file=" + folder + "/etc/suricata/classification.config",
                      "--set", "reference-config-file=" + folder + "/etc/suricata/reference.config"]
-    for name, value in SETTINGS.items():
+    for name, value in [*SETTINGS.items(), *((name.replace("__", ".").replace("_", "-"), value) for name, value in settings.items())]:
         configuration += ["--set", "%s=%s" % (name, value)]
     return [folder + "/usr/bin/suricata", *configuration, *arguments], environment
 
