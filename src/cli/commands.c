@@ -180,7 +180,8 @@ const struct cli_command cli_commands[] = {
 		.detail =
 			"Walks the live system in the order in which one looks for the fault: workers, SSL inspection "
 			"enabled, certificate and key, server address and port, virtual segment, profile, SSL policy, "
-			"source address exceptions, and what became of the last session between the two. What is not "
+			"source address exceptions, limits, links of the ports, and what became of the last session "
+			"between the two. What is not "
 			"said with an option is taken as it suits.",
 		.parameters =
 			{

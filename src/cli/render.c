@@ -252,7 +252,9 @@ void cli_render_segments(struct cli *cli, const json_t *answer)
 	static const struct output_column segments[] = {
 		{"SEGMENT", "name", OUTPUT_TEXT},
 		{"PORT A", "port_a", OUTPUT_TEXT},
+		{"LINK A", "link_a", OUTPUT_TEXT},
 		{"PORT B", "port_b", OUTPUT_TEXT},
+		{"LINK B", "link_b", OUTPUT_TEXT},
 		{"MTU", "mtu", OUTPUT_NUMBER},
 		{"STATE", "state", OUTPUT_TEXT},
 	};

@@ -110,6 +110,17 @@ static void watch_complain(json_t *health, const char *what, const char *state)
 	json_array_append_new(health, json_string(text));
 }
 
+static void watch_link(json_t *health, const json_t *segment, const char *port, const char *link)
+{
+	const char *state = json_string_value(json_object_get(segment, link));
+	char what[64];
+
+	if (!state || !strcmp(state, "up"))
+		return;
+	snprintf(what, sizeof(what), "port %s", json_string_value(json_object_get(segment, port)) ?: "?");
+	watch_complain(health, what, strcmp(state, "down") ? state : "no link");
+}
+
 /* what an operator should look at; empty: all is well */
 static json_t *watch_health(const json_t *status, const json_t *before, const json_t *now)
 {
@@ -136,6 +147,11 @@ static json_t *watch_health(const json_t *status, const json_t *before, const js
 	{
 		if (strcmp(json_string_value(state) ?: "unknown", "available") != 0)
 			watch_complain(health, name, json_string_value(state) ?: "unknown");
+	}
+	json_array_foreach(json_object_get(status, "segments"), i, row)
+	{
+		watch_link(health, row, "port_a", "link_a");
+		watch_link(health, row, "port_b", "link_b");
 	}
 	for (i = 0; i < ARRAY_SIZE(growing); i++)
 		if (before && watch_value(now, growing[i]) > watch_value(before, growing[i]))

@@ -241,9 +241,58 @@ static void step_sessions(struct diagnosis *diagnosis)
 		NOTE("sessions", NULL, "no session between the two is open now");
 }
 
+/* the model asks for its licence here */
+static void step_capability(struct diagnosis *diagnosis)
+{
+	NOTE("capability", NULL, "this version needs no capability package for SSL inspection");
+}
+
+static void step_limits(struct diagnosis *diagnosis)
+{
+	const struct supervisor *supervisor = diagnosis->supervisor;
+	unsigned long long now = stats_sum(supervisor->stats, COUNTER_GAUGE_SESSIONS_ACTIVE);
+	unsigned int most = diagnosis->config->limits.max_sessions;
+
+	if (now >= most)
+		BAD("limits", "raise limits.max_sessions, or see \"sluice show sessions\" for who holds so many",
+			"%llu sessions are open, and %u is the maximum: new ones are not decrypted", now, most);
+	else
+		GOOD("limits", "%llu sessions are open, of at most %u", now, most);
+}
+
+/* of the segment that takes the connection; of all, where none does */
+static void step_link(struct diagnosis *diagnosis)
+{
+	const struct config_virtual_segment *taken = diagnosis->decision.virtual_segment;
+	unsigned int up = 0;
+
+	for (size_t i = 0; i < diagnosis->config->n_segments; i++) {
+		const struct config_segment *segment = &diagnosis->config->segments[i];
+
+		for (int side = 0; (!taken || taken->segment == segment) && side < CONFIG_SIDE_N; side++) {
+			int link = dataplane_port_link(diagnosis->supervisor->dataplane, segment->port[side]);
+
+			up += link > 0;
+			if (link == 0)
+				BAD("link", "check the cable, the switch port or the hypervisor's network",
+					"port %c (%s) of segment %s has no link", "AB"[side], segment -> port[side],
+					segment -> name);
+			else if (link < 0)
+				BAD("link",
+					"bring the interface back and commit: it has left the appliance, or was never "
+					"there",
+					"port %c (%s) of segment %s is not on the wire", "AB"[side],
+					segment -> port[side], segment -> name);
+		}
+	}
+	if (up && (!diagnosis->first || strcmp(diagnosis->first, "link")))
+		GOOD("link", "%u ports have a link", up);
+}
+
 static void diagnosis_run(struct diagnosis *diagnosis)
 {
 	step_bypass(diagnosis);
+	step_capability(diagnosis);
 	step_enabled(diagnosis);
 	step_certificate(diagnosis);
 	step_server(diagnosis);
@@ -253,6 +302,8 @@ static void diagnosis_run(struct diagnosis *diagnosis)
 		segment_explain(diagnosis);
 	if (diagnosis->decision.policy)
 		step_exception(diagnosis);
+	step_limits(diagnosis);
+	step_link(diagnosis);
 	step_sessions(diagnosis);
 }
 

@@ -80,14 +80,28 @@ static const char *status_inspection(const struct supervisor *supervisor)
 	return policy->config->n_ssl_servers ? "fallback" : "on";
 }
 
+static const char *port_link(const struct supervisor *supervisor, const char *port)
+{
+	int link = dataplane_port_link(supervisor->dataplane, port);
+
+	return link < 0 ? "missing" : link ? "up" : "down";
+}
+
+static json_t *segment_json(const struct supervisor *supervisor, const struct config_segment *segment)
+{
+	const char *a = segment->port[CONFIG_SIDE_A], *b = segment->port[CONFIG_SIDE_B];
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", segment->name, "port_a", a, "link_a",
+		port_link(supervisor, a), "port_b", b, "link_b", port_link(supervisor, b), "state",
+		status_inspection(supervisor));
+}
+
 static json_t *status_segments(const struct supervisor *supervisor)
 {
 	json_t *segments = json_array();
 
 	for (size_t i = 0; supervisor->policy && i < supervisor->policy->config->n_segments; i++)
-		json_array_append_new(
-			segments, json_pack("{s:s, s:s}", "name", supervisor->policy->config->segments[i].name, "state",
-					  status_inspection(supervisor)));
+		json_array_append_new(segments, segment_json(supervisor, &supervisor->policy->config->segments[i]));
 	return segments;
 }
 
@@ -247,11 +261,7 @@ json_t *report_segments(struct supervisor *supervisor, const json_t *request)
 	json_t *segments = json_array(), *virtual_segments = json_array();
 
 	for (size_t i = 0; config && i < config->n_segments; i++) {
-		const struct config_segment *segment = &config->segments[i];
-
-		json_array_append_new(segments,
-			json_pack("{s:s, s:s, s:s, s:s}", "name", segment->name, "port_a", segment->port[CONFIG_SIDE_A],
-				"port_b", segment->port[CONFIG_SIDE_B], "state", status_inspection(supervisor)));
+		json_array_append_new(segments, segment_json(supervisor, &config->segments[i]));
 	}
 	for (size_t i = 0; config && i < config->n_virtual_segments; i++) {
 		const struct config_virtual_segment *segment = &config->virtual_segments[i];

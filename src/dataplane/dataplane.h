@@ -38,6 +38,9 @@ void dataplane_cancel(struct dataplane *dataplane, struct dataplane_change **cha
  * those of the configuration that the next dataplane_apply() puts in force. Servers beyond n: available. */
 int dataplane_set_keys(struct dataplane *dataplane, bool next, const uint8_t *states, size_t n);
 
+/* 1: the port has a link, 0: it has none, -ENODEV: there is no such port in the wire, or -errno */
+int dataplane_port_link(struct dataplane *dataplane, const char *port);
+
 /* Worker slots. New SYNs go to live workers among [base, base + count): listener present and heartbeat fresh. */
 int dataplane_set_workers(struct dataplane *dataplane, unsigned int base, unsigned int count);
 unsigned int dataplane_workers_base(

@@ -124,6 +124,17 @@ int ports_resolve(struct dataplane *dp, const struct config *config, struct port
 	return ports_number(dp, set);
 }
 
+int dataplane_port_link(struct dataplane *dp, const char *name)
+{
+	_cleanup_netns_ int home = -1;
+	struct rtnl_link link;
+	int err = port_name_ok(name) ? netns_enter(dp->wire_netns, &home) : -ENODEV;
+
+	if (!err)
+		err = rtnl_link_get(name, &link);
+	return err ? err : (link.flags & IFF_RUNNING) != 0;
+}
+
 static unsigned int ports_max_mtu(const struct ports_set *set)
 {
 	unsigned int mtu = 0;

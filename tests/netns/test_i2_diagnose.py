@@ -6,6 +6,7 @@ import os
 import pytest
 
 from lab.appliance import configuration, stop_and_wait
+from lab.clients import tls_connect
 from lab.namespace import wait_until
 from lab.topology import CLIENT_IP, EXCEPTED_IP, SERVER_IP
 
@@ -69,7 +70,7 @@ def test_i2_questions_about_a_working_appliance(lab):
     lab.appliance.wait_record("ssl_inspection", dest_port=443, close_reason="done")
     answer = diagnose(lab)
     assert answer["inspected"] and answer["ssl_server"] == "web" and answer["first_problem"] is None
-    assert [s["step"] for s in answer["steps"]][:6] == ["bypass", "enabled", "certificate", "server", "segment", "profile"]
+    assert [s["step"] for s in answer["steps"]][:6] == ["bypass", "capability", "enabled", "certificate", "server", "segment"]
     assert first_of(lab, EXCEPTED_IP, WEB)[0] == "exception"
     assert first_of(lab, CLIENT_IP, SERVER_IP + ":80")[0] == "port"
     assert first_of(lab, CLIENT_IP, "10.9.0.77")[0] == "server"
@@ -99,3 +100,23 @@ def test_i2_names_what_the_system_lacks(own_lab):
     found, text = wait_until(lambda: first_of(own_lab)[0] == "certificate" and first_of(own_lab), 5, "the key's loss to be seen")
     assert found == "certificate"
     wait_until(lambda: "web-rsa is not available: missing" in (first_of(own_lab)[1] or ""), 5, "the new keeper")
+
+
+@pytest.mark.quick
+def test_i2_names_a_port_without_link_and_a_limit_that_is_reached(own_lab):
+    appliance, topology = own_lab.appliance, own_lab.topology
+    assert {row["link_a"] + row["link_b"] for row in appliance.show("segments")["segments"]} == {"upup"}
+    own_lab.server.run("ip", "link", "set", "s0", "down")
+    found, text = wait_until(lambda: first_of(own_lab)[0] and first_of(own_lab), 5, "the lost link to be seen")
+    assert found == "link" and topology.port_b in text and "port B" in text
+    assert [row["link_b"] for row in appliance.show("segments")["segments"]] == ["down"]
+    assert "port %s: no link" % topology.port_b in appliance.ask("watch", "--count", "1")["health"]
+    own_lab.server.run("ip", "link", "set", "s0", "up")
+    wait_until(lambda: first_of(own_lab) == (None, None), 5, "the link to be back")
+    appliance.wire.run("ip", "link", "set", topology.port_b, "name", "elsewhere")  # as good as unplugged
+    found, text = first_of(own_lab)
+    assert found == "link" and "is not on the wire" in text
+    appliance.wire.run("ip", "link", "set", "elsewhere", "name", topology.port_b)
+    appliance.commit(configuration(topology, limits={"max_sessions": 1}))
+    with tls_connect(own_lab.client, certificate=own_lab.certificate):
+        wait_until(lambda: first_of(own_lab)[0] == "limits", 5, "the limit to be seen")
