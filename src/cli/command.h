@@ -87,6 +87,7 @@ void cli_render_diagnosis(struct cli *cli, const json_t *answer);
 /* files.c, import.c, log.c */
 int cli_run_files(struct cli *cli, const struct cli_call *call);
 int cli_run_import(struct cli *cli, const struct cli_call *call);
+int cli_run_keystore(struct cli *cli, const struct cli_call *call);
 int cli_run_log_credentials(struct cli *cli, const struct cli_call *call);
 int cli_run_log(struct cli *cli, const struct cli_call *call);
 int cli_run_watch(struct cli *cli, const struct cli_call *call);
@@ -126,6 +127,7 @@ void cli_render_removed(struct cli *cli, const json_t *answer);
 void cli_render_log_line(struct cli *cli, const char *log, const json_t *records);
 void cli_render_log_credentials(struct cli *cli, const json_t *answer);
 void cli_render_log_credentials_changed(struct cli *cli, const json_t *answer);
+void cli_render_keystore(struct cli *cli, const json_t *answer);
 void cli_render_certificates(struct cli *cli, const json_t *answer);
 void cli_render_log_status(struct cli *cli, const json_t *answer);
 void cli_render_graph_traffic(struct cli *cli, const json_t *answer);

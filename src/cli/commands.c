@@ -85,6 +85,17 @@
 			.help = "read the password from standard input"},                                           \
 	}
 
+#define PASSPHRASE_PARAMETERS                                                        \
+	{                                                                            \
+		{.option = "--password-file",                                        \
+			.metavar = "PWFILE",                                         \
+			.help = "file that holds the passphrase in its first line"}, \
+		{.option = "--password-stdin",                                       \
+			.metavar = "PWSTDIN",                                        \
+			.kind = CLI_FLAG,                                            \
+			.help = "read the passphrase from standard input"},          \
+	}
+
 #define CERTIFICATE_NAME {.metavar = "NAME", .key = "name", .help = "name in the store"}
 
 const struct cli_command cli_commands[] = {
@@ -415,6 +426,34 @@ const struct cli_command cli_commands[] = {
 		.request = "certificate_list",
 		.help = "certificates in the store",
 		.render = cli_render_certificates},
+
+	{.words = "keystore show",
+		.request = "keystore_show",
+		.help = "how the stored private keys are protected, and whether they can be used",
+		.render = cli_render_keystore},
+	{.words = "keystore unlock",
+		.request = "keystore_unlock",
+		.help = "after a start: give the passphrase that the device key is under",
+		.detail = "The passphrase is asked for on the terminal, or comes from a file or standard input; it is "
+			  "never an "
+			  "argument. Until then no private key can be used and new sessions of SSL servers are "
+			  "bypassed or "
+			  "blocked, as their when_key_unavailable says.",
+		.parameters = PASSPHRASE_PARAMETERS,
+		.run = cli_run_keystore,
+		.render = cli_render_keystore},
+	{.words = "keystore protect passphrase",
+		.request = "keystore_protect",
+		.help = "put the device key under a passphrase, or under another one",
+		.detail = "At least 12 bytes. From the next start of Sluice on no private key can be used before "
+			  "\"sluice keystore unlock\". Without the passphrase the stored keys are lost.",
+		.parameters = PASSPHRASE_PARAMETERS,
+		.run = cli_run_keystore,
+		.render = cli_render_keystore},
+	{.words = "keystore protect file",
+		.request = "keystore_protect",
+		.help = "keep the device key in a file that needs no passphrase: who can read the disk as root has it",
+		.render = cli_render_keystore},
 
 	{.words = "log status",
 		.request = "log_status",

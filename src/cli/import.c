@@ -102,9 +102,9 @@ static ssize_t import_read_line(int fd, char *out, size_t size)
 }
 
 /* without echo, which comes back whatever signal ends it */
-static ssize_t import_prompt(char *out, size_t size)
+static ssize_t import_prompt(const char *prompt, char *out, size_t size)
 {
-	if (!readpassphrase("Password of the private key: ", out, size, RPP_REQUIRE_TTY))
+	if (!readpassphrase(prompt, out, size, RPP_REQUIRE_TTY))
 		return errno == EINTR ? -EINTR : -ENOTTY;
 	return strlen(out);
 }
@@ -121,7 +121,7 @@ static ssize_t import_find_password(const struct cli_call *call, int key_fd, cha
 	if (!path && !import_is_encrypted(key_fd))
 		return -ENODATA;
 	if (!path) {
-		n = import_prompt(out, size);
+		n = import_prompt("Password of the private key: ", out, size);
 		return n ? n : -ENODATA; /* PKCS#12 without a password */
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -159,6 +159,57 @@ static json_t *import_request(const struct cli_call *call, bool password)
 	if (request && !cli_call_value(call, "KEYFILE"))
 		json_object_set_new(request, "key_fd", json_false());
 	return request;
+}
+
+/* the passphrase from where the operator said; a new one is asked for twice */
+static ssize_t keystore_passphrase(const struct cli_call *call, bool new, char *out, size_t size)
+{
+	const char *path = cli_call_value(call, "PWFILE");
+	char again[IMPORT_PASSWORD_MAX];
+	_cleanup_close_ int fd = -1;
+	ssize_t n, m = 0;
+
+	if (cli_call_value(call, "PWSTDIN"))
+		return import_read_line(STDIN_FILENO, out, size);
+	if (path) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		return fd < 0 ? -errno : import_read_line(fd, out, size);
+	}
+	n = import_prompt("Passphrase of the keystore: ", out, size);
+	if (n > 0 && new)
+		m = import_prompt("The same again: ", again, sizeof(again));
+	if (n > 0 && new && (m != n || memcmp(out, again, (size_t)n) != 0))
+		n = m < 0 ? m : -EKEYREJECTED;
+	explicit_bzero(again, sizeof(again));
+	return n;
+}
+
+int cli_run_keystore(struct cli *cli, const struct cli_call *call)
+{
+	bool new = !strcmp(call->command->request, "keystore_protect");
+	char passphrase[IMPORT_PASSWORD_MAX];
+	json_auto_t *answer = NULL;
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+	int r, status;
+
+	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
+		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	n = keystore_passphrase(call, new, passphrase, sizeof(passphrase));
+	r = n > 0 ? shm_create_sealed("sluice-password", passphrase, n, &fd) : (int)n;
+	explicit_bzero(passphrase, sizeof(passphrase));
+	if (n == -ENOTTY)
+		return client_fail(cli, CLI_FAILED,
+			"there is no terminal to ask for the passphrase: say --password-file FILE or --password-stdin");
+	if (n == -EKEYREJECTED)
+		return client_fail(cli, CLI_FAILED, "the two are not the same: nothing is changed");
+	if (!n)
+		return client_fail(cli, CLI_FAILED, "the passphrase is empty");
+	if (r < 0)
+		return client_fail(cli, CLI_FAILED, "the passphrase cannot be read: %s", strerror(-r));
+	status = client_ask(
+		cli, json_pack("{s:s}", "command", call->command->request), &fd, 1, CLIENT_PATIENCE_S, &answer);
+	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;
 }
 
 int cli_run_log_credentials(struct cli *cli, const struct cli_call *call)

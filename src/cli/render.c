@@ -401,6 +401,12 @@ void cli_render_replaced(struct cli *cli, const json_t *answer)
 		json_string_value(json_object_get(answer, "replaced")) ?: "?");
 }
 
+void cli_render_keystore(struct cli *cli, const json_t *answer)
+{
+	render_line(cli, "Device key", answer, "protection", OUTPUT_TEXT);
+	render_line(cli, "Keystore", answer, "state", OUTPUT_TEXT);
+}
+
 void cli_render_certificate(struct cli *cli, const json_t *answer)
 {
 	const json_t *certificate = json_object_get(answer, "certificate");

@@ -10,6 +10,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "daemon/keeper.h"
+#include "daemon/keystore.h"
 #include "daemon/replace.h"
 
 #define DAY_S 86400
@@ -135,13 +136,9 @@ static const char *import_check(
 static int import_start(struct import *import, const json_t *request, const int *fds, size_t n_fds)
 {
 	struct supervisor *supervisor = import->supervisor;
-	_cleanup_close_ int device_key = -1;
+	_cleanup_close_ int device_key = keystore_device_key(supervisor);
 	int all[1 + IMPORT_FDS_MAX], r;
-	uid_t uid;
-	gid_t gid;
 
-	role_ids(ROLE_IMPORTER, &uid, &gid);
-	device_key = store_open_device_key(&supervisor->store, uid, gid);
 	if (device_key < 0)
 		return device_key;
 	r = child_spawn(&import->child, supervisor->loop, ROLE_IMPORTER, supervisor->bin_dir, -1, import_on_message,

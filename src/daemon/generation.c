@@ -14,6 +14,7 @@
 #include "base/shm.h"
 #include "daemon/commit.h"
 #include "daemon/keeper.h"
+#include "daemon/keystore.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
 #include "daemon/supervisor.h"
@@ -422,6 +423,7 @@ int generation_start(struct supervisor *supervisor)
 {
 	generation_pick_slots(supervisor);
 	supervisor->key_states = json_object();
+	keystore_init(supervisor);
 	supervisor->key_engine = json_object();
 	supervisor->keyless = json_object();
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++) {

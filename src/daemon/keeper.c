@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "base/log.h"
 #include "base/shm.h"
 #include "daemon/certificate.h"
+#include "daemon/keystore.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
 #include "dataplane/abi.h"
@@ -119,6 +121,10 @@ void keeper_load_key(struct supervisor *supervisor, const char *name)
 		keeper_set_state(supervisor, name, "missing");
 		goto done;
 	}
+	if (keystore_is_locked(supervisor)) {
+		keeper_set_state(supervisor, name, "keystore locked");
+		goto done;
+	}
 	/* a key that the keeper has can be used while it is given once more */
 	if (!is_available(keeper_state(supervisor, name)))
 		keeper_set_state(supervisor, name, "loading");
@@ -133,12 +139,22 @@ static void keeper_load_all(struct supervisor *supervisor)
 	json_t *names = store_list_certificates(&supervisor->store), *name;
 	size_t i;
 
-	json_object_clear(supervisor->key_states);
 	json_array_foreach(names, i, name)
 	{
 		keeper_load_key(supervisor, json_string_value(name));
 	}
 	json_decref(names);
+}
+
+void keeper_give_device_key(struct supervisor *supervisor)
+{
+	_cleanup_close_ int fd = keystore_device_key(supervisor);
+
+	if (fd < 0)
+		log_err_r(fd, "cannot give the key keeper the device key");
+	else
+		child_send(&supervisor->keeper.child, "device_key", json_object(), &fd, 1);
+	keeper_load_all(supervisor);
 }
 
 void keyring_close(struct worker_slot *worker)
@@ -221,12 +237,8 @@ static void keeper_on_exit(struct child *child, const char *how)
 void keeper_spawn(struct supervisor *supervisor)
 {
 	struct child *child = &supervisor->keeper.child;
-	_cleanup_close_ int device_key = -1;
-	uid_t uid;
-	gid_t gid;
+	_cleanup_close_ int device_key = keystore_device_key(supervisor);
 
-	role_ids(ROLE_KEEPER, &uid, &gid);
-	device_key = store_open_device_key(&supervisor->store, uid, gid);
 	if (device_key < 0 || child_spawn(child, supervisor->loop, ROLE_KEEPER, supervisor->bin_dir, -1,
 				      keeper_on_message, keeper_on_exit) < 0)
 		return;
@@ -235,6 +247,7 @@ void keeper_spawn(struct supervisor *supervisor)
 	child_send(child, "start",
 		json_pack("{s:s, s:i}", "instance", supervisor->instance.name, "half", generation_half(supervisor)),
 		(int[]){device_key, stats_page_fd(supervisor->stats)}, 2);
+	json_object_clear(supervisor->key_states);
 	keeper_load_all(supervisor);
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (child_running(&supervisor->workers[i].child))

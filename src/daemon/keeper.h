@@ -5,6 +5,8 @@
 
 /* starts it and gives it every key of the store and every worker's ring; it is started again when it ends */
 void keeper_spawn(struct supervisor *supervisor);
+/* the device key can be had now, or in another way than before: every key is loaded with it */
+void keeper_give_device_key(struct supervisor *supervisor);
 /* (again) one certificate's key; what comes of it is its state */
 void keeper_load_key(struct supervisor *supervisor, const char *name);
 

@@ -17,6 +17,7 @@
 #include "daemon/certificate.h"
 #include "daemon/commit.h"
 #include "daemon/history.h"
+#include "daemon/keystore.h"
 #include "daemon/log_credentials.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
@@ -51,6 +52,7 @@ static void client_close(struct client *client)
 
 	commit_forget_owner(client->supervisor, client);
 	certificate_forget_owner(client->supervisor, client);
+	keystore_forget_owner(client->supervisor, client);
 	usage_forget_owner(client->supervisor, client);
 	loop_timer_disarm(client->supervisor->loop, &client->stall);
 	loop_remove(client->supervisor->loop, &client->source);
@@ -249,6 +251,26 @@ static json_t *command_certificate_import(struct supervisor *supervisor, struct 
 	return NULL;
 }
 
+static json_t *command_keystore_show(struct supervisor *supervisor, struct request *request)
+{
+	(void)request;
+	return keystore_report(supervisor);
+}
+
+static json_t *command_keystore_unlock(struct supervisor *supervisor, struct request *request)
+{
+	operator_audit(request, "unlocking of the keystore asked for");
+	keystore_unlock(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
+	return NULL;
+}
+
+static json_t *command_keystore_protect(struct supervisor *supervisor, struct request *request)
+{
+	operator_audit(request, "another protection of the keystore asked for");
+	keystore_protect(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
+	return NULL;
+}
+
 static json_t *command_filters_top(struct supervisor *supervisor, struct request *request)
 {
 	const char *by = json_string_value(json_object_get(request->json, "by"));
@@ -367,6 +389,9 @@ static const struct {
 	{"diagnose", command_diagnose},
 	{"configuration", command_configuration},
 	{"certificate_import", command_certificate_import},
+	{"keystore_show", command_keystore_show},
+	{"keystore_unlock", command_keystore_unlock},
+	{"keystore_protect", command_keystore_protect},
 	{"certificate_list", command_certificates},
 	{"ciphers", command_ciphers},
 	{"health", command_health},

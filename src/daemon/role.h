@@ -4,7 +4,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum role { ROLE_WORKER, ROLE_COMPILER, ROLE_KEEPER, ROLE_IMPORTER, ROLE_LOG, ROLE_TARGET, ROLE_SNMP, ROLES };
+enum role {
+	ROLE_WORKER,
+	ROLE_COMPILER,
+	ROLE_KEEPER,
+	ROLE_IMPORTER,
+	ROLE_LOG,
+	ROLE_TARGET,
+	ROLE_SNMP,
+	ROLE_KEYSTORE,
+	ROLES
+};
 
 struct role_info {
 	const char *name;     /* in messages and records */

@@ -22,6 +22,10 @@ int store_open_spool(const struct store *store);
  */
 int store_open_device_key(const struct store *store, uid_t uid, gid_t gid);
 
+/* beside it, for one that shall take its place; then that */
+int store_open_new_device_key(const struct store *store, uid_t uid, gid_t gid);
+int store_publish_device_key(const struct store *store);
+
 /* the highest committed version, 0 when there is none */
 uint32_t store_newest_version(const struct store *store);
 /* writes a version under a temporary name; store_publish_version() makes it the newest, store_discard_version() not */

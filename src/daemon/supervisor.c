@@ -21,6 +21,7 @@
 #include "daemon/boot.h"
 #include "daemon/commit.h"
 #include "daemon/keeper.h"
+#include "daemon/keystore.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
 
@@ -189,6 +190,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	json_decref(supervisor->key_states);
 	boot_free(supervisor);
 	elders_free(supervisor);
+	keystore_free(supervisor);
 	json_decref(supervisor->key_engine);
 	json_decref(supervisor->keyless);
 	targets_free(supervisor);

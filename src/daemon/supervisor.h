@@ -30,6 +30,7 @@
 #define SUPERVISOR_TICKET_KEYS_SIZE 160                    /* two struct tls_ticket_key */
 
 struct commit;
+struct keystore_job;
 struct targets;
 struct replace;
 
@@ -105,7 +106,11 @@ struct supervisor {
 	struct targets *targets; /* NULL before the first configuration */
 	json_t *spool_state;     /* sluice-log's last report */
 	json_t *key_states;      /* certificate name -> "available" or an error */
-	json_t *keyless;         /* SSL server name -> the state of its keys that the System log was told of */
+	struct {
+		int pipe_fds[2];          /* with the device key in it; -1: locked, or not under a passphrase */
+		struct keystore_job *job; /* NULL: none in progress */
+	} keystore;                       /* keystore.c */
+	json_t *keyless;                  /* SSL server name -> the state of its keys that the System log was told of */
 	uint64_t keeper_heard_ns;
 	json_t *key_engine; /* the keeper's last word about its engine: {engine, reason} */
 	struct monitor monitors[MONITORS];

@@ -117,6 +117,8 @@ static int import_seal_to_memfd(struct import *import, int device_key_fd, int *o
 	uint8_t device_key[DEVICE_KEY_SIZE];
 	int err = device_key_read_or_create(device_key_fd, device_key);
 
+	if (err == -ENOKEY)
+		return import_refuse(import, "the keystore is locked: sluice keystore unlock");
 	if (err)
 		return import_refuse(import,
 			"the device key cannot be read or made (%s): is the state directory damaged?", strerror(-err));

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/common.h"
@@ -72,7 +73,12 @@ static int keeper_unseal(
 	if (err)
 		return err;
 	*why = "the device key cannot be read: is the state directory complete?";
-	err = device_key_read(keeper->device_key_fd, device_key);
+	if (keeper->device_key.len)
+		memcpy(device_key, keeper->device_key.data, sizeof(device_key));
+	else
+		err = device_key_read(keeper->device_key_fd, device_key);
+	if (err == -ENOKEY || err == -EBADF)
+		*why = "keystore locked";
 	if (err)
 		return err;
 	*why = "the sealed key does not open: it belongs to another device key or name, or is damaged; import it again";
@@ -82,6 +88,38 @@ static int keeper_unseal(
 		return err;
 	*why = "the sealed key is not usable; import it again";
 	return private_key_from_pkcs8(key, SPAN(plain.data, plain.len));
+}
+
+/* takes the descriptor */
+static int keeper_take_device_key(struct keeper *keeper, int fd)
+{
+	struct secret key = {0};
+	struct stat st;
+	int err = 0;
+
+	cleanup_close(&keeper->device_key_fd);
+	keeper->device_key_fd = fd;
+	secret_free(&keeper->device_key);
+	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+		return 0;
+	err = secret_new(&key, DEVICE_KEY_SIZE);
+	if (!err)
+		err = device_key_read(fd, key.data);
+	if (err)
+		secret_free(&key);
+	else
+		keeper->device_key = key;
+	cleanup_close(&keeper->device_key_fd);
+	keys_lock_memory();
+	return err;
+}
+
+static void keeper_on_device_key(struct keeper *keeper, struct keeper_message *message)
+{
+	int err = message->n_fds == 1 ? keeper_take_device_key(keeper, TAKE_FD(message->fds[0])) : -EPROTO;
+
+	if (err)
+		log_err_r(err, "cannot take the device key");
 }
 
 static int keeper_load_key(struct keeper *keeper, struct keeper_message *message, const char **why)
@@ -357,6 +395,7 @@ static const struct {
 	const char *name;
 	void (*fn)(struct keeper *keeper, struct keeper_message *message);
 } keeper_handlers[] = {
+	{"device_key", keeper_on_device_key},
 	{"load", keeper_on_load},
 	{"unload", keeper_on_unload},
 	{"ring", keeper_on_ring},
@@ -424,7 +463,9 @@ static int keeper_start(struct keeper *keeper)
 	name = message_text(&message, "message");
 	if (!name || strcmp(name, "start") || message.n_fds < 1)
 		return log_err_r(-EPROTO, "malformed start message");
-	keeper->device_key_fd = TAKE_FD(message.fds[0]);
+	err = keeper_take_device_key(keeper, TAKE_FD(message.fds[0]));
+	if (err)
+		return log_err_r(err, "cannot take the device key");
 	if (message.n_fds > 1)
 		err = stats_page_map(&keeper->stats, message.fds[1], true);
 	if (err)
@@ -448,6 +489,7 @@ static void keeper_end(struct keeper *keeper)
 	stats_page_free(&keeper->stats);
 	loop_free(&keeper->loop);
 	cleanup_close(&keeper->device_key_fd);
+	secret_free(&keeper->device_key);
 }
 
 static void keeper_alarm(int signal)

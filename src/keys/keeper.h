@@ -9,6 +9,7 @@
 #include "keys/key_store.h"
 #include "keys/keyring_server.h"
 #include "keys/main.h"
+#include "keys/secret.h"
 #include "stats/stats.h"
 
 #define KEEPER_RINGS_MAX 64
@@ -27,7 +28,9 @@ struct keeper_ring {
 
 struct keeper {
 	struct loop *loop;
-	int control_fd, device_key_fd;
+	int control_fd;
+	int device_key_fd; /* the file, read with each key: -1 when the key came through a pipe, or did not come */
+	struct secret device_key; /* through a pipe; empty: not yet */
 	struct loop_source control;
 	struct loop_timer again; /* armed while requests wait: the loop must not sleep */
 	struct loop_timer check; /* headless: whether there is still anything to do */

@@ -4,35 +4,48 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/common.h"
 #include "base/log.h"
 #include "keys/harden.h"
 
 static const char usage[] =
-	"usage: sluice-keys [--import]\n"
+	"usage: sluice-keys [--import | --keystore]\n"
 	"\n"
 	"Holds the private keys and signs for the proxy workers. Started by sluiced, with its control socket as\n"
 	"descriptor 3.\n"
 	"\n"
 	"  --import   read one certificate and key from the control socket, check and seal them, and end\n"
+	"  --keystore put the device key under a passphrase, or take it out, and end\n"
 	"  --help     this text\n"
 	"  --version  the version\n";
 
+static const struct {
+	const char *argument, *log_name;
+	int (*run)(int control_fd);
+} modes[] = {
+	{NULL, "sluice-keys", keeper_run},
+	{"--import", "sluice-keys[import]", import_run},
+	{"--keystore", "sluice-keys[keystore]", keystore_run},
+};
+
 int keys_main(int argc, char **argv)
 {
-	const char *mode = argc > 1 ? argv[1] : "";
+	const char *argument = argc > 1 ? argv[1] : NULL;
 	int err;
 
-	if (argc == 2 && !strcmp(mode, "--help"))
+	if (argc == 2 && !strcmp(argument, "--help"))
 		return fputs(usage, stdout) < 0;
-	if (argc == 2 && !strcmp(mode, "--version"))
+	if (argc == 2 && !strcmp(argument, "--version"))
 		return printf("sluice-keys %s\n", SLUICE_VERSION) < 0;
-	if (argc > 2 || (*mode && strcmp(mode, "--import"))) {
-		fputs(usage, stderr);
-		return 2;
+	for (size_t i = 0; i < ARRAY_SIZE(modes) && argc <= 2; i++) {
+		if (argument ? !modes[i].argument || strcmp(argument, modes[i].argument) : modes[i].argument != NULL)
+			continue;
+		log_set_name(modes[i].log_name);
+		err = keys_harden();
+		if (err)
+			return log_err_r(err, "cannot protect the process"), 1;
+		return modes[i].run(KEYS_CONTROL_FD);
 	}
-	log_set_name(*mode ? "sluice-keys[import]" : "sluice-keys");
-	err = keys_harden();
-	if (err)
-		return log_err_r(err, "cannot protect the process"), 1;
-	return *mode ? import_run(KEYS_CONTROL_FD) : keeper_run(KEYS_CONTROL_FD);
+	fputs(usage, stderr);
+	return 2;
 }

@@ -12,5 +12,7 @@
 int keeper_run(int control_fd);
 /* answers one `import` message with `imported` or `import_error`. Exit status. */
 int import_run(int control_fd);
+/* the device key and its passphrase: answers one `unlock` or `protect` message. Exit status. */
+int keystore_run(int control_fd);
 /* the program's main */
 int keys_main(int argc, char **argv);

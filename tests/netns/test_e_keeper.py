@@ -10,8 +10,9 @@ import pytest
 from lab.appliance import alive, configuration, kill_and_wait, ssl_server, stop_and_wait
 from lab.clients import http_get, tls_connect
 from lab.namespace import wait_until
-from lab.peers import TlsServer, http_reply
+from lab.peers import Certificate, TlsServer, http_reply
 from lab.traffic import ATTACK
+from test_e_secrets import found_in_memory
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 
@@ -114,3 +115,77 @@ def test_e6_a_hung_keeper_is_replaced(own_lab):
     wait_until(lambda: lab.curl("/again", timeout=3).ok, 20, "sessions with the new keeper")
     assert attack(lab).reset
     wait_said(lab, "error", "has not answered for 10 s")
+
+
+# --- E5: the keystore ----------------------------------------------------------------------------------------------------
+
+
+def _keystore(lab, *words, passphrase=None):
+    command = [lab.appliance.bin_dir + "/sluice", "--instance", lab.appliance.instance, "keystore", *words]
+    if passphrase is not None:
+        command.append("--password-stdin")
+    return subprocess.run(command, input=passphrase or "", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+
+def _key_states(lab):
+    return {row["key_state"] for row in lab.appliance.show("servers")["servers"]}
+
+
+PASSPHRASE = "correct horse battery staple"
+
+
+@pytest.mark.limit(120)
+def test_e5_a_keystore_under_a_passphrase(own_lab):
+    lab = own_lab
+    state = lambda: lab.appliance.ask("keystore", "show")
+    assert (state()["protection"], state()["state"]) == ("file", "unlocked")
+    with open(os.path.join(lab.appliance.state_dir, "device.key"), "rb") as file:
+        plain = file.read()
+    for words, passphrase, told in ((("protect", "passphrase"), "short", "shorter than 12"), (("protect", "passphrase"), "\n", "empty"),
+                                    (("unlock",), PASSPHRASE, "has no passphrase")):
+        refused = _keystore(lab, *words, passphrase=passphrase)
+        assert refused.returncode == 1 and told in refused.stderr, refused
+    assert _keystore(lab, "protect", "passphrase", passphrase=PASSPHRASE).returncode == 0
+    assert (state()["protection"], state()["state"]) == ("passphrase", "unlocked")
+    with open(os.path.join(lab.appliance.state_dir, "device.key"), "rb") as file:
+        assert plain not in file.read()
+    # all goes on: a dead keeper gets its keys again, certificates are imported
+    kill_and_wait(lab.appliance.children()["keeper"])
+    wait_until(lambda: _key_states(lab) == {"available"}, 10, "the keys in the new keeper")
+    spare = Certificate(lab.topology.directory, "spare", "spare.example.test")
+    lab.appliance.import_certificate(spare)
+    for role, pid in dict(lab.appliance.children(), supervisor=lab.appliance.supervisor.pid).items():
+        assert role == "keeper" or not found_in_memory(pid, {"device key": plain}), role
+    # after a start it is locked, and everything says so
+    lab.appliance.stop()
+    lab.appliance.start()
+    wait_until(lambda: _key_states(lab) == {"keystore locked"}, 20, "the locked keys")
+    assert state()["state"] == "locked"
+    before = lab.appliance.counters()["wire_bypassed_no_key"]
+    assert attack(lab).ok
+    lab.appliance.wait_counter("wire_bypassed_no_key", before + 1)
+    wait_said(lab, "error", "a private key is not available (keystore locked), new sessions are bypassed uninspected")
+    other = Certificate(lab.topology.directory, "other", "other.example.test")
+    refused = lab.appliance.command("certificate", "import", "other", "--cert", other.certificate, "--key", other.key, check=False)
+    assert "the keystore is locked: sluice keystore unlock" in refused.stderr
+    refused = _keystore(lab, "protect", "file")
+    assert "locked" in refused.stderr
+    refused = _keystore(lab, "unlock", passphrase="wrong horse battery staple")
+    assert refused.returncode == 1 and "the passphrase is wrong" in refused.stderr
+    assert _key_states(lab) == {"keystore locked"}
+    with open(lab.topology.path("passphrase"), "w") as out:
+        out.write(PASSPHRASE + "\n")
+    assert _keystore(lab, "unlock", "--password-file", lab.topology.path("passphrase")).returncode == 0
+    wait_until(lambda: _key_states(lab) == {"available"}, 10, "the unlocked keys")
+    lab.appliance.wait_inspecting()
+    assert attack(lab).reset
+    # and back
+    assert _keystore(lab, "protect", "file").returncode == 0
+    lab.appliance.stop()
+    lab.appliance.start()
+    lab.appliance.wait_inspecting()
+    assert attack(lab).reset and state()["protection"] == "file"
+    audit = [record["message"] for record in lab.appliance.records("audit")]
+    assert any("keystore not unlocked: the passphrase is wrong" in text for text in audit)
+    assert {"keystore unlocked", "keystore protected with a passphrase", "keystore protected with a file only"} <= set(audit)
+    assert not any("horse" in text for text in audit)

@@ -62,7 +62,7 @@ def _memory(pid):
                 tail = block[-64:]
 
 
-def _found_in_memory(pid, needles):
+def found_in_memory(pid, needles):
     return {name for block in _memory(pid) for name, needle in needles.items() if needle in block}
 
 
@@ -85,14 +85,14 @@ def _found_in_files(lab, needles):
 
 def _assert_only_in_keeper(lab, needles, when):
     children = lab.appliance.children()
-    assert _found_in_memory(children["keeper"], needles), "the search finds what is there"
+    assert found_in_memory(children["keeper"], needles), "the search finds what is there"
     for role, pid in dict(children, supervisor=lab.appliance.supervisor.pid).items():
         for name in "environ", "cmdline":
             with open("/proc/%d/%s" % (pid, name), "rb") as data:
                 content = data.read()
             assert not [needle for needle in needles.values() if needle in content], (when, role, name)
         if role != "keeper":
-            assert not _found_in_memory(pid, needles), (when, role)
+            assert not found_in_memory(pid, needles), (when, role)
     assert not _found_in_files(lab, needles), when
 
 
@@ -107,7 +107,7 @@ def test_e5_a_planted_key_is_nowhere_but_in_the_keeper(own_lab):
     lab = own_lab
     _use(lab)
     public = {"certificate": lab.certificate.der()[200:240]}
-    assert _found_in_memory(lab.appliance.children()["worker 0"], public), "the search finds what a worker has"
+    assert found_in_memory(lab.appliance.children()["worker 0"], public), "the search finds what a worker has"
     old = _needles(lab.certificate)
     _assert_only_in_keeper(lab, old, "after handshakes")
     new = Certificate(lab.topology.directory, "new", WEB_NAME)
@@ -128,9 +128,9 @@ def test_e5_a_planted_key_is_nowhere_but_in_the_keeper(own_lab):
     assert lab.appliance.status()["keeper"]["pid"] != gone
     _assert_only_in_keeper(lab, needles, "after kills")
     keeper = lab.appliance.status()["keeper"]["pid"]
-    assert _found_in_memory(keeper, old), "the one before is held until it is removed"
+    assert found_in_memory(keeper, old), "the one before is held until it is removed"
     lab.appliance.command("certificate", "remove", "web-rsa_REPLACED")
-    wait_until(lambda: not _found_in_memory(keeper, old), 3, "a removed key to be gone")
+    wait_until(lambda: not found_in_memory(keeper, old), 3, "a removed key to be gone")
 
 
 def test_e5_the_keeper_cannot_be_dumped(lab):

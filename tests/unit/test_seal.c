@@ -88,9 +88,36 @@ static void test_the_device_key_is_made_once(void **state)
 	(void)state;
 }
 
+static void test_e5_a_device_key_under_a_passphrase(void **state)
+{
+	struct secret right = {(uint8_t *)"correct horse battery", 21},
+		      wrong = {(uint8_t *)"correct horse batterz", 21};
+	uint8_t key[DEVICE_KEY_SIZE], again[DEVICE_KEY_SIZE], wrapped[DEVICE_KEY_WRAPPED_SIZE],
+		other[DEVICE_KEY_WRAPPED_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * 7);
+	assert_int_equal(device_key_wrap(key, &right, wrapped), 0);
+	assert_null(memmem(wrapped, sizeof(wrapped), key, 8));
+	assert_int_equal(device_key_unwrap(wrapped, &right, again), 0);
+	assert_memory_equal(again, key, sizeof(key));
+	assert_int_equal(device_key_unwrap(wrapped, &wrong, again), -EACCES);
+	assert_memory_not_equal(again, key, sizeof(key));
+	assert_int_equal(device_key_wrap(key, &right, other), 0);
+	assert_memory_not_equal(other, wrapped, sizeof(wrapped)); /* salt and nonce of its own */
+	/* any byte of the file changed: refused, before much is computed where the parameters are out of bounds */
+	for (size_t i = 0; i < sizeof(wrapped); i += 9) {
+		memcpy(other, wrapped, sizeof(wrapped));
+		other[i] ^= 0x40;
+		assert_true(device_key_unwrap(other, &right, again) < 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_e5_a_device_key_under_a_passphrase),
 		cmocka_unit_test(test_e5_a_sealed_key_opens_only_as_itself),
 		cmocka_unit_test(test_any_changed_bit_and_any_cut_is_noticed),
 		cmocka_unit_test(test_the_device_key_is_made_once),
