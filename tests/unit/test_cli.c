@@ -163,7 +163,7 @@ static void test_i1_usage_errors(void **state)
 		{"", "no command given: say one of check, commit, rollback, history, diff, diagnose, watch, show, "
 		     "debug, "
 		     "clear, "
-		     "certificate, "
+		     "certificate, keystore, "
 		     "log, stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, bypasses, counters, "
 			 "configuration, "
