@@ -73,6 +73,9 @@ struct spool_cursor spool_read_cursor(int dir_fd, uint64_t boot, const char *tar
  * when the bytes are no record. */
 int spool_read_record(int fd, uint64_t offset, struct spool_record *record, char line[EVENT_JSON_MAX]);
 
+/* the same of bytes that were read from there */
+int spool_take_record(struct span bytes, struct spool_record *record, char line[EVENT_JSON_MAX]);
+
 /* --- the writer: sluice-log ------------------------------------------------------------------------------------- */
 
 struct spool_ring { /* what is spooled of a ring */

@@ -162,6 +162,30 @@ struct spool_cursor spool_read_cursor(int dir_fd, uint64_t boot, const char *tar
 	return cursor;
 }
 
+static bool record_is_sane(const struct spool_record *record)
+{
+	return record->magic == SPOOL_RECORD_MAGIC && record->len < EVENT_JSON_MAX && record->log < EVENT_LOG_N;
+}
+
+static int record_finish(const struct spool_record *record, char *line)
+{
+	line[record->len] = '\0';
+	return record->checksum == spool_checksum(record, line) ? 1 : -EBADMSG;
+}
+
+int spool_take_record(struct span bytes, struct spool_record *record, char line[EVENT_JSON_MAX])
+{
+	if (bytes.len < sizeof(*record))
+		return 0;
+	memcpy(record, bytes.data, sizeof(*record));
+	if (!record_is_sane(record))
+		return -EBADMSG;
+	if (bytes.len - sizeof(*record) < record->len)
+		return 0;
+	memcpy(line, bytes.data + sizeof(*record), record->len);
+	return record_finish(record, line);
+}
+
 int spool_read_record(int fd, uint64_t offset, struct spool_record *record, char line[EVENT_JSON_MAX])
 {
 	ssize_t n = pread(fd, record, sizeof(*record), (off_t)offset);
@@ -170,13 +194,12 @@ int spool_read_record(int fd, uint64_t offset, struct spool_record *record, char
 		return -errno;
 	if ((size_t)n < sizeof(*record))
 		return 0;
-	if (record->magic != SPOOL_RECORD_MAGIC || record->len >= EVENT_JSON_MAX || record->log >= EVENT_LOG_N)
+	if (!record_is_sane(record))
 		return -EBADMSG;
 	n = pread(fd, line, record->len, (off_t)(offset + sizeof(*record)));
 	if (n < 0)
 		return -errno;
 	if ((size_t)n < record->len)
 		return 0;
-	line[record->len] = '\0';
-	return record->checksum == spool_checksum(record, line) ? 1 : -EBADMSG;
+	return record_finish(record, line);
 }

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/common.h"
 #include "base/log.h"
+
+#define SOURCE_AHEAD (128u << 10)
 
 int source_new(struct source **out, int spool_fd, uint64_t boot, const char *target)
 {
@@ -18,8 +21,14 @@ int source_new(struct source **out, int spool_fd, uint64_t boot, const char *tar
 	source->spool_fd = spool_fd;
 	source->boot = boot;
 	source->fd = -1;
+	source->ahead = malloc(SOURCE_AHEAD);
+	if (!source->ahead) {
+		free(source);
+		return -ENOMEM;
+	}
 	err = cursor_open(&source->cursor, spool_fd, boot, target);
 	if (err) {
+		free(source->ahead);
 		free(source);
 		return err;
 	}
@@ -34,6 +43,7 @@ void source_free(struct source **source)
 		return;
 	cursor_close(&(*source)->cursor);
 	cleanup_close(&(*source)->fd);
+	free((*source)->ahead);
 	free(*source);
 	*source = NULL;
 }
@@ -41,6 +51,7 @@ void source_free(struct source **source)
 void source_rewind(struct source *source)
 {
 	cleanup_close(&source->fd);
+	source->ahead_len = 0;
 	source->position = MAX(source->cursor.sequence, 1);
 	source->unconfirmed = 0;
 }
@@ -84,7 +95,7 @@ static int source_open(struct source *source, uint64_t first)
 	cleanup_close(&source->fd);
 	source->fd = fd;
 	source->first = first;
-	source->offset = 0;
+	source->offset = source->ahead_len = 0;
 	return 0;
 }
 
@@ -111,10 +122,34 @@ static int source_advance(struct source *source, struct spool_record *record, ch
 	return 1;
 }
 
+/* as spool_read_record() at the source's offset, which mostly finds it in memory */
+static int source_take(struct source *source, struct spool_record *record, char line[EVENT_JSON_MAX])
+{
+	for (bool again = false;; again = true) {
+		uint64_t skip = source->offset - source->ahead_at;
+		ssize_t n;
+
+		if (source->offset >= source->ahead_at && skip < source->ahead_len) {
+			int found =
+				spool_take_record(SPAN(source->ahead + skip, source->ahead_len - skip), record, line);
+
+			if (found > 0)
+				return found;
+		}
+		if (again) /* not whole in memory: long, torn, damaged or not there yet */
+			return spool_read_record(source->fd, source->offset, record, line);
+		n = pread(source->fd, source->ahead, SOURCE_AHEAD, (off_t)source->offset);
+		if (n < 0)
+			return -errno;
+		source->ahead_at = source->offset;
+		source->ahead_len = (size_t)n;
+	}
+}
+
 int source_read(struct source *source, struct spool_record *record, char line[EVENT_JSON_MAX])
 {
 	for (;;) {
-		int n = source->fd < 0 ? 0 : spool_read_record(source->fd, source->offset, record, line);
+		int n = source->fd < 0 ? 0 : source_take(source, record, line);
 
 		if (n < 0 && n != -EBADMSG)
 			return n;

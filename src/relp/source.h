@@ -17,6 +17,9 @@ struct source {
 	int fd;          /* the segment; -1: none */
 	uint64_t first;  /* its first sequence */
 	uint64_t offset;
+	uint8_t *ahead; /* what was read of the segment at ahead_at: one call for many records */
+	uint64_t ahead_at;
+	size_t ahead_len;
 	uint64_t oldest_us; /* time of the record at the cursor; 0: not known */
 };
 
