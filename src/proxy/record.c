@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <linux/tcp.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/common.h"
@@ -170,6 +172,43 @@ static void record_leg(struct event *event, const struct session_facts *facts, e
 	event_u64(event, fields[leg][5], facts->handshake_ms[leg]);
 }
 
+/* G2: what went over the wire on each leg, by the kernel's own count; the plaintext's is another */
+static void record_leg_bytes(struct event *event, const struct session *session)
+{
+	static const enum event_field fields[LEGS][2] = {
+		[LEG_CLIENT] = {EVENT_CLIENT_LEG_RECEIVED, EVENT_CLIENT_LEG_SENT},
+		[LEG_SERVER] = {EVENT_SERVER_LEG_RECEIVED, EVENT_SERVER_LEG_SENT}};
+
+	for (enum session_leg leg = 0; leg < LEGS; leg++) {
+		struct tcp_info info = {0};
+		socklen_t len = sizeof(info);
+
+		if (session->legs[leg].source.fd < 0 ||
+			getsockopt(session->legs[leg].source.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+			continue;
+		event_u64(event, fields[leg][0], info.tcpi_bytes_received);
+		event_u64(event, fields[leg][1], info.tcpi_bytes_sent - info.tcpi_bytes_retrans);
+	}
+}
+
+/* "gre 192.0.2.1 192.0.2.2 key 7": the ends on the client's and on the server's side */
+static void record_tunnel(struct event *event, const struct flow_context *context)
+{
+	static const char *const kinds[] = {
+		[FLOW_ENCAP_IPIP] = "ipip", [FLOW_ENCAP_GRE] = "gre", [FLOW_ENCAP_GRE_KEY] = "gre"};
+	char text[96], client[INET_ADDRSTRLEN], server[INET_ADDRSTRLEN];
+	int n;
+
+	if (context->encap == FLOW_ENCAP_NONE || context->encap >= ARRAY_SIZE(kinds))
+		return;
+	n = snprintf(text, sizeof(text), "%s %s %s", kinds[context->encap],
+		inet_ntop(AF_INET, &context->tunnel_client, client, sizeof(client)),
+		inet_ntop(AF_INET, &context->tunnel_server, server, sizeof(server)));
+	if (context->encap == FLOW_ENCAP_GRE_KEY)
+		snprintf(text + n, sizeof(text) - (size_t)n, " key %u", ntohl(context->gre_key));
+	event_str(event, EVENT_TUNNEL, text);
+}
+
 /* the source MAC of each side's frames, as the flow map has learned them */
 static void record_macs(struct event *event, const struct session *session)
 {
@@ -214,6 +253,8 @@ static void record_ssl_inspection(struct session *session)
 	}
 	record_session(&event, session);
 	record_macs(&event, session);
+	record_tunnel(&event, &session->flow_context);
+	record_leg_bytes(&event, session);
 	event_str(&event, EVENT_CERTIFICATE, facts->certificate);
 	event_str(&event, EVENT_JA3, *facts->client.ja3 ? facts->client.ja3 : NULL);
 	event_str(&event, EVENT_JA4, *facts->client.ja4 ? facts->client.ja4 : NULL);

@@ -22,7 +22,11 @@ def test_g2_ssl_record_of_a_session(lab):
     assert {key: record.get(key) for key in expected} == expected
     assert record["client_tls_cipher"] == cipher
     assert record["bytes_toserver"] > 40 and record["bytes_toclient"] > 100 and record["duration_ms"] >= record["handshake_ms"]
-    assert "vlan" not in record
+    assert "vlan" not in record and "tunnel" not in record
+    # on the wire there is more than the plaintext: the handshake, and what each record adds
+    for leg, towards, back in ("client", "received", "sent"), ("server", "sent", "received"):
+        assert record["bytes_toserver"] + 200 < record["%s_leg_bytes_%s" % (leg, towards)] < record["bytes_toserver"] + 5000, record
+        assert record["bytes_toclient"] + 500 < record["%s_leg_bytes_%s" % (leg, back)] < record["bytes_toclient"] + 10000, record
 
 
 def test_h1_session_list_lives_as_long_as_the_session(lab):
