@@ -337,6 +337,9 @@ const struct schema_row schema_rows[] = {
 	EXCEPTION("http_smuggling", HTTP_SMUGGLING,
 		"two readers could see the end of an HTTP message in different places (both lengths, a broken chunk, "
 		"...)"),
+	EXCEPTION("mail_starttls", MAIL_STARTTLS,
+		"inside TLS, a client of imap, pop3 or smtp asks for TLS (STARTTLS, STLS): what follows cannot be "
+		"read"),
 #undef EXCEPTION
 
 	{SCHEMA_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_segment, name), .example = "dmz",

@@ -84,6 +84,7 @@ struct inspect_stats {            /* of the streams that used this scratch */
 	uint64_t confirm_limit;   /* evaluations given up at the engine's limits, counted as unmatched (B12) */
 	uint64_t http_anomaly;    /* messages that are not HTTP/1, or beyond its bounds: raw bytes from there on */
 	uint64_t http_smuggling;  /* messages whose end readers could see in different places: the same */
+	uint64_t mail_starttls;   /* commands of mail clients that ask for TLS inside TLS */
 	uint64_t matches_dropped; /* more filters matched at one point than can be reported */
 	uint64_t engine_failed;   /* data that could not be inspected: out of memory, Hyperscan error */
 	uint64_t rate_suppressed; /* matches without a record for their filter's threshold or detection_filter */
@@ -135,7 +136,7 @@ struct inspect_hit {
 
 /* B12: what keeps bytes from being judged as their filters mean it, and what is done then. Counted and told in the
  * verdict either way. Bypass: what can be inspected still is. The others end the session, where a filter that blocks
- * might have been missed; for anomalies of HTTP always. */
+ * might have been missed; for anomalies of HTTP and STARTTLS always. */
 enum inspect_limit {
 	INSPECT_LIMIT_CONFIRM,   /* too costly an evaluation */
 	INSPECT_LIMIT_MATCHES,   /* too many matches at once */
@@ -144,6 +145,7 @@ enum inspect_limit {
 	INSPECT_LIMIT_ENGINE,    /* no memory, or Hyperscan failed */
 	INSPECT_LIMIT_ANOMALY,   /* not HTTP/1, or beyond its bounds */
 	INSPECT_LIMIT_SMUGGLING, /* readers could see a message's end in different places */
+	INSPECT_LIMIT_STARTTLS,  /* a mail client asks for TLS inside TLS */
 	INSPECT_LIMITS
 };
 enum inspect_on_limit { INSPECT_ON_LIMIT_BYPASS, INSPECT_ON_LIMIT_BLOCK, INSPECT_ON_LIMIT_RESET };

@@ -433,6 +433,7 @@ static const struct filter *limit_filter(enum inspect_limit limit, enum inspect_
 		[INSPECT_LIMIT_CODING] = LIMIT_FILTERS("a body whose coding is broken or not known (decode_failed)"),
 		[INSPECT_LIMIT_ENGINE] = LIMIT_FILTERS("the inspection engine failed (engine_failed)"),
 		[INSPECT_LIMIT_ANOMALY] = LIMIT_FILTERS("not HTTP/1, or beyond its bounds (http_anomaly)"),
+		[INSPECT_LIMIT_STARTTLS] = LIMIT_FILTERS("a mail client asks for TLS inside TLS (mail_starttls)"),
 		[INSPECT_LIMIT_SMUGGLING] = LIMIT_FILTERS("signs of HTTP request smuggling (http_smuggling)"),
 	};
 #undef LIMIT_FILTERS

@@ -76,6 +76,21 @@ static bool direction_is_scanned(
 	return engine->looks_at_raw[dir];
 }
 
+static void begin_mail(struct inspect_stream *stream)
+{
+	static const struct {
+		enum inspect_service service;
+		enum mail_protocol protocol;
+	} services[] = {{INSPECT_SMTP, MAIL_SMTP}, {INSPECT_IMAP, MAIL_IMAP}, {INSPECT_POP3, MAIL_POP3}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		if (stream->options.service != services[i].service)
+			continue;
+		stream->has_mail = true;
+		stream->mail.protocol = services[i].protocol;
+	}
+}
+
 int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine *engine,
 	struct inspect_scratch *scratch, const struct inspect_stream_options *options)
 {
@@ -87,6 +102,7 @@ int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine 
 	stream->scratch = scratch;
 	stream->options = *options;
 	TAILQ_INIT(&stream->transactions);
+	begin_mail(stream);
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
 		stream->half[dir].effort = EFFORT_START;
 		stream->half[dir].scan = direction_is_scanned(engine, options, dir);
@@ -182,22 +198,56 @@ void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
 	half->head_len = half->head_scanned = 0;
 }
 
-static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
+static void take_slice(struct inspect_stream *stream, enum inspect_dir dir, struct span slice)
 {
 	struct half *half = &stream->half[dir];
 	struct judgement judgement = {0};
 
+	if (!half->turn)
+		half->turn_start = half->offset;
+	half->turn = true;
+	stream_feed_raw(stream, dir, slice);
+	half->offset += slice.len;
+	stream_judge(stream, dir, &judgement);
+	stream_release(stream, dir);
+}
+
+/* Bytes of a mail client's up to the end of a line that asks for TLS, which is judged first: where the policy does not
+ * let it pass, the end of that line is never sent, so that the server never sees the command (B12). */
+static void take_mail(struct inspect_stream *stream, struct span *bytes)
+{
+	bool starttls;
+	size_t n = mail_client(&stream->mail, SPAN(bytes->data, MIN(bytes->len, STREAM_SLICE)), &starttls);
+	struct span slice = {0};
+
+	span_take(bytes, n - starttls, &slice);
+	if (slice.len)
+		take_slice(stream, INSPECT_TO_SERVER, slice);
+	if (!starttls || stream_is_over(stream))
+		return;
+	stream->scratch->stats.mail_starttls++;
+	stream_hit_limit(stream, INSPECT_LIMIT_STARTTLS, true);
+	if (stream->limit_blocks) {
+		stream_block_for_limit(stream, INSPECT_TO_SERVER);
+		return;
+	}
+	span_take(bytes, 1, &slice);
+	take_slice(stream, INSPECT_TO_SERVER, slice);
+}
+
+static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
+{
+	if (stream->has_mail && dir == INSPECT_TO_CLIENT)
+		mail_server(&stream->mail, bytes);
 	while (bytes.len && !stream_is_over(stream)) {
 		struct span slice = {0};
 
+		if (stream->has_mail && dir == INSPECT_TO_SERVER) {
+			take_mail(stream, &bytes);
+			continue;
+		}
 		span_take(&bytes, MIN(bytes.len, STREAM_SLICE), &slice);
-		if (!half->turn)
-			half->turn_start = half->offset;
-		half->turn = true;
-		stream_feed_raw(stream, dir, slice);
-		half->offset += slice.len;
-		stream_judge(stream, dir, &judgement);
-		stream_release(stream, dir);
+		take_slice(stream, dir, slice);
 	}
 }
 
@@ -250,7 +300,7 @@ static void take(struct inspect_stream *stream, enum inspect_dir dir, struct spa
 
 static bool is_followed(const struct inspect_stream *stream)
 {
-	return stream->half[INSPECT_TO_SERVER].scan || stream->half[INSPECT_TO_CLIENT].scan;
+	return stream->has_mail || stream->half[INSPECT_TO_SERVER].scan || stream->half[INSPECT_TO_CLIENT].scan;
 }
 
 /* trusted: what was kept for filters goes, and everything is released */

@@ -7,6 +7,7 @@
 #include "inspect/decode.h"
 #include "inspect/engine.h"
 #include "inspect/http_views.h"
+#include "inspect/mail.h"
 #include "inspect/window.h"
 
 #define STREAM_SLICE 16384         /* raw bytes scanned between two judgements */
@@ -67,6 +68,8 @@ struct inspect_stream {
 	struct inspect_scratch *scratch;
 	struct inspect_stream_options options;
 	struct half half[INSPECT_DIRS];
+	bool has_mail; /* a mail service: its commands are followed */
+	struct mail mail;
 	struct transactions transactions;
 	size_t n_transactions;
 	uint64_t *flowbits;

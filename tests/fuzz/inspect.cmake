@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 sluice_fuzz_target(fuzz_http inspect)
+sluice_fuzz_target(fuzz_mail inspect)
 sluice_fuzz_target(fuzz_filter inspect)
 sluice_fuzz_target(fuzz_inspect inspect)
