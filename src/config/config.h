@@ -186,6 +186,7 @@ struct config_limits {
 	unsigned int handshake_timeout_seconds;    /* each of: server connect, either handshake */
 	unsigned int idle_timeout_seconds;         /* an established session without a byte */
 	unsigned int drain_timeout_seconds;        /* after one side closed */
+	unsigned int ticket_key_seconds;           /* D5: session tickets are good for once to twice this */
 	unsigned int request_body_hold_bytes;      /* B8: a request body is held until its verdict up to this */
 	unsigned int log_spool_megabytes;          /* G6: bounds of what waits for log targets */
 	unsigned int log_spool_hours;

@@ -299,6 +299,10 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_LIMITS, "drain_timeout_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.drain_timeout_seconds), .min = 1,
 		.max = 3600, .unit = "seconds", .default_text = "30", .example = "30",
 		.help = "after one side has closed, the other must close by then"},
+	{SCHEMA_LIMITS, "ticket_key_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.ticket_key_seconds), .min = 1,
+		.max = 604800, .unit = "seconds", .default_text = "14400", .example = "14400",
+		.help = "the key that seals session tickets is renewed so often; the one before opens tickets for as "
+			"long again"},
 	{SCHEMA_LIMITS, "request_body_hold_bytes", SCHEMA_TYPE_NUMBER, IN(config, limits.request_body_hold_bytes),
 		.min = 0, .max = 16777216, .unit = "bytes", .default_text = "65536", .example = "65536",
 		.help = "a request body is held back until its verdict up to this size"},
@@ -413,8 +417,9 @@ const struct schema_row schema_rows[] = {
 			"key keeper down); same: as when_unavailable"},
 	{SCHEMA_SSL_SERVER, "rekey_interval_seconds", SCHEMA_TYPE_NUMBER, IN(config_ssl_server, rekey_interval_seconds),
 		.max = 86400, .unit = "seconds", .default_text = "0", .example = "0",
-		.help = "interval at which the server renegotiates (TLS 1.2 and older): honoured, and counted when it "
-			"is missed twice; 0: a renegotiation ends the session. TLS 1.3 renews keys at any time"},
+		.help = "interval at which the server renews keys, by renegotiation (TLS 1.2 and older) or key update "
+			"(TLS 1.3): honoured, and counted when none comes within twice as long; 0: a renegotiation "
+			"ends the session, key updates are honoured and not counted"},
 	{SCHEMA_SSL_SERVER, "allow_compression", SCHEMA_TYPE_SWITCH, IN(config_ssl_server, allow_compression),
 		.default_text = "off", .no_effect = "TLS compression is never negotiated",
 		.help = "let TLS compression be negotiated"},

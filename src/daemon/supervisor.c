@@ -114,6 +114,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
 		keeper_tick(supervisor);
+		tickets_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
 		monitor_tick(supervisor);
 	}
@@ -201,6 +202,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	stats_slots_clear(&supervisor->stats_slots);
 	stats_page_free(&supervisor->stats);
 	bypass_table_free(&supervisor->bypasses);
+	tickets_close(supervisor);
 	store_close(&supervisor->store);
 	loop_free(&supervisor->loop);
 	free(supervisor);
@@ -225,16 +227,13 @@ static int supervisor_watch_signals(struct supervisor *supervisor)
 	return loop_add(supervisor->loop, &supervisor->signals, fd, EPOLLIN, supervisor_on_signal);
 }
 
-static int supervisor_make_ticket_keys(struct supervisor *supervisor)
+static int supervisor_make_boot_id(struct supervisor *supervisor)
 {
-	uint8_t keys[SUPERVISOR_TICKET_KEYS_SIZE];
-
-	if (getrandom(keys, sizeof(keys), 0) != sizeof(keys) ||
-		getrandom(&supervisor->boot_id, sizeof(supervisor->boot_id), 0) != sizeof(supervisor->boot_id))
+	if (getrandom(&supervisor->boot_id, sizeof(supervisor->boot_id), 0) != sizeof(supervisor->boot_id))
 		return -EIO;
 	supervisor->boot_id &= 0xffff;
 	supervisor->log_boot = supervisor->started_us / 1000 << 16 | supervisor->boot_id;
-	return shm_create_sealed("sluice-ticket-keys", keys, sizeof(keys), &supervisor->ticket_keys_fd);
+	return tickets_open(supervisor);
 }
 
 static int supervisor_map_cells(struct supervisor *supervisor)
@@ -285,7 +284,7 @@ static int supervisor_open(struct supervisor *supervisor)
 	if (r >= 0)
 		r = event_ring_create(&supervisor->events);
 	if (r >= 0)
-		r = supervisor_make_ticket_keys(supervisor);
+		r = supervisor_make_boot_id(supervisor);
 	/* the wire before everything else (A8) */
 	if (r >= 0)
 		r = dataplane_open(&supervisor->dataplane, &supervisor->instance);

@@ -88,6 +88,8 @@ struct supervisor {
 	uint64_t started_us;
 	uint64_t boot_id;
 	uint64_t log_boot; /* (device, boot, sequence) tells every log record; later boots are greater */
+	uint8_t ticket_keys[SUPERVISOR_TICKET_KEYS_SIZE]; /* current, previous */
+	uint64_t tickets_made_ns;
 	int ticket_keys_fd, netns_fd;
 	struct worker_cell *cells; /* all slots */
 
@@ -167,6 +169,10 @@ json_t *report_servers(struct supervisor *supervisor, const json_t *request);
 json_t *report_segments(struct supervisor *supervisor, const json_t *request);
 /* sessions that match a `clear_sessions` request */
 unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request);
+/* tickets.c */
+int tickets_open(struct supervisor *supervisor);
+void tickets_tick(struct supervisor *supervisor);
+void tickets_close(struct supervisor *supervisor);
 /* bypasses.c: sessions that are passed undecrypted because an earlier one could not be decrypted (D6) */
 json_t *report_bypasses(struct supervisor *supervisor, const json_t *request);
 json_t *report_sessions(struct supervisor *supervisor, const json_t *request);

@@ -82,6 +82,14 @@ static int start_ticket_keys(struct worker *worker, int fd)
 	return 0;
 }
 
+static void control_ticket_keys(struct worker *worker, struct control_message *message)
+{
+	int r = message->n_fds == 1 ? start_ticket_keys(worker, message->fds[0]) : -EPROTO;
+
+	if (r < 0)
+		log_err_r(r, "cannot take over the keys of session tickets");
+}
+
 static int start_attach(struct worker *worker, struct control_message *message)
 {
 	int *fds = message->fds;
@@ -277,6 +285,7 @@ static const struct {
 	void (*handle)(struct worker *worker, struct control_message *message);
 } handlers[] = {
 	{"keyring", control_keyring},
+	{"ticket_keys", control_ticket_keys},
 	{"policy", control_policy},
 	{"policy_drop", control_policy_drop},
 	{"clear", control_clear},

@@ -317,7 +317,8 @@ void record_rekey_missed(struct session *session)
 
 	if (record_system_allowed(session->worker))
 		record_system(session->worker, "warning",
-			"SSL server %s: no renegotiation within twice the rekey interval of %u seconds, session "
+			"SSL server %s: no renegotiation or key update within twice the rekey interval of %u seconds, "
+			"session "
 			"%016llx",
 			config->name, config->rekey_interval_seconds, (unsigned long long)session->id);
 }

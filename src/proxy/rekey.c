@@ -5,11 +5,9 @@
 #include "proxy/record.h"
 #include "proxy/worker.h"
 
-#define VERSION_TLS12 0x0303
-
 static bool rekey_is_expected(const struct session *session)
 {
-	return session->server->config->rekey_interval_seconds && session->facts.version[LEG_SERVER] <= VERSION_TLS12;
+	return session->server->config->rekey_interval_seconds != 0;
 }
 
 static void rekey_arm(struct session *session);
@@ -38,7 +36,7 @@ void rekey_begin(struct session *session)
 
 void rekey_note(struct session *session)
 {
-	unsigned int n = tls_conn_renegotiations(session->legs[LEG_SERVER].tls);
+	unsigned int n = tls_conn_rekeys(session->legs[LEG_SERVER].tls);
 
 	if (n == session->rekeys || !rekey_is_expected(session))
 		return;

@@ -366,6 +366,7 @@ static void session_note_facts(struct session *session, enum session_leg side)
 	facts->cipher[side] = tls.cipher;
 	facts->group[side] = tls.group;
 	facts->resumed[side] = tls.resumed;
+	facts->ticket_offered[side] = tls.ticket_offered;
 	facts->signature[side] = tls.signature;
 	facts->handshake_ms[side] = (loop_now_ns(session->worker->loop) - session->handshake_ns) / NSEC_PER_MSEC;
 	session->handshake_ns = loop_now_ns(session->worker->loop);
@@ -488,6 +489,10 @@ static void session_count_established(struct session *session)
 	session_count(session, COUNTER_SESSIONS_ESTABLISHED, 1);
 	session_count(session, COUNTER_SESSIONS_RESUMED_CLIENT, facts->resumed[LEG_CLIENT]);
 	session_count(session, COUNTER_SESSIONS_RESUMED_SERVER, facts->resumed[LEG_SERVER]);
+	session_count(session, COUNTER_SESSIONS_UNRESUMED_CLIENT,
+		facts->ticket_offered[LEG_CLIENT] && !facts->resumed[LEG_CLIENT]);
+	session_count(session, COUNTER_SESSIONS_UNRESUMED_SERVER,
+		facts->ticket_offered[LEG_SERVER] && !facts->resumed[LEG_SERVER]);
 	if (facts->version[LEG_CLIENT] == 0x0304)
 		session_count(session, COUNTER_SESSIONS_TLS13, 1);
 	else if (facts->version[LEG_CLIENT] == 0x0303)

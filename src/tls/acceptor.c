@@ -90,6 +90,7 @@ static enum ssl_select_cert_result_t acceptor_select_certificate(const SSL_CLIEN
 		return ssl_select_cert_error;
 	version = MIN(hello.version_max, acceptor->protocol_max);
 	conn->client_version = hello.legacy_version;
+	conn->ticket_offered = hello.has_ticket;
 	wish.tls13 = version >= TLS1_3_VERSION;
 	wish.signature_algorithms = hello.signature_algorithms;
 	wish_set_sni(&wish, hello.sni);

@@ -232,9 +232,9 @@ bool tls_conn_got_ticket(const struct tls_conn *conn)
 	return conn->got_ticket;
 }
 
-unsigned int tls_conn_renegotiations(const struct tls_conn *conn)
+unsigned int tls_conn_rekeys(const struct tls_conn *conn)
 {
-	return SSL_total_renegotiations(conn->ssl);
+	return SSL_total_renegotiations(conn->ssl) + conn->key_updates;
 }
 
 bool tls_conn_in_handshake(const struct tls_conn *conn)

@@ -35,6 +35,17 @@ static enum ssl_verify_result_t connector_verify(SSL *ssl, uint8_t *alert)
 	return ssl_verify_invalid;
 }
 
+/* RFC 8446 section 4.6.3: the engine honours them by itself; D7 wants them counted */
+static void connector_on_message(
+	int is_write, int version, int content_type, const void *data, size_t len, SSL *ssl, void *arg)
+{
+	struct tls_conn *conn = tls_conn_of(ssl);
+
+	if (!is_write && content_type == SSL3_RT_HANDSHAKE && len && *(const uint8_t *)data == SSL3_MT_KEY_UPDATE &&
+		conn->key_updates < UINT16_MAX)
+		conn->key_updates++;
+}
+
 /* called only when the server asks for a client certificate: go on with none */
 static int connector_client_certificate(SSL *ssl, void *arg)
 {
@@ -93,6 +104,8 @@ static int connector_init(
 	SSL_CTX_set_cert_cb(connector->ctx, connector_client_certificate, NULL);
 	SSL_CTX_set_session_cache_mode(connector->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(connector->ctx, connector_new_session);
+	if (options->renegotiate)
+		SSL_CTX_set_msg_callback(connector->ctx, connector_on_message);
 	return 0;
 }
 
@@ -154,7 +167,7 @@ static void conn_offer_session(struct tls_conn *conn)
 	session = session_cache_get(conn->connector->sessions, conn->session_key);
 	if (!session)
 		return;
-	SSL_set_session(conn->ssl, session);
+	conn->ticket_offered = SSL_set_session(conn->ssl, session);
 	SSL_SESSION_free(session);
 }
 

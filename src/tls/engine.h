@@ -96,6 +96,8 @@ struct tls_conn {
 	uint8_t error; /* enum tls_error */
 	bool key_decrypt;
 	bool asked_client_certificate;
+	uint16_t key_updates; /* by the server; stays at its greatest value */
+	bool ticket_offered;
 	bool got_ticket;
 	bool established;   /* tls_handshake() said TLS_OK */
 	bool got_plaintext; /* tls_read() gave some */

@@ -149,8 +149,9 @@ bool tls_conn_asked_client_certificate(const struct tls_conn *conn);
 /* the server has issued a ticket: in TLS 1.3 it does so when it is content with the client's handshake */
 bool tls_conn_got_ticket(const struct tls_conn *conn);
 
-/* renegotiations begun by the server since the handshake */
-unsigned int tls_conn_renegotiations(const struct tls_conn *conn);
+/* renegotiations begun by the server since the handshake, and key updates of TLS 1.3 (counted where
+ * tls_connector_options.renegotiate is set) */
+unsigned int tls_conn_rekeys(const struct tls_conn *conn);
 /* a renegotiation is under way: tls_write() waits for what tls_read() must read */
 bool tls_conn_in_handshake(const struct tls_conn *conn);
 
@@ -168,6 +169,7 @@ struct tls_facts {                                 /* after the handshake; strin
 	const char *signature;                     /* its name, "rsa_pss_rsae_sha256"; NULL: none */
 	struct span alpn;
 	bool resumed;
+	bool ticket_offered;     /* resumed or not */
 	const char *certificate; /* acceptor: name of the certificate shown */
 };
 void tls_conn_facts(const struct tls_conn *conn, struct tls_facts *out);

@@ -13,7 +13,8 @@ from lab.appliance import configuration, ssl_server
 from lab.clients import client_context, outcome_of, tls_connect
 from lab.laboratory import Laboratory
 from lab.namespace import stop_process, wait_until
-from lab.peers import is_listening
+from lab.peers import TlsServer, echo, is_listening
+from lab.topology import SERVER_IP
 
 HIGH = bytes(range(0x80, 0x100))  # the payload's alphabet: what s_server says itself is ASCII
 
@@ -149,3 +150,41 @@ def test_d6_a_certificate_asked_for_by_renegotiation(rekey):
             wait_until(lambda: b"SSL_do_handshake" in server.said or connection.pending(), 3, "the renegotiation to begin")
             connection.sendall(HIGH)
             wait_until(lambda: server.n_received == 2 * len(HIGH), 3, "the bytes after it")
+
+
+@pytest.mark.parametrize("command", [b"k\n", b"K\n"], ids=["update", "update and request"])
+def test_d7_key_updates_in_the_middle_of_an_upload(rekey, command):
+    """TLS 1.3: the server renews its key, and asks the other side to renew its own (RFC 8446 section 4.6.3)"""
+    before = rekey.appliance.counters("rekey")["rekeys"]
+    with InteractiveServer(rekey, 9005, "-tls1_3") as server:
+        with tls_connect(rekey.client, 9005, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_3), timeout=20) as connection:
+            upload = Upload(connection)
+            for n in range(3):
+                server.type(command)
+                rekey.appliance.wait_counter("rekeys", before + n + 1)
+                so_far = server.n_received
+                wait_until(lambda: server.n_received > so_far + (1 << 20), 5, "a megabyte more: the upload goes on")
+            upload.end()
+            wait_until(lambda: server.n_received >= upload.total, 15, "%d bytes at the server" % upload.total)
+            assert server.n_received == upload.total and server.received.hexdigest() == upload.sent.hexdigest()
+            server.type(b"still here\n")
+            assert connection.recv(100) == b"still here\n"
+
+
+def test_d5_a_clients_key_update_between_its_data(rekey):
+    """s_client takes a line that is a command by itself only"""
+    with TlsServer(rekey.topology, 9005, rekey.certificate, echo):
+        client = rekey.client.popen("openssl", "s_client", "-connect", SERVER_IP + ":9005", "-tls1_3", stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = bytearray()
+        threading.Thread(target=lambda: [said.extend(part) for part in iter(lambda: os.read(client.stdout.fileno(), 4096), b"")],
+                         daemon=True).start()
+        try:
+            for line, answer in ((b"before\n", b"before\n"), (b"K\n", b"KEYUPDATE"), (b"between\n", b"between\n"), (b"k\n", b"KEYUPDATE"),
+                                 (b"after\n", b"after\n")):
+                at = len(said)
+                client.stdin.write(line)
+                client.stdin.flush()
+                wait_until(lambda: answer in said[at:], 5, "%r to be answered" % line)
+        finally:
+            stop_process(client)

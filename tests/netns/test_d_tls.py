@@ -9,6 +9,7 @@ import pytest
 from lab.appliance import configuration, ssl_server
 from lab.clients import (WEB_NAME, RawTls, client_context, curl, http_get, outcome_of, s_client, tcp_connect, tls_connect)
 from lab.laboratory import Laboratory
+from lab.namespace import wait_until
 from lab.peers import Certificate, OpensslServer, Server, TlsServer, collect, echo, http_reply
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -105,6 +106,25 @@ def test_d5_resumption_on_both_legs(lab, version):
             session = connection.session if version == TLS13 else session
     lab.appliance.wait_counter("sessions_resumed_client", before["sessions_resumed_client"] + 3)
     assert "r" in {row["reused"] for row in lab.nginx.wait_for("/resumed-%s" % version.name)}, "server leg resumed, says nginx"
+
+
+@VERSIONS
+def test_d5_ticket_keys_are_renewed(fresh_lab, version):
+    """a ticket is good for once to twice the life of its key, with any worker; then a full handshake follows"""
+    lab = fresh_lab(document=lambda t: configuration(t, limits={"ticket_key_seconds": 3}))
+    context = client_context(lab.certificate, version)
+    with tls_connect(lab.client, context=context) as connection:
+        assert http_get(connection)[0] == 200
+        session, started = connection.session, time.monotonic()
+
+    def is_resumed():
+        with tls_connect(lab.client, context=context, session=session) as connection:
+            assert http_get(connection)[0] == 200
+            return connection.session_reused
+    assert all(is_resumed() for _ in range(6)), "by both workers"
+    wait_until(lambda: not is_resumed(), 10, "the ticket to lose its key", pause=0.2)
+    assert 2.9 < time.monotonic() - started
+    assert lab.appliance.counters()["sessions_unresumed_client"] >= 1
 
 
 # --- certificates -----------------------------------------------------------------------------------------------------
