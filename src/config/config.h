@@ -240,6 +240,8 @@ struct config {
 	size_t text_len;
 	char *device_name;
 	unsigned int workers;                          /* 0: one per core */
+	bool persist_private_keys;                     /* E5 */
+	char *key_provider_socket;                     /* NULL: none */
 	bool ssl_inspection;                           /* F5 */
 	unsigned int enterprise_number;                /* of RFC 5424 structured data */
 	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */

@@ -272,6 +272,14 @@ const struct schema_row schema_rows[] = {
 		.help = "processes that inspect; 0 starts one per core"},
 	{SCHEMA_DEVICE, "ssl_inspection", SCHEMA_TYPE_SWITCH, IN(config, ssl_inspection), .default_text = "on",
 		.example = "on", .help = "off: no worker runs and all traffic is forwarded"},
+	{SCHEMA_DEVICE, "persist_private_keys", SCHEMA_TYPE_SWITCH, IN(config, persist_private_keys),
+		.default_text = "on", .example = "on",
+		.help = "off: private keys are in memory only and gone after a restart: import them again, or name a "
+			"key provider"},
+	{SCHEMA_DEVICE, "key_provider_socket", SCHEMA_TYPE_PATH, IN(config, key_provider_socket),
+		.example = "/run/sluice-keys.socket",
+		.help = "Unix socket of a key provider (docs/key-provider.md), asked for private keys that are not in "
+			"the keystore"},
 	{SCHEMA_DEVICE, "enterprise_number", SCHEMA_TYPE_NUMBER, IN(config, enterprise_number), .min = 1,
 		.max = 4294967295, .unit = "", .default_text = "32473", .example = "32473",
 		.help = "private enterprise number in the structured data of log messages, sluice@NUMBER (RFC 5424 "

@@ -10,6 +10,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "daemon/keeper.h"
+#include "daemon/key_source.h"
 #include "daemon/keystore.h"
 #include "daemon/replace.h"
 
@@ -65,7 +66,9 @@ static void import_store(struct import *import, json_t *message, int sealed_key_
 		import_answer_error(import, IMPORT_NAME_TAKEN);
 		return;
 	}
-	r = store_write_certificate(&supervisor->store, import->name, facts, sealed_key_fd);
+	r = key_source_keep(supervisor, facts, import->name, &sealed_key_fd);
+	if (r >= 0)
+		r = store_write_certificate(&supervisor->store, import->name, facts, sealed_key_fd);
 	if (r < 0) {
 		char error[256];
 
@@ -288,6 +291,8 @@ void certificate_unload_key(struct supervisor *supervisor, const char *key_id)
 		json_decref(facts);
 	}
 	json_decref(names);
+	if (key_id && !used)
+		key_source_drop(supervisor, key_id);
 	if (key_id && !used)
 		child_send(&supervisor->keeper.child, "unload", json_pack("{s:s}", "key_id", key_id), NULL, 0);
 }

@@ -10,6 +10,7 @@
 #include "daemon/commit_internal.h"
 #include "daemon/history.h"
 #include "daemon/keeper.h"
+#include "daemon/key_source.h"
 #include "daemon/replace.h"
 #include "daemon/targets.h"
 
@@ -111,6 +112,7 @@ static void commit_apply(struct commit *commit)
 	keeper_tell_wire(supervisor, policy->config, false);
 	fault_at(FAULT_WORKERS_SET);
 	commit_set_workers(supervisor, policy->n_workers);
+	key_source_apply(supervisor);
 	store_prune_versions(&supervisor->store, COMMIT_VERSIONS_KEPT);
 	if (!commit->boot)
 		boot_clear_problem(supervisor);

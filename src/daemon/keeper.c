@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/shm.h"
 #include "daemon/certificate.h"
+#include "daemon/key_source.h"
 #include "daemon/keystore.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
@@ -62,7 +63,7 @@ int keeper_tell_wire(struct supervisor *supervisor, const struct config *config,
 	return dataplane_set_keys(supervisor->dataplane, next, states, WIRE_SERVERS_MAX);
 }
 
-static void keeper_set_state(struct supervisor *supervisor, const char *name, const char *state)
+void keeper_set_state(struct supervisor *supervisor, const char *name, const char *state)
 {
 	bool changed = is_available(state) != is_available(keeper_state(supervisor, name));
 
@@ -115,14 +116,18 @@ void keeper_load_key(struct supervisor *supervisor, const char *name)
 	json_t *facts = store_load_certificate(&supervisor->store, name);
 	const char *key_id = json_string_value(json_object_get(facts, "key_id"));
 	const char *sealed_as = json_string_value(json_object_get(facts, "sealed_as"));
-	_cleanup_close_ int fd = store_open_key(&supervisor->store, name, facts);
+	_cleanup_close_ int file = store_open_key(&supervisor->store, name, facts);
+	int fd = key_id ? key_source_find(supervisor, key_id, &sealed_as) : -1;
 
-	if (fd < 0 || !key_id) {
-		keeper_set_state(supervisor, name, "missing");
-		goto done;
-	}
+	if (fd < 0)
+		fd = file;
 	if (keystore_is_locked(supervisor)) {
 		keeper_set_state(supervisor, name, "keystore locked");
+		goto done;
+	}
+	if (fd < 0 || !key_id) {
+		if (!key_id || !key_source_fetch(supervisor, name, key_id, sealed_as ? sealed_as : name))
+			keeper_set_state(supervisor, name, "missing");
 		goto done;
 	}
 	/* a key that the keeper has can be used while it is given once more */

@@ -10,6 +10,7 @@ void keeper_give_device_key(struct supervisor *supervisor);
 /* (again) one certificate's key; what comes of it is its state */
 void keeper_load_key(struct supervisor *supervisor, const char *name);
 
+void keeper_set_state(struct supervisor *supervisor, const char *name, const char *state);
 /* "available", or what is the matter: the worst of the server's certificates; borrowed until a state changes */
 const char *keeper_server_state(const struct supervisor *supervisor, const struct config_ssl_server *server);
 /* new sessions while it is not available: "bypass" or "block" */

@@ -11,6 +11,7 @@
 #include "base/common.h"
 #include "daemon/certificate.h"
 #include "daemon/keeper.h"
+#include "daemon/key_source.h"
 
 #define REPLACE_NS (20 * NSEC_PER_SEC)
 
@@ -216,6 +217,8 @@ static int replace_stage(struct replace *replace, int sealed_key_fd)
 	struct supervisor *supervisor = replace->supervisor;
 	int r = store_replaced_name(&supervisor->store, replace->name, replace->replaced);
 
+	if (r >= 0)
+		r = key_source_keep(supervisor, replace->facts, replace->name, &sealed_key_fd);
 	if (r < 0)
 		return r;
 	return store_stage_replacement(

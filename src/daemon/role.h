@@ -13,6 +13,7 @@ enum role {
 	ROLE_TARGET,
 	ROLE_SNMP,
 	ROLE_KEYSTORE,
+	ROLE_FETCHER,
 	ROLES
 };
 

@@ -55,6 +55,7 @@ json_t *store_load_certificate(const struct store *store, const char *name);
 /* the same for workers: with "previous_leaf" while the certificate that it replaced is in the store (D9) */
 json_t *store_load_certificate_in_use(const struct store *store, const char *name);
 int store_open_key(const struct store *store, const char *name, const json_t *facts);
+/* sealed_key_fd -1: the key is not kept here */
 int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
 /* store_cache.c: compiled filters by a key of what they were compiled from. Opens: a descriptor or -errno; one at a
  * time is written, and kept or discarded; those used last stay */
@@ -68,6 +69,9 @@ int store_write_history(const struct store *store, const void *data, size_t len)
 ssize_t store_read_history(const struct store *store, void *data, size_t len);
 /* names of all certificates: a new array of strings */
 json_t *store_list_certificates(const struct store *store);
+/* a certificate's sealed key alone: into the state directory, out of it (for all certificates that share the file) */
+int store_write_key(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
+int store_remove_key(const struct store *store, const char *name, const json_t *facts);
 /* with its key, unless another certificate has the same key file */
 int store_remove_certificate(const struct store *store, const char *name);
 

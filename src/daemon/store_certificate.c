@@ -103,16 +103,34 @@ static int store_write_facts(const struct store *store, const char *path, const 
 	return r < 0 ? r : store_sync_dir(store, "certificates");
 }
 
-/* the key first: a certificate in the store always has one */
-int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
+int store_write_key(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
 {
 	char path[STORE_NAME_MAX];
 	int r = store_certificate_name_ok(name) ? store_key_path(path, name, facts) : -EINVAL;
 
 	if (r >= 0)
 		r = store_copy_file(store, path, sealed_key_fd);
-	if (r >= 0)
-		r = store_sync_dir(store, "keys");
+	return r < 0 ? r : store_sync_dir(store, "keys");
+}
+
+int store_remove_key(const struct store *store, const char *name, const json_t *facts)
+{
+	char path[STORE_NAME_MAX];
+	int r = store_certificate_name_ok(name) ? store_key_path(path, name, facts) : -EINVAL;
+
+	if (r >= 0 && unlinkat(store->dir_fd, path, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	return r < 0 ? r : store_sync_dir(store, "keys");
+}
+
+/* the key first */
+int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
+{
+	char path[STORE_NAME_MAX];
+	int r = !store_certificate_name_ok(name) ? -EINVAL
+		: sealed_key_fd < 0              ? 0
+						 : store_write_key(store, name, facts, sealed_key_fd);
+
 	if (r < 0)
 		return r;
 	store_certificate_path(path, name);
@@ -235,10 +253,8 @@ int store_stage_replacement(
 	json_object_set_new(facts, "key_file", json_string(file));
 	json_object_set_new(facts, "previous", json_string(replaced));
 	r = store_key_path(path, name, facts);
-	if (r >= 0)
-		r = store_copy_file(store, path, sealed_key_fd);
-	if (r >= 0)
-		r = store_sync_dir(store, "keys");
+	if (r >= 0 && sealed_key_fd >= 0)
+		r = store_write_key(store, name, facts, sealed_key_fd);
 	if (r >= 0)
 		r = store_stage_old(store, name, replaced);
 	text = r >= 0 ? json_dumps(facts, JSON_INDENT(2)) : NULL;

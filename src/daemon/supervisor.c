@@ -21,6 +21,7 @@
 #include "daemon/boot.h"
 #include "daemon/commit.h"
 #include "daemon/keeper.h"
+#include "daemon/key_source.h"
 #include "daemon/keystore.h"
 #include "daemon/orphans.h"
 #include "daemon/replace.h"
@@ -191,6 +192,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	json_decref(supervisor->key_states);
 	boot_free(supervisor);
 	elders_free(supervisor);
+	key_source_free(supervisor);
 	keystore_free(supervisor);
 	json_decref(supervisor->key_engine);
 	json_decref(supervisor->keyless);

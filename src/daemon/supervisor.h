@@ -30,6 +30,7 @@
 #define SUPERVISOR_TICKET_KEYS_SIZE 160                    /* two struct tls_ticket_key */
 
 struct commit;
+struct key_source;
 struct keystore_job;
 struct targets;
 struct replace;
@@ -112,6 +113,7 @@ struct supervisor {
 		int pipe_fds[2];          /* with the device key in it; -1: locked, or not under a passphrase */
 		struct keystore_job *job; /* NULL: none in progress */
 	} keystore;                       /* keystore.c */
+	struct key_source *key_source;    /* key_source.c; NULL: nothing in it */
 	json_t *keyless;                  /* SSL server name -> the state of its keys that the System log was told of */
 	uint64_t keeper_heard_ns;
 	json_t *key_engine; /* the keeper's last word about its engine: {engine, reason} */

@@ -110,8 +110,7 @@ static int import_read(struct import *import, struct import_request *request, js
 		request->with_password ? &password : NULL, facts);
 }
 
-/* *out_fd: the sealed key */
-static int import_seal_to_memfd(struct import *import, int device_key_fd, int *out_fd)
+int import_seal_to_memfd(struct import *import, int device_key_fd, int *out_fd)
 {
 	_cleanup_secret_ struct secret sealed = {0};
 	uint8_t device_key[DEVICE_KEY_SIZE];

@@ -46,4 +46,6 @@ int import_facts(struct import *import, json_t **facts);
 int import_files(
 	struct import *import, struct span certificate, struct span key, const struct secret *password, json_t **facts);
 /* the key as PKCS#8, sealed */
+/* *out_fd: the sealed key */
+int import_seal_to_memfd(struct import *import, int device_key_fd, int *out_fd);
 int import_seal(struct import *import, const uint8_t *device_key, struct secret *sealed);

@@ -9,13 +9,14 @@
 #include "keys/harden.h"
 
 static const char usage[] =
-	"usage: sluice-keys [--import | --keystore]\n"
+	"usage: sluice-keys [--import | --keystore | --fetch]\n"
 	"\n"
 	"Holds the private keys and signs for the proxy workers. Started by sluiced, with its control socket as\n"
 	"descriptor 3.\n"
 	"\n"
 	"  --import   read one certificate and key from the control socket, check and seal them, and end\n"
 	"  --keystore put the device key under a passphrase, or take it out, and end\n"
+	"  --fetch    get one private key from a key provider, check and seal it, and end\n"
 	"  --help     this text\n"
 	"  --version  the version\n";
 
@@ -26,6 +27,7 @@ static const struct {
 	{NULL, "sluice-keys", keeper_run},
 	{"--import", "sluice-keys[import]", import_run},
 	{"--keystore", "sluice-keys[keystore]", keystore_run},
+	{"--fetch", "sluice-keys[fetch]", fetch_run},
 };
 
 int keys_main(int argc, char **argv)

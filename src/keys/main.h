@@ -14,5 +14,7 @@ int keeper_run(int control_fd);
 int import_run(int control_fd);
 /* the device key and its passphrase: answers one `unlock` or `protect` message. Exit status. */
 int keystore_run(int control_fd);
+/* one private key from a key provider: answers one `fetch` message. Exit status. */
+int fetch_run(int control_fd);
 /* the program's main */
 int keys_main(int argc, char **argv);

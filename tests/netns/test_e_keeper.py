@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from lab.appliance import alive, configuration, kill_and_wait, ssl_server, stop_and_wait
-from lab.clients import http_get, tls_connect
+from lab.clients import WEB_NAME, client_context, http_get, tls_connect
 from lab.namespace import wait_until
 from lab.peers import Certificate, TlsServer, http_reply
 from lab.traffic import ATTACK
@@ -189,3 +189,93 @@ def test_e5_a_keystore_under_a_passphrase(own_lab):
     assert any("keystore not unlocked: the passphrase is wrong" in text for text in audit)
     assert {"keystore unlocked", "keystore protected with a passphrase", "keystore protected with a file only"} <= set(audit)
     assert not any("horse" in text for text in audit)
+
+
+# --- E5: keys that are not persisted, and a key provider -----------------------------------------------------------------
+
+
+def _in_memory_only(socket=None):
+    def document(topology):
+        made = configuration(topology)
+        made["device"]["persist_private_keys"] = False
+        if socket:
+            made["device"]["key_provider_socket"] = topology.path(socket)
+        return made
+    return document
+
+
+def _shown(lab):
+    with tls_connect(lab.client, context=client_context()) as connection:
+        assert http_get(connection)[0] == 200
+        return connection.getpeercert(True)
+
+
+def _stored_keys(lab):
+    return os.listdir(os.path.join(lab.appliance.state_dir, "keys"))
+
+
+def _restart(lab):
+    lab.appliance.stop()
+    lab.appliance.start()
+
+
+@pytest.mark.limit(120)
+def test_e5_keys_that_are_not_persisted_are_gone_after_a_restart(own_lab):
+    lab = own_lab
+    assert _stored_keys(lab) == ["web-rsa.key"]
+    lab.appliance.commit(_in_memory_only()(lab.topology))
+    assert _stored_keys(lab) == []
+    kill_and_wait(lab.appliance.children()["keeper"])
+    wait_until(lambda: _key_states(lab) == {"available"}, 10, "the key again, from memory")
+    new = Certificate(lab.topology.directory, "new", WEB_NAME)
+    lab.appliance.command("certificate", "replace", "web-rsa", "--cert", new.certificate, "--key", new.key)
+    assert _stored_keys(lab) == [] and _shown(lab) == new.der()
+    lab.appliance.commit(configuration(lab.topology))  # on again: what is in memory is stored
+    assert sorted(_stored_keys(lab))[0].startswith("web-rsa")
+    assert len(_stored_keys(lab)) == 2
+    _restart(lab)
+    lab.appliance.wait_inspecting()
+    assert _shown(lab) == new.der()
+    lab.appliance.commit(_in_memory_only()(lab.topology))
+    _restart(lab)
+    wait_until(lambda: _key_states(lab) == {"missing"}, 20, "the keys to be missed")
+
+
+@contextlib.contextmanager
+def key_provider(lab, socket, script):
+    path = lab.topology.path("provider-command")
+    with open(path, "w") as out:
+        out.write("#!/bin/sh\n" + script)
+    os.chmod(path, 0o755)
+    process = subprocess.Popen([lab.appliance.bin_dir + "/sluice-key-provider", lab.topology.path(socket), path],
+                               stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: os.path.exists(lab.topology.path(socket)), 5, "the provider to listen")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        os.unlink(lab.topology.path(socket))
+
+
+@pytest.mark.limit(180)
+def test_e5_keys_fetched_from_a_key_provider(own_lab):
+    lab = own_lab
+    lab.appliance.commit(_in_memory_only("provider")(lab.topology))
+    other = Certificate(lab.topology.directory, "other", WEB_NAME)
+    state = lambda: "".join(_key_states(lab))
+    _restart(lab)
+    wait_until(lambda: "cannot connect to the key provider" in state(), 20, "no provider to be told")
+    assert attack(lab).ok, "bypassed meanwhile"
+    for script, told in (("exit 3", "the command gave no key"), ("cat " + other.key, "the key of another certificate"),
+                         ("yes", "more than 64 KiB"), ("kill -9 $PPID", "before its answer was whole")):
+        with key_provider(lab, "provider", script):
+            wait_until(lambda: told in state(), 70, told, pause=0.1)
+    with key_provider(lab, "provider", 'test "$1" = web-rsa -a ${#2} = 16 && cat ' + lab.certificate.key):
+        wait_until(lambda: state() == "available", 70, "the key", pause=0.1)
+        lab.appliance.wait_inspecting()
+        assert attack(lab).reset
+    kill_and_wait(lab.appliance.children()["keeper"])
+    wait_until(lambda: state() == "available", 10, "the key again, without the provider")
+    assert attack(lab).reset and _stored_keys(lab) == []
+    assert any("came from the key provider" in record["message"] for record in lab.appliance.records("audit"))
