@@ -192,6 +192,12 @@ static void hold_begin(struct holds *holds, const struct flow_key *key)
 	struct hold *hold;
 	int fd = leg_socket_connect(key);
 
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS) {
+		/* the client hears nothing and asks again */
+		worker->cells->closed[CLOSE_LIMIT]++;
+		stats_add(worker->cells, COUNTER_SESSIONS_REFUSED_LIMIT, 1);
+		return;
+	}
 	if (fd < 0) {
 		session_record_refused(worker, key, -fd);
 		return;
