@@ -32,6 +32,22 @@ static __always_inline int frame_to_inspect(struct __sk_buff *skb, struct wire_c
 	return bpf_redirect_peer(control->ti0, 0);
 }
 
+/* Of two tags the outer one goes; the kernel takes the inner one out of the data, so that every offset is as with one.
+ */
+static __noinline int frame_drop_outer_tag(struct __sk_buff *skb, struct frame *frame)
+{
+	if (!frame->vlan_inner)
+		return 0;
+	if (bpf_skb_vlan_pop(skb))
+		return -1;
+	frame->l2 -= 4;
+	frame->l3 -= 4;
+	frame->l4 -= 4;
+	frame->icmp -= 4;
+	frame->end -= 4;
+	return 0;
+}
+
 /* flags of a frame that came from the wire */
 static __always_inline void flow_track_port(
 	struct flow *flow, const struct flow_key *key, const struct frame *frame, enum flow_dir dir)
@@ -131,7 +147,7 @@ static __noinline int flow_deliver(
 	flow_track_port(flow, &key, frame, dir);
 	__sync_fetch_and_add(&flow->packets[dir], skb->gso_segs ?: 1);
 	__sync_fetch_and_add(&flow->bytes[dir], skb->len);
-	if (tunnel_strip(skb, frame)) {
+	if (frame_drop_outer_tag(skb, frame) || tunnel_strip(skb, frame)) {
 		count(COUNT_WIRE_ERRORS);
 		return TC_ACT_SHOT;
 	}
@@ -188,6 +204,7 @@ static __noinline int flow_create(
 	__builtin_memcpy(back->mac, frame->mac + 6, 6);
 	__builtin_memcpy(back->mac + 6, frame->mac, 6);
 	back->tci = frame->tci;
+	back->tci_inner = frame->tci_inner;
 	back->ttl = back->outer_ttl = 64;
 	if (verdict->ttl) {
 		back->ttl = verdict->ttl;
@@ -304,7 +321,8 @@ static __always_inline int tcp_ingress(
 static __always_inline int icmp_deliver(struct __sk_buff *skb, struct wire_control *control, struct frame *frame,
 	const struct flow_key *key, const struct flow *flow, enum flow_dir quoted, int kind)
 {
-	if (kind == FRAME_ICMP_TUNNEL ? tunnel_strip_quoted(skb, frame) : tunnel_strip(skb, frame)) {
+	if (frame_drop_outer_tag(skb, frame) ||
+		(kind == FRAME_ICMP_TUNNEL ? tunnel_strip_quoted(skb, frame) : tunnel_strip(skb, frame))) {
 		count(COUNT_WIRE_ERRORS);
 		return TC_ACT_SHOT;
 	}
@@ -441,7 +459,11 @@ static __noinline int flow_emit(struct __sk_buff *skb, struct frame *frame, stru
 	if (rewrite_ip(skb, header) || tunnel_wrap(skb, flow, header, frame->tos) ||
 		bpf_skb_store_bytes(skb, 0, header->mac, sizeof(header->mac), 0))
 		goto error;
-	if (flow->context.vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), header->tci))
+	if (flow->context.vlan_inner && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), header->tci_inner))
+		goto error;
+	if (flow->context.vlan &&
+		bpf_skb_vlan_push(skb, bpf_htons(flow->context.vlan & FLOW_VLAN_SERVICE ? ETH_P_8021AD : ETH_P_8021Q),
+			header->tci))
 		goto error;
 	count(COUNT_WIRE_FROM_INSPECT);
 	return bpf_redirect(ifindex, 0);

@@ -6,6 +6,7 @@
 
 #define FLOW_WORKERS_MAX 32 /* slots of the listener SOCKMAP and the heartbeat map */
 #define FLOW_VLAN_PRESENT 0x1000
+#define FLOW_VLAN_SERVICE 0x2000 /* a service tag (802.1ad) */
 
 enum flow_encap { FLOW_ENCAP_NONE, FLOW_ENCAP_IPIP, FLOW_ENCAP_GRE, FLOW_ENCAP_GRE_KEY };
 enum flow_dir { FLOW_TO_SERVER, FLOW_TO_CLIENT, FLOW_DIRS };
@@ -19,12 +20,12 @@ struct flow_key {
 /* Where a flow lives: two tenants may use one 4-tuple in two of these (A5). Tunnels without a key differ by their ends
  * alone, so these belong to it. */
 struct flow_context {
-	__u16 vlan; /* FLOW_VLAN_PRESENT | VLAN id, 0 when untagged */
+	__u16 vlan; /* FLOW_VLAN_PRESENT | FLOW_VLAN_SERVICE | VLAN id of the outer tag, 0 when untagged */
 	__u8 encap; /* enum flow_encap */
 	__u8 side;  /* port on which the client's SYN arrived: 0 A, 1 B */
 	__be32 gre_key;
 	__u16 segment; /* the wire's own number of the pair of ports, kept over commits; its name: virtual_segment_id */
-	__u16 pad;
+	__u16 vlan_inner; /* as vlan, of the second tag; 0 when there is none */
 	__be32 tunnel_client,
 		tunnel_server; /* outer addresses on the client's and the server's side; 0 without tunnel */
 };
@@ -32,7 +33,8 @@ struct flow_context {
 /* The header that leaves with this direction's frames: what the sender of that direction last used (A2). */
 struct flow_header {
 	__u8 mac[12]; /* destination, source */
-	__u16 tci;
+	__u16 tci, tci_inner;
+	__u16 pad;
 	__u8 ttl, tos;             /* of the inner IP header */
 	__u8 outer_ttl, outer_tos; /* of the tunnel header */
 	__be16 outer_df;           /* its flags and offset field: "don't fragment" or 0 */
@@ -86,6 +88,6 @@ struct flow {
 };
 _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
 _Static_assert(sizeof(struct flow_context) == 20, "flow_context is part of a map key");
-_Static_assert(sizeof(struct flow_header) == 28, "flow_header");
+_Static_assert(sizeof(struct flow_header) == 32, "flow_header");
 _Static_assert(sizeof(struct flow_event) == 16, "flow_event");
-_Static_assert(sizeof(struct flow) == 160, "flow is a map value");
+_Static_assert(sizeof(struct flow) == 168, "flow is a map value");

@@ -12,8 +12,9 @@
 
 static __always_inline int context_equal(const struct flow_context *a, const struct flow_context *b)
 {
-	return a->vlan == b->vlan && a->encap == b->encap && a->side == b->side && a->gre_key == b->gre_key &&
-	       a->segment == b->segment && a->tunnel_client == b->tunnel_client && a->tunnel_server == b->tunnel_server;
+	return a->vlan == b->vlan && a->vlan_inner == b->vlan_inner && a->encap == b->encap && a->side == b->side &&
+	       a->gre_key == b->gre_key && a->segment == b->segment && a->tunnel_client == b->tunnel_client &&
+	       a->tunnel_server == b->tunnel_server;
 }
 
 /* bytes that the tunnel puts in front of a packet */
@@ -37,6 +38,7 @@ static __always_inline struct flow_context context_of(
 	struct flow_context context = {};
 
 	context.vlan = frame->vlan;
+	context.vlan_inner = frame->vlan_inner;
 	context.encap = frame->tunnel.encap;
 	context.gre_key = frame->tunnel.gre_key;
 	context.side = dir == FLOW_TO_SERVER ? port->side : !port->side;

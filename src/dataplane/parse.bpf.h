@@ -81,7 +81,9 @@ struct frame {
 	__u32 icmp;     /* offset of the ICMP header (FRAME_ICMP_ERROR) */
 	__u32 seq, ack;
 	__u16 vlan, tci; /* as flow_context.vlan; the whole tag */
-	__u16 fragment;  /* IP_FRAGMENT bits */
+	__u16 vlan_inner, tci_inner;
+	__u32 l2;       /* bytes in front of the outermost packet: the first tag is not among them, a second is */
+	__u16 fragment; /* IP_FRAGMENT bits */
 	__u8 protocol;
 	__u8 ttl, tos;
 	__u8 tcp_flags, tcp_words;
@@ -179,7 +181,7 @@ static __always_inline int frame_parse_icmp_tunnel(
 	struct __sk_buff *skb, struct frame *frame, const struct icmp_head *icmp, const struct iphdr *ip)
 {
 	if (frame->tunnel.length || icmp->type != ICMP_DEST_UNREACH || icmp->code != ICMP_FRAG_NEEDED || ip->ihl != 5 ||
-		frame->icmp != FRAME_L3 + sizeof(*ip) || (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)))
+		frame->icmp != frame->l2 + sizeof(*ip) || (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)))
 		return FRAME_OTHER;
 	frame->l4 = frame->icmp + sizeof(*icmp) + sizeof(*ip);
 	if (ip->protocol == IPPROTO_IPIP) {
@@ -289,7 +291,7 @@ static __noinline int frame_open_tunnel(struct __sk_buff *skb, struct frame *fra
 	int kind = FRAME_TUNNEL;
 	__be16 fragment;
 
-	if (frame->l4 != FRAME_L3 + sizeof(struct iphdr))
+	if (frame->l4 != frame->l2 + sizeof(struct iphdr))
 		return FRAME_TUNNEL_IP_OPTIONS;
 	if (frame->protocol == IPPROTO_IPV6)
 		return FRAME_TUNNEL_NON_IPV4;
@@ -298,7 +300,7 @@ static __noinline int frame_open_tunnel(struct __sk_buff *skb, struct frame *fra
 	frame->tunnel.ttl = frame->ttl;
 	frame->tunnel.tos = frame->tos;
 	frame->tunnel.fragment = frame->fragment != 0;
-	if (bpf_skb_load_bytes(skb, FRAME_L3 + __builtin_offsetof(struct iphdr, frag_off), &fragment, 2))
+	if (bpf_skb_load_bytes(skb, frame->l2 + __builtin_offsetof(struct iphdr, frag_off), &fragment, 2))
 		return FRAME_MALFORMED;
 	frame->tunnel.df = fragment & bpf_htons(IP_DF);
 	if (frame->protocol == IPPROTO_IPIP) {
@@ -324,25 +326,43 @@ static __always_inline int frame_parse_packet(struct __sk_buff *skb, struct fram
 	return kind == FRAME_TUNNEL || kind == FRAME_TUNNEL_GTP ? FRAME_TUNNEL_NESTED : kind;
 }
 
+/* A second tag (QinQ, A5); what is behind a third stays on the wire, uninspected. The first is not in the data. */
+static __always_inline int frame_parse_inner_tag(struct __sk_buff *skb, struct frame *frame, __be16 *protocol)
+{
+	__be16 tag[2]; /* TCI, protocol */
+
+	if (bpf_skb_load_bytes(skb, FRAME_L3, tag, sizeof(tag)))
+		return -1;
+	frame->tci_inner = bpf_ntohs(tag[0]);
+	frame->vlan_inner = FLOW_VLAN_PRESENT | (frame->tci_inner & 0xfff);
+	frame->l2 += sizeof(tag);
+	*protocol = tag[1];
+	return 0;
+}
+
 static __noinline int frame_parse(struct __sk_buff *skb, struct frame *frame)
 {
 	struct ethhdr eth;
+	__be16 protocol;
 
 	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
 		return FRAME_NON_IP;
+	protocol = eth.h_proto;
 	__builtin_memcpy(frame->mac, &eth, sizeof(frame->mac));
+	frame->l2 = FRAME_L3;
 	if (skb->vlan_present) {
-		/* an outer service tag (802.1ad) or a second tag stays on the wire, uninspected */
-		if (skb->vlan_proto != bpf_htons(ETH_P_8021Q))
-			return FRAME_NON_IP;
 		frame->tci = skb->vlan_tci;
 		frame->vlan = FLOW_VLAN_PRESENT | (frame->tci & 0xfff);
+		if (skb->vlan_proto == bpf_htons(ETH_P_8021AD))
+			frame->vlan |= FLOW_VLAN_SERVICE;
+		if (protocol == bpf_htons(ETH_P_8021Q) && frame_parse_inner_tag(skb, frame, &protocol))
+			return FRAME_NON_IP;
 	}
-	if (eth.h_proto == bpf_htons(ETH_P_IPV6))
+	if (protocol == bpf_htons(ETH_P_IPV6))
 		return FRAME_IPV6;
-	if (eth.h_proto != bpf_htons(ETH_P_IP))
+	if (protocol != bpf_htons(ETH_P_IP))
 		return FRAME_NON_IP;
-	frame->l3 = FRAME_L3;
+	frame->l3 = frame->l2;
 	frame->end = skb->len;
 	return frame_parse_packet(skb, frame);
 }

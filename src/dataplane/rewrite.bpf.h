@@ -121,6 +121,8 @@ static __always_inline void header_learn(struct flow_header *header, const struc
 		__builtin_memcpy(header->mac, frame->mac, sizeof(header->mac));
 	if (header->tci != frame->tci)
 		header->tci = frame->tci;
+	if (header->tci_inner != frame->tci_inner)
+		header->tci_inner = frame->tci_inner;
 	if (header->ttl != frame->ttl)
 		header->ttl = frame->ttl;
 	if (header->tos != frame->tos)

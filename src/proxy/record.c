@@ -37,6 +37,8 @@ static void record_session(struct event *event, const struct session *session)
 	event_u64(event, EVENT_SERVER_PORT, session->server_port);
 	if (session->flow_context.vlan)
 		event_u64(event, EVENT_VLAN, session->flow_context.vlan & 0xfff);
+	if (session->flow_context.vlan_inner)
+		event_u64(event, EVENT_VLAN_INNER, session->flow_context.vlan_inner & 0xfff);
 	if (segment) {
 		event_str(event, EVENT_SEGMENT, segment->name);
 		event_str(event, EVENT_INTERFACE_IN, segment->port[session->flow_context.side]);

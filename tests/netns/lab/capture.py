@@ -65,9 +65,9 @@ def read_frames(path):
 def parse_frame(data, time=0.0):
     at, vlan = 12, None
     ethertype, = struct.unpack_from("!H", data, at)
-    if ethertype == 0x8100:
+    while ethertype in (0x8100, 0x88a8):  # two tags: (outer, inner)
         tci, ethertype = struct.unpack_from("!HH", data, at + 2)
-        vlan, at = tci & 0xfff, at + 4
+        vlan, at = (vlan, tci & 0xfff) if vlan is not None else tci & 0xfff, at + 4
     frame = Frame(time, _mac(data[6:12]), _mac(data[0:6]), vlan, ethertype, *[None] * 9, b"")
     if ethertype == 0x800 and len(data) >= at + 22:
         return _parse_ipv4(frame, data[at + 2:])

@@ -20,11 +20,11 @@ CLIENT_TTL, SERVER_TTL = 57, 61
 class Topology:
     """Context manager. `name` is also the device's instance name."""
 
-    def __init__(self, name=None, prefix="t", vlan=None, offload=True):
+    def __init__(self, name=None, prefix="t", vlan=None, vlan_inner=None, vlan_protocol=0x8100, offload=True):
         self.name = name or prefix + secrets.token_hex(3)
         self.port_a, self.port_b = self.name + "a", self.name + "b"
         assert len(self.port_a) <= 15
-        self.vlan, self.offload = vlan, offload
+        self.vlan, self.vlan_inner, self.vlan_protocol, self.offload = vlan, vlan_inner, vlan_protocol, offload
         self.client, self.server = Namespace(self.name + "-client"), Namespace(self.name + "-server")
         self.directory = None
 
@@ -71,7 +71,8 @@ class Topology:
         program = self.path("vlan%d.o" % self.vlan)
         if not os.path.exists(program):
             run("clang-19", "-O2", "-g", "-target", "bpf", "-I/usr/include/%s-linux-gnu" % os.uname().machine,
-                "-DVLAN_ID=%d" % self.vlan, "-c", os.path.join(os.path.dirname(__file__), "vlan.bpf.c"), "-o", program)
+                "-DVLAN_ID=%d" % self.vlan, "-DVLAN_PROTOCOL=%d" % self.vlan_protocol,
+                *(["-DVLAN_INNER=%d" % self.vlan_inner] if self.vlan_inner else []), "-c", os.path.join(os.path.dirname(__file__), "vlan.bpf.c"), "-o", program)
         namespace.run("tc", "qdisc", "add", "dev", interface, "clsact")
         for hook, section in ("egress", "push"), ("ingress", "pop"):
             namespace.run("tc", "filter", "add", "dev", interface, hook, "bpf", "da", "obj", program, "sec", section)
