@@ -18,6 +18,7 @@
 
 /* longer than an honest wait: connect and answer are given 10 seconds each, the end of a session eleven */
 #define TARGET_SILENCE_NS (45 * NSEC_PER_SEC)
+#define TARGET_DOWN_NS (10 * NSEC_PER_SEC) /* without a record received while it cannot connect: told */
 #define TARGET_RESPAWN_NS (1 * NSEC_PER_SEC)
 
 struct log_target {
@@ -29,7 +30,10 @@ struct log_target {
 	bool wanted;
 	unsigned int kills, restarts;
 	uint64_t heard_ns;
-	json_t *state; /* its last report; owned */
+	uint64_t trouble_ns; /* since when it cannot connect and receives nothing; 0: it can */
+	json_int_t received; /* by its process, when that was looked at last */
+	bool down;           /* and that is told */
+	json_t *state;       /* its last report; owned */
 	struct loop_timer respawn;
 };
 
@@ -38,6 +42,34 @@ struct targets {
 };
 
 static void target_spawn(struct log_target *target);
+
+/* H4: a log server that is away, and that is back, once each; one that takes connections and no record is not back */
+static void target_judge(struct log_target *target)
+{
+	const char *state = json_string_value(json_object_get(target->state, "state"));
+	const char *error = json_string_value(json_object_get(target->state, "error"));
+	const char *host = json_string_value(json_object_get(target->state, "host"));
+	json_int_t received = json_integer_value(json_object_get(target->state, "received"));
+	bool waits = state && !strcmp(state, "waiting to connect again");
+	bool serves = received > target->received || (state && !strcmp(state, "idle, all received"));
+
+	target->received = received;
+	if (serves && target->down)
+		supervisor_record(target->supervisor, EVENT_LOG_SYSTEM, "notice",
+			"log target %s receives records again", target->name);
+	if (serves) {
+		target->down = false;
+		target->trouble_ns = 0;
+	} else if (waits && !target->trouble_ns) {
+		target->trouble_ns = target->heard_ns;
+	}
+	if (target->down || !target->trouble_ns || target->heard_ns - target->trouble_ns < TARGET_DOWN_NS)
+		return;
+	target->down = true;
+	supervisor_record(target->supervisor, EVENT_LOG_SYSTEM, "error",
+		"log target %s does not receive records (%s: %s): they wait in the spool", target->name,
+		host ? host : "", error ? error : "");
+}
 
 static void target_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
 {
@@ -50,6 +82,7 @@ static void target_on_message(struct child *child, const char *name, json_t *mes
 	target->heard_ns = clock_now_ns();
 	json_decref(target->state);
 	target->state = json_incref(message);
+	target_judge(target);
 }
 
 static void target_free_slot(struct log_target *target)
@@ -351,8 +384,8 @@ static json_t *target_report(const struct log_target *target)
 	/* a process that says nothing does not say since when */
 	json_int_t lag_seconds = oldest ? MAX(now - oldest, 0) / 1000000 : heard;
 
-	return json_pack("{s:s, s:s, s:O, s:O, s:O, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name",
-		target->name, "host",
+	return json_pack("{s:s, s:b, s:s, s:O, s:O, s:O, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name",
+		target->name, "down", target->down, "host",
 		host ? host : json_string_value(json_array_get(json_object_get(settings, "hosts"), 0)), "port",
 		json_object_get(settings, "port"), "protocol", json_object_get(settings, "protocol"), "format",
 		json_object_get(settings, "format"), "pid", (int)target->child.pid, "state",

@@ -162,3 +162,21 @@ def test_g6_targets_send_on_without_a_supervisor_and_the_next_takes_over(fresh_l
         wait_until(lambda: len({(r["boot"], r["sequence"]) for r in arrived()}) >= 4, 15, "records of both boots", pause=0.1)
         seen = [(r["boot"], r["sequence"]) for r in arrived()]
         assert len(set(boot for boot, _ in seen)) == 2
+
+
+def test_h4_a_log_server_that_is_away_and_back_is_told_once_each(fresh_lab, tmp_path):
+    lab = fresh_lab()
+    receiver = Receiver(tmp_path)
+    document = configuration(lab.topology)
+    document["log_targets"] = [{"name": "siem", "host": "127.0.0.1", "port": receiver.port}]
+    lab.appliance.commit(document)
+
+    def told(words):
+        return [r for r in lab.appliance.records("system") if "log target siem " + words in r["message"]]
+    down, = wait_until(lambda: told("does not receive"), 30, "the System log to tell that it is away", pause=0.2)
+    assert down["severity"] == "error" and "127.0.0.1" in down["message"] and _targets(lab)["siem"]["down"], down
+    with receiver:
+        wait_until(lambda: told("receives records again"), 30, "the System log to tell that it is back", pause=0.2)
+        assert not _targets(lab)["siem"]["down"]
+        assert any(b"does not receive" in line for lines in receiver.files().values() for line in lines), "the log server is told as well"
+    assert len(told("does not receive")) == 1 and len(told("receives records again")) == 1

@@ -136,7 +136,7 @@ def bin_dir(request):
 
 @pytest.mark.limit(120)
 def test_g6_every_event_arrives_through_every_trouble(tmp_path, bin_dir):
-    hold(tmp_path, bin_dir, 60000, "relp-tls", 1)
+    hold(tmp_path, bin_dir, 40000, "relp-tls", 1)
 
 
 @pytest.mark.long
