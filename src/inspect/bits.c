@@ -77,7 +77,8 @@ int bits_pack(struct bits_pool *pool, uint64_t **bits, size_t words, struct pack
 	bool dense;
 
 	for (size_t word = 0; *bits && word < words; word++)
-		n += (size_t)__builtin_popcountll((*bits)[word]);
+		if ((*bits)[word])
+			n += (size_t)__builtin_popcountll((*bits)[word]);
 	dense = n > 2 * words;
 	if (n)
 		packed = packed_new(dense ? words : n, dense);

@@ -51,14 +51,17 @@ static uint64_t body_length_at(const struct judge *j, uint64_t limit)
 	return length;
 }
 
-static struct view window_view(const struct window *window, uint64_t length, bool complete)
+/* What there is of a growing buffer once it has that length. seen: its length at the last judgement; of what was before
+ * that, the last WINDOW_KEEP bytes show, whether more is still in memory or not. */
+static struct view window_view(const struct window *window, uint64_t length, uint64_t seen, bool complete)
 {
 	static const uint8_t nothing[1];
-	uint64_t len = length > window->base ? MIN(length - window->base, window->len) : 0;
+	uint64_t base = MAX(window->base, seen > WINDOW_KEEP ? seen - WINDOW_KEEP : 0);
+	uint64_t end = MIN(length, window->base + window->len);
 
 	return (struct view){
-		.bytes = SPAN(window->data ? window->data : nothing, len),
-		.base = window->base,
+		.bytes = end > base ? SPAN(window->data + (base - window->base), end - base) : SPAN(nothing, 0),
+		.base = base,
 		.present = length > 0,
 		.complete = complete,
 	};
@@ -86,9 +89,9 @@ static void show_windows(struct judge *j, uint64_t limit, bool complete)
 {
 	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
 
-	j->views->view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, complete);
+	j->views->view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, j->half->judged_raw, complete);
 	j->views->view[BUFFER_TURN] = turn_view(&j->views->view[BUFFER_RAW], stream_turn_skip(j->half));
-	j->views->view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, complete);
+	j->views->view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, j->half->judged_body, complete);
 	j->views->view[BUFFER_FILE_DATA] = j->views->view[body_buffer(j->dir)];
 }
 

@@ -4,8 +4,10 @@
 #include "inspect/stream.h"
 
 #define BODY_DECODED_MAX WINDOW_KEEP
-#define BODY_COARSE_MIN 64                  /* below, a copy of the decoder costs more than it saves */
-#define BODY_UNJUDGED_MAX (2 * WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way */
+#define BODY_COARSE_MIN 64 /* below, a copy of the decoder costs more than it saves */
+#define BODY_UNJUDGED_MAX                                                                          \
+	(WINDOW_TRIM + WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way \
+				     */
 
 static void coding_failed(struct inspect_stream *stream, enum inspect_dir dir)
 {

@@ -111,7 +111,7 @@ void window_trim(struct window *window)
 {
 	size_t drop;
 
-	if (window->len <= WINDOW_KEEP)
+	if (window->len <= WINDOW_TRIM)
 		return;
 	drop = window->len - WINDOW_KEEP;
 	memmove(window->data, window->data + drop, WINDOW_KEEP);

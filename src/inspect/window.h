@@ -5,7 +5,8 @@
 #include "inspect/confirm.h"
 #include "inspect/engine.h"
 
-#define WINDOW_KEEP 65536 /* matches within this many bytes are exact (C2) */
+#define WINDOW_KEEP 65536                 /* matches within this many bytes are exact (C2) */
+#define WINDOW_TRIM (WINDOW_KEEP * 7 / 4) /* trimmed no earlier, so that few bytes are moved for each that comes */
 
 struct window {
 	uint8_t *data;
@@ -21,7 +22,7 @@ int window_feed(struct window *window, const struct group *group, struct inspect
 	uint64_t *candidates);
 /* no more will come in this unit: candidates that only an end can make */
 int window_end(struct window *window, const struct group *group, struct inspect_scratch *scratch, uint64_t *candidates);
-/* forgets all but the last WINDOW_KEEP bytes; call after they were judged */
+/* forgets all but the last WINDOW_KEEP bytes once there are many more; call after they were judged */
 void window_trim(struct window *window);
 /* forgets all; scratch: may keep its memory for others, NULL: not */
 void window_reset(struct window *window, struct inspect_scratch *scratch);

@@ -19,6 +19,7 @@ static const char usage[] = "usage: inspect-report [--min CLASS=PERCENT]... [--r
 			    "  --min CLASS=PERCENT  fail when a smaller share of that class loads\n"
 			    "  --reasons CLASS      why filters of that class are refused, most frequent first\n"
 			    "  --refused CLASS      each of them: file:line, sid, reason\n"
+			    "  --max-idle BYTES     fail when an idle session takes more with these filters\n"
 			    "classes: all, http, requests, streams, tls\n";
 
 struct files {
@@ -34,6 +35,7 @@ struct share {
 struct options {
 	enum rule_class reasons, refused; /* RULES_CLASSES: not asked for */
 	struct share shares[RULES_CLASSES];
+	size_t max_idle; /* 0: any */
 	const char *folder;
 };
 
@@ -221,12 +223,11 @@ static double seconds_now(clockid_t clock)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static int compile(const struct files *files, struct inspect_report *report, size_t *image_len)
+static int compile(const struct files *files, struct inspect_report *report, uint8_t **image, size_t *image_len)
 {
 	double start = seconds_now(CLOCK_PROCESS_CPUTIME_ID);
 	struct rusage used;
-	uint8_t *image = NULL;
-	int r = inspect_compile(files->items, files->n, NULL, &image, image_len, report);
+	int r = inspect_compile(files->items, files->n, NULL, image, image_len, report);
 
 	getrusage(RUSAGE_SELF, &used);
 	if (r == 0)
@@ -234,8 +235,49 @@ static int compile(const struct files *files, struct inspect_report *report, siz
 		       "author: %zu\n",
 			seconds_now(CLOCK_PROCESS_CPUTIME_ID) - start, used.ru_maxrss / 1024, *image_len,
 			report->n_disabled);
-	free(image);
 	return r;
+}
+
+/* bytes of a session that has said what such sessions say, and now says nothing */
+static size_t idle_memory(const struct inspect_engine *engine, struct inspect_scratch *scratch,
+	enum inspect_service service, const char *const *turns)
+{
+	const struct inspect_stream_options options = {
+		.service = service, .inspect_response = true, .body_hold_bytes = 65536, .server_port = 443};
+	struct inspect_stream *stream = NULL;
+	struct inspect_verdict verdict;
+	size_t bytes;
+
+	if (inspect_stream_new(&stream, engine, scratch, &options) < 0)
+		return SIZE_MAX;
+	for (size_t i = 0; turns[i]; i++)
+		inspect_data(stream, i % 2 ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER, (const uint8_t *)turns[i],
+			strlen(turns[i]), &verdict);
+	bytes = inspect_stream_memory(stream);
+	inspect_stream_free(&stream);
+	return bytes;
+}
+
+static bool print_idle(const uint8_t *image, size_t image_len, size_t max)
+{
+	static const char *const http[] = {
+		"POST /a?b=c HTTP/1.1\r\nHost: h\r\nUser-Agent: u\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nworld", NULL};
+	static const char *const imap[] = {"", "* OK ready\r\n", "a1 LOGIN bob secret\r\n", "a1 OK in\r\n",
+		"a2 SELECT INBOX\r\n", "* 3 EXISTS\r\na2 OK done\r\n", "a3 IDLE\r\n", "+ idling\r\n", NULL};
+	struct inspect_engine *engine = NULL;
+	struct inspect_scratch *scratch = NULL;
+	size_t web = SIZE_MAX, mail = SIZE_MAX;
+
+	if (inspect_engine_load(&engine, image, image_len) == 0 && inspect_scratch_new(&scratch) == 0 &&
+		inspect_scratch_grow(scratch, engine) == 0) {
+		web = idle_memory(engine, scratch, INSPECT_HTTP, http);
+		mail = idle_memory(engine, scratch, INSPECT_IMAP, imap);
+	}
+	inspect_scratch_free(&scratch);
+	inspect_engine_free(&engine);
+	printf("idle session: HTTP %zu bytes, IMAP %zu bytes\n", web, mail);
+	return !max || (web <= max && mail <= max);
 }
 
 /* --- options ----------------------------------------------------------------------------------------------------- */
@@ -262,13 +304,16 @@ static bool read_minimum(struct options *options, const char *text)
 static bool read_options(struct options *options, int argc, char **argv)
 {
 	static const struct option names[] = {{"min", required_argument, NULL, 'm'},
-		{"reasons", required_argument, NULL, 'r'}, {"refused", required_argument, NULL, 'l'}, {0}};
+		{"reasons", required_argument, NULL, 'r'}, {"refused", required_argument, NULL, 'l'},
+		{"max-idle", required_argument, NULL, 'i'}, {0}};
 	bool known = true;
 	int option;
 
 	while (known && (option = getopt_long(argc, argv, "", names, NULL)) >= 0) {
 		if (option == 'm') {
 			known = read_minimum(options, optarg);
+		} else if (option == 'i') {
+			options->max_idle = strtoul(optarg, NULL, 10);
 		} else if (option == 'r' || option == 'l') {
 			enum rule_class class = class_find(optarg, strlen(optarg));
 
@@ -287,6 +332,7 @@ int main(int argc, char **argv)
 	static struct files files;
 	struct options options = {.reasons = RULES_CLASSES, .refused = RULES_CLASSES};
 	struct inspect_report report;
+	uint8_t *image = NULL;
 	size_t image_len = 0;
 	bool enough;
 
@@ -294,7 +340,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (compile(&files, &report, &image_len) < 0) {
+	if (compile(&files, &report, &image, &image_len) < 0) {
 		fprintf(stderr, "the filters do not compile\n");
 		return 2;
 	}
@@ -302,6 +348,8 @@ int main(int argc, char **argv)
 	count_refused(&files, &report, options.shares);
 	print_refusals(&files, &report, &options);
 	enough = print_shares(options.shares);
+	enough &= print_idle(image, image_len, options.max_idle);
+	free(image);
 	inspect_report_clear(&report);
 	files_clear(&files);
 	return enough ? 0 : 1;

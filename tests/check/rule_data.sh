@@ -20,4 +20,4 @@ if [ -z "$(ls "$folder/rules")" ]; then
 	echo "skipped: no *.rules in $SLUICE_RULE_DATA"
 	exit 77
 fi
-"$report" --reasons streams --min http=95 --min requests=97 --min streams=90 "$folder/rules"
+"$report" --reasons streams --min http=95 --min requests=97 --min streams=90 --max-idle 6144 "$folder/rules"
