@@ -52,9 +52,12 @@ static const struct keyword keywords[] = {
 	{"gid", keyword_gid, VALUE_REQUIRED, "generator (default 1)"},
 	{"classtype", keyword_classtype, VALUE_REQUIRED, "category, and the severity from the table below"},
 	{"priority", keyword_priority, VALUE_REQUIRED, "severity, over that of the classtype"},
+	{"metadata", keyword_metadata, VALUE_OPTIONAL,
+		"`signature_severity` is the severity where neither `priority` nor a known classtype gives one: "
+		"Critical and "
+		"Major 1, Minor 2, Informational 3; the rest is ignored"},
 	/* say something to the reader of a filter, nothing to the engine */
 	{"reference", NULL, VALUE_IGNORED, "ignored"},
-	{"metadata", NULL, VALUE_IGNORED, "ignored"},
 	{"target", NULL, VALUE_IGNORED, "ignored"},
 	{"tag", NULL, VALUE_IGNORED, "ignored: it asks for more to be logged after a match"},
 };

@@ -3,10 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/span.h"
-
-#define SEVERITY_DEFAULT 3
 
 const struct classification classifications[] = {
 	{"not-suspicious", 3},
@@ -105,16 +104,40 @@ int keyword_gid(struct parser *p, char *value)
 
 int keyword_classtype(struct parser *p, char *value)
 {
-	unsigned int priority = SEVERITY_DEFAULT;
-
-	for (size_t i = 0; i < ARRAY_SIZE(classifications); i++)
-		if (!strcmp(value, classifications[i].name))
-			priority = classifications[i].priority;
-	if (!p->has_priority)
-		p->filter->facts.severity = priority;
+	for (size_t i = 0; i < ARRAY_SIZE(classifications); i++) {
+		if (strcmp(value, classifications[i].name))
+			continue;
+		p->has_class = true;
+		if (!p->has_priority)
+			p->filter->facts.severity = classifications[i].priority;
+	}
 	free(p->filter->category);
 	p->filter->category = strdup(value);
 	return p->filter->category ? 0 : -ENOMEM;
+}
+
+/* "signature_severity Major, created_at ..." */
+int keyword_metadata(struct parser *p, char *value)
+{
+	static const struct {
+		const char *name;
+		unsigned int severity;
+	} severities[] = {{"critical", 1}, {"major", 1}, {"minor", 2}, {"informational", 3}};
+	static const char key[] = "signature_severity";
+	char *item, *rest = value;
+
+	while ((item = strsep(&rest, ","))) {
+		item += strspn(item, " \t");
+		if (strncmp(item, key, sizeof(key) - 1))
+			continue;
+		item += sizeof(key) - 1;
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		for (size_t i = 0; i < ARRAY_SIZE(severities); i++)
+			if (!strcasecmp(item, severities[i].name) && !p->has_priority && !p->has_class)
+				p->filter->facts.severity = severities[i].severity;
+	}
+	return 0;
 }
 
 int keyword_priority(struct parser *p, char *value)

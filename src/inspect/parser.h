@@ -23,6 +23,7 @@ struct parser {
 	int content;                /* the content that a modifier applies to, -1: none yet */
 	unsigned int n_variables;
 	char variables[FILTER_VARIABLES_MAX][32];
+	bool has_class; /* a classtype that has a severity of its own */
 	bool has_priority, has_direction;
 	bool by_packet; /* tcp-pkt, dsize, flow:no_stream: speaks of packets */
 	bool opens;     /* flags:S, the packet that opens the connection */
@@ -60,5 +61,6 @@ keyword_fn keyword_pcre, keyword_isdataat, keyword_bsize, keyword_urilen, keywor
 keyword_fn keyword_flags, keyword_tls_version;
 keyword_fn keyword_base64_decode;
 keyword_fn keyword_byte_test, keyword_byte_jump, keyword_byte_extract, keyword_byte_math;
+keyword_fn keyword_metadata;
 keyword_fn keyword_flow, keyword_flowbits, keyword_noalert;
 keyword_fn keyword_threshold, keyword_detection_filter, keyword_xbits;

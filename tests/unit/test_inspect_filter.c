@@ -133,6 +133,13 @@ static void test_c1_facts_of_a_filter(void **state)
 		{"classtype:tcp-connection; priority:2;", "tcp-connection", 2, 0, 1},
 		{"priority:1; classtype:network-scan;", "network-scan", 1, 0, 1},
 		{"classtype:no-such-class;", "no-such-class", 3, 0, 1},
+		{"metadata:created_at 2020_01_01, signature_severity Critical;", "", 1, 0, 1},
+		{"classtype:no-such-class; metadata:signature_severity  minor , former_category X;", "no-such-class", 2,
+			0, 1},
+		{"classtype:misc-attack; metadata:signature_severity Informational;", "misc-attack", 2, 0, 1},
+		{"metadata:signature_severity Major; classtype:misc-attack;", "misc-attack", 2, 0, 1},
+		{"priority:4; metadata:signature_severity Major;", "", 4, 0, 1},
+		{"metadata:signature_severity Grave;", "", 3, 0, 1},
 		{"reference:url,example.com; metadata:a b, c d; target:dest_ip;", "", 3, 0, 1},
 	};
 
