@@ -57,7 +57,7 @@ enum config_bulk {
 enum config_mac { CONFIG_MAC_SHA1, CONFIG_MAC_SHA256, CONFIG_MAC_SHA384 };
 enum config_unavailable { CONFIG_UNAVAILABLE_BYPASS, CONFIG_UNAVAILABLE_BLOCK, CONFIG_UNAVAILABLE_N };
 enum config_key_unavailable { CONFIG_KEY_SAME, CONFIG_KEY_BYPASS, CONFIG_KEY_BLOCK }; /* as when_unavailable, or */
-enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N };          /* D9 */
+enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_VERIFY, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N }; /* D9 */
 
 /* what becomes of a session that cannot be decrypted, by cause */
 enum config_undecryptable {

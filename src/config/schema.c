@@ -36,6 +36,7 @@ static const struct schema_word undecryptable_words[] = {
 };
 static const struct schema_word drift_words[] = {
 	{"pin", CONFIG_DRIFT_PIN},
+	{"verify", CONFIG_DRIFT_VERIFY},
 	{"ignore", CONFIG_DRIFT_IGNORE},
 	{NULL, 0},
 };
@@ -403,7 +404,8 @@ const struct schema_row schema_rows[] = {
 		.help = "single suites to leave out, by IANA or OpenSSL name; sluice show ciphers lists them"},
 	{SCHEMA_SSL_SERVER, "certificate_drift", SCHEMA_TYPE_WORD, IN(config_ssl_server, certificate_drift),
 		.words = drift_words, .default_text = "pin", .example = "pin",
-		.help = "pin: the server must present the certificate held here; ignore: any will do"},
+		.help = "pin: the server must present a certificate held here; verify: or one for the same name that a "
+			"CA in the chain of a certificate held here has signed; ignore: any will do"},
 #define UNDECRYPTABLE_OPTIONS
 #define UNDECRYPTABLE(id, word, scope, alert, text)                                                            \
 	{SCHEMA_SSL_SERVER, "undecryptable_" word, SCHEMA_TYPE_WORD,                                           \

@@ -16,6 +16,8 @@
 #include "proxy/undecryptable.h"
 #include "proxy/worker.h"
 
+#define RECORD_DRIFT_NS (3600 * NSEC_PER_SEC)
+
 static const char *const direction_names[INSPECT_DIRS] = {"to_server", "to_client"};
 static const char *const severity_names[] = {"info", "notice", "warning", "error"};
 
@@ -311,6 +313,30 @@ void record_bypass_learned(struct session *session, const char *cause, bool one_
 		session->server->config->name, inet_ntop(AF_INET, &session->server_ip, server, sizeof(server)),
 		session->server_port, session->sni ? session->sni : "none", cause,
 		one_client ? "this client's program" : "all clients", seconds);
+}
+
+/* counted for every session; told once an hour and server */
+void record_drift(struct session *session)
+{
+	struct snapshot_server *server = &session->snapshot->servers[session->server->config->id];
+	uint64_t now = loop_now_ns(session->worker->loop);
+	struct tls_facts facts;
+	char address[INET_ADDRSTRLEN];
+
+	tls_conn_facts(session->legs[LEG_SERVER].tls, &facts);
+	if (!facts.drifted)
+		return;
+	session_count(session, COUNTER_CERTIFICATE_DRIFTS, 1);
+	if (server->config->certificate_drift != CONFIG_DRIFT_VERIFY ||
+		(server->drift_told_ns && now - server->drift_told_ns < RECORD_DRIFT_NS))
+		return;
+	server->drift_told_ns = now;
+	record_system(session->worker, "warning",
+		"SSL server %s, %s port %u, SNI %s: the server shows a new certificate of the same CA, which is taken: "
+		"import it "
+		"(sluice certificate replace) before the one held expires",
+		server->config->name, inet_ntop(AF_INET, &session->server_ip, address, sizeof(address)),
+		session->server_port, session->sni ? session->sni : "none");
 }
 
 void record_rekey_missed(struct session *session)

@@ -15,6 +15,8 @@ void record_close(struct session *session);
 /* the session's row, after each step */
 void record_row(const struct session *session);
 void record_bypass_learned(struct session *session, const char *cause, bool one_client, unsigned int seconds);
+/* the server leg took a certificate that is none of those held (D9) */
+void record_drift(struct session *session);
 void record_rekey_missed(struct session *session);
 void record_system(struct worker *worker, const char *severity, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

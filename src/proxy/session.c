@@ -334,6 +334,7 @@ static enum session_step session_begin_server_handshake(struct session *session)
 	if (session->sni)
 		options.sni = SPAN(session->sni, strlen(session->sni));
 	options.alpn = session_offer_alpn(session, &hello);
+	options.cipher_suites = hello.cipher_suites;
 	options.staple = hello.status_request;
 	session->handshake_ns = loop_now_ns(session->worker->loop);
 	options.session_cache_key = session_cache_key(session);
@@ -382,6 +383,7 @@ static enum session_step session_begin_client_handshake(struct session *session)
 
 	if (tls_accept(&leg->tls, session->server->acceptor, &leg_tls_callbacks, leg) < 0)
 		return session_fail(session, CLOSE_INTERNAL, "client leg");
+	tls_conn_follow(leg->tls, session->legs[LEG_SERVER].tls);
 	tls_conn_pass_staple(leg->tls, session->legs[LEG_SERVER].tls);
 	tls_conn_select_alpn(leg->tls, SPAN(session->facts.alpn, strlen(session->facts.alpn)));
 	if (tls_conn_feed(leg->tls, session->hello, session->hello_len) < 0 || leg_park(leg) < 0)
@@ -400,6 +402,7 @@ static enum session_step session_step_server_handshake(struct session *session)
 	if (status != LEG_OK)
 		return session_fail_leg(session, LEG_SERVER, status);
 	session_note_facts(session, LEG_SERVER);
+	record_drift(session);
 	if (!undecryptable_awaits_certificate_verdict(session))
 		return session_begin_client_handshake(session);
 	session->settle_until_ns = loop_now_ns(session->worker->loop) + SESSION_SETTLE_NS;

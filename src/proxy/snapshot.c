@@ -114,6 +114,7 @@ static int snapshot_server_init(struct snapshot_server *server, const struct con
 	struct tls_connector_options connect_options = {.protocol_min = config->protocol_min,
 		.protocol_max = config->protocol_max,
 		.pin = config->certificate_drift == CONFIG_DRIFT_PIN,
+		.verify = config->certificate_drift == CONFIG_DRIFT_VERIFY,
 		.renegotiate = config->rekey_interval_seconds != 0,
 		.n_certificates = config->certificates.n,
 		.certificates = held};
@@ -140,7 +141,13 @@ static int snapshot_server_init(struct snapshot_server *server, const struct con
 	r = tls_acceptor_new(&server->acceptor, runtime, &accept_options);
 	if (r >= 0)
 		r = tls_connector_new(&server->connector, runtime, &connect_options);
-	if (r < 0)
+	if (r == -ENOKEY)
+		snprintf(error, error_size,
+			"ssl_server %s: certificate_drift: verify needs the CA that signs its certificates: import one "
+			"of them "
+			"with its chain (sluice certificate replace)",
+			config->name);
+	else if (r < 0)
 		snprintf(error, error_size, "ssl_server %s: the TLS engine refuses its certificates or protocols: %s",
 			config->name, strerror(-r));
 	return r;

@@ -16,6 +16,7 @@ struct snapshot_server {
 		stats_slot; /* the server's place in the stats page, the same in every version; none if out of range */
 	struct tls_acceptor *acceptor;
 	struct tls_connector *connector;
+	uint64_t drift_told_ns; /* when the System log was last told of a drift that is taken (D9) */
 };
 
 struct snapshot {

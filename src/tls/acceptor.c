@@ -88,7 +88,8 @@ static enum ssl_select_cert_result_t acceptor_select_certificate(const SSL_CLIEN
 
 	if (!client_hello_parse(SPAN(raw->client_hello, raw->client_hello_len), &hello))
 		return ssl_select_cert_error;
-	version = MIN(hello.version_max, acceptor->protocol_max);
+	version = MIN(hello.version_max, conn->version_max ? conn->version_max : acceptor->protocol_max);
+	wish.server_leaf = conn->server_leaf;
 	conn->client_version = hello.legacy_version;
 	conn->ticket_offered = hello.has_ticket;
 	wish.tls13 = version >= TLS1_3_VERSION;
@@ -97,6 +98,8 @@ static enum ssl_select_cert_result_t acceptor_select_certificate(const SSL_CLIEN
 	if (acceptor->n_certificates > 1 && !wish.tls13)
 		wish_set_suites(&wish, &hello, acceptor->ctx, version);
 	if (!conn_use_certificate(conn, certificate_choose(acceptor->certificates, acceptor->n_certificates, &wish)))
+		return ssl_select_cert_error;
+	if (!tls_conn_take_servers_suite(conn, &hello))
 		return ssl_select_cert_error;
 	return ssl_select_cert_success;
 }

@@ -243,13 +243,18 @@ static bool certificate_suits(const struct certificate *cert, const struct certi
 	       wish_has_algorithm(wish, SSL_SIGN_RSA_PSS_RSAE_SHA512);
 }
 
-/* named by the client; usable by it; named exactly; cheaper for everyone */
+static bool certificate_is_servers(const struct certificate *cert, const struct certificate_wish *wish)
+{
+	return wish->server_leaf && buffers_equal(cert->chain[0], wish->server_leaf);
+}
+
+/* named by the client; usable by it; what the server itself shows; named exactly; cheaper for everyone */
 static int certificate_rank(const struct certificate *cert, const struct certificate_wish *wish, const char *name)
 {
 	enum name_match match = certificate_match_name(cert, name);
 
-	return (match != NAME_OTHER) << 3 | certificate_suits(cert, wish) << 2 | (match == NAME_EXACT) << 1 |
-	       (cert->key_type != EVP_PKEY_RSA);
+	return (match != NAME_OTHER) << 4 | certificate_suits(cert, wish) << 3 |
+	       certificate_is_servers(cert, wish) << 2 | (match == NAME_EXACT) << 1 | (cert->key_type != EVP_PKEY_RSA);
 }
 
 /* The name to look for: the client's, or where no certificate has it, that of the default certificate, so that its

@@ -178,6 +178,7 @@ void tls_conn_free(struct tls_conn **conn)
 	SSL_free(c->ssl);
 	conn_drop_input(c);
 	CRYPTO_BUFFER_free(c->staple_leaf);
+	CRYPTO_BUFFER_free(c->server_leaf);
 	free(c->alpn);
 	tls_acceptor_unref(&c->acceptor);
 	tls_connector_unref(&c->connector);

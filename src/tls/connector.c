@@ -20,17 +20,22 @@ static bool connector_holds(const struct tls_connector *connector, const CRYPTO_
 	return false;
 }
 
-/* no chain building: the operator holds the very certificate that the server shows */
+/* the operator holds the very certificate that the server shows, or it is a drift */
 static enum ssl_verify_result_t connector_verify(SSL *ssl, uint8_t *alert)
 {
 	const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
 	struct tls_conn *conn = tls_conn_of(ssl);
 
-	if (!conn->connector->pin)
-		return ssl_verify_ok;
+	const char *why = "the server's certificate is not the one held";
+
 	if (chain && sk_CRYPTO_BUFFER_num(chain) && connector_holds(conn->connector, sk_CRYPTO_BUFFER_value(chain, 0)))
 		return ssl_verify_ok;
-	tls_conn_fail(conn, TLS_ERROR_CERTIFICATE_DRIFT, "the server's certificate is not the one held");
+	conn->drifted = true;
+	if (!conn->connector->pin && !conn->connector->verify)
+		return ssl_verify_ok;
+	if (conn->connector->verify && chain && drift_is_acceptable(conn, chain, &why))
+		return ssl_verify_ok;
+	tls_conn_fail(conn, TLS_ERROR_CERTIFICATE_DRIFT, why);
 	*alert = SSL_AD_CERTIFICATE_UNKNOWN;
 	return ssl_verify_invalid;
 }
@@ -91,6 +96,8 @@ static int connector_init(
 		return err;
 	connector->n_certificates = options->n_certificates;
 	err = session_cache_new(&connector->sessions);
+	if (!err && options->verify)
+		err = drift_store_new(&connector->anchors, connector->certificates, connector->n_certificates);
 	if (!err)
 		err = tls_ctx_new(
 			&connector->ctx, runtime, options->protocol_min, options->protocol_max, options->cipher_list);
@@ -120,6 +127,7 @@ int tls_connector_new(
 	connector->refs = 1;
 	connector->runtime = runtime;
 	connector->pin = options->pin;
+	connector->verify = options->verify;
 	connector->renegotiate = options->renegotiate;
 	connector->protocol_min = MAX(options->protocol_min, TLS_VERSION_LOWEST);
 	connector->protocol_max = options->protocol_max;
@@ -138,6 +146,7 @@ void tls_connector_unref(struct tls_connector **connector)
 	if (!c || --c->refs)
 		return;
 	session_cache_free(&c->sessions);
+	X509_STORE_free(c->anchors);
 	if (c->ctx)
 		SSL_CTX_free(c->ctx);
 	certificates_free(&c->certificates, c->n_certificates);
@@ -146,19 +155,22 @@ void tls_connector_unref(struct tls_connector **connector)
 
 /* --- connecting ------------------------------------------------------------------------------------------------- */
 
-/* Sessions of two names on one address must not meet, whatever the caller put into its key (FNV-1a). */
+/* Sessions of two names on one address must not meet, whatever the caller put into its key (FNV-1a). Nor may those of
+ * clients with another highest version: a server resumes with the session's version, which a newer client may not have.
+ */
 static uint64_t session_key_for(const struct tls_connect_options *options)
 {
 	uint64_t key = options->session_cache_key ^ 0xcbf29ce484222325ull;
 
 	if (!options->session_cache_key)
 		return 0;
+	key = (key ^ options->protocol_max) * 0x100000001b3ull;
 	for (size_t i = 0; i < options->sni.len; i++)
 		key = (key ^ options->sni.data[i]) * 0x100000001b3ull;
 	return key ? key : 1;
 }
 
-static void conn_offer_session(struct tls_conn *conn)
+static void conn_offer_session(struct tls_conn *conn, struct span suites)
 {
 	SSL_SESSION *session;
 
@@ -167,7 +179,9 @@ static void conn_offer_session(struct tls_conn *conn)
 	session = session_cache_get(conn->connector->sessions, conn->session_key);
 	if (!session)
 		return;
-	conn->ticket_offered = SSL_set_session(conn->ssl, session);
+	/* a server that finds a session's suite missing in the ClientHello breaks off (RFC 5246 section 7.4.1.2) */
+	if (tls_session_may_be_offered(session, suites))
+		conn->ticket_offered = SSL_set_session(conn->ssl, session);
 	SSL_SESSION_free(session);
 }
 
@@ -213,12 +227,14 @@ static int conn_configure(struct tls_conn *conn, const struct tls_connect_option
 		err = conn_set_sni(conn, options->sni);
 	if (!err)
 		err = conn_set_alpn(conn, options->alpn);
+	if (!err)
+		err = tls_conn_offer_suites(conn, options->cipher_suites);
 	if (err)
 		return err;
 	if (options->staple)
 		SSL_enable_ocsp_stapling(conn->ssl);
 	conn->session_key = session_key_for(options);
-	conn_offer_session(conn);
+	conn_offer_session(conn, options->cipher_suites);
 	return 0;
 }
 

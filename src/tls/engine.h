@@ -9,6 +9,7 @@
 #endif
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include "tls/keyring_client.h"
 #include "tls/tls.h"
@@ -44,7 +45,8 @@ int certificates_new(
 void certificates_free(struct certificate **certs, size_t n);
 /* what a ClientHello says about which certificate suits it */
 struct certificate_wish {
-	char sni[256]; /* lower case, "" for none */
+	const CRYPTO_BUFFER *server_leaf; /* what the server shows, NULL: not known */
+	char sni[256];                    /* lower case, "" for none */
 	bool rsa, ecdsa;
 	bool tls13;
 	struct span signature_algorithms;
@@ -67,7 +69,8 @@ struct tls_connector {
 	struct tls_runtime *runtime;
 	SSL_CTX *ctx;
 	uint16_t protocol_min, protocol_max;
-	bool pin, renegotiate;
+	bool pin, verify, renegotiate;
+	X509_STORE *anchors; /* verify: the issuers that were imported with the certificates */
 	size_t n_certificates;
 	struct certificate *certificates;
 	struct session_cache *sessions;
@@ -86,6 +89,7 @@ struct tls_conn {
 	struct keyring_request key;
 	uint64_t session_key; /* 0: no resumption */
 	const struct certificate *certificate;
+	CRYPTO_BUFFER *server_leaf; /* acceptor: what the server shows on its leg */
 	CRYPTO_BUFFER *staple_leaf; /* the server's leaf that the staple is about; NULL: no staple */
 	uint8_t *alpn;              /* chosen by the caller; freed with the handshake */
 	const char *error_text;
@@ -96,7 +100,9 @@ struct tls_conn {
 	uint8_t error; /* enum tls_error */
 	bool key_decrypt;
 	bool asked_client_certificate;
-	uint16_t key_updates; /* by the server; stays at its greatest value */
+	uint16_t version_max, wanted_suite; /* acceptor: as the server chose; 0: any */
+	bool drifted;                       /* the server shows none of the certificates held */
+	uint16_t key_updates;               /* by the server; stays at its greatest value */
 	bool ticket_offered;
 	bool got_ticket;
 	bool established;   /* tls_handshake() said TLS_OK */
@@ -133,6 +139,18 @@ void tls_key_done(struct keyring_request *request);
 int tls_ctx_new(SSL_CTX **out, struct tls_runtime *runtime, uint16_t protocol_min, uint16_t protocol_max,
 	const char *cipher_list);
 int tls_ticket_key_cb(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, HMAC_CTX *hmac, int encrypt);
+
+/* coherence.c: offered is a ClientHello's list of suites, empty: unknown */
+struct client_hello;
+int tls_conn_offer_suites(struct tls_conn *conn, struct span offered);
+bool tls_session_may_be_offered(const SSL_SESSION *session, struct span offered);
+/* false: the engine failed */
+bool tls_conn_take_servers_suite(struct tls_conn *client, const struct client_hello *hello);
+
+/* drift.c. -ENOKEY: no issuer was imported */
+int drift_store_new(X509_STORE **out, const struct certificate *certs, size_t n);
+/* *why: the engine's words */
+bool drift_is_acceptable(struct tls_conn *conn, const STACK_OF(CRYPTO_BUFFER) * chain, const char **why);
 
 /* session_cache.c */
 int session_cache_new(struct session_cache **out);

@@ -35,6 +35,7 @@ void tls_conn_facts(const struct tls_conn *conn, struct tls_facts *out)
 		.signature = signature ? SSL_get_signature_algorithm_name(signature, 1) : NULL,
 		.alpn = conn_alpn(conn),
 		.ticket_offered = conn->ticket_offered,
+		.drifted = conn->drifted,
 		.resumed = SSL_session_reused(conn->ssl),
 		.certificate = conn->certificate ? conn->certificate->name : NULL,
 	};

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/cipher.h>
 #include <openssl/err.h>
@@ -30,6 +31,7 @@ int tls_runtime_new(struct tls_runtime **out, int keyring_fd, int request_eventf
 
 	if (!runtime)
 		return -ENOMEM;
+	tzset(); /* for checks of validity later, when a worker can open no file: the C library reads the zone's once */
 	runtime->pool = CRYPTO_BUFFER_POOL_new();
 	runtime->bio_method = tls_bio_method_new();
 	err = runtime->pool && runtime->bio_method ? keyring_client_new(&runtime->keys) : -ENOMEM;

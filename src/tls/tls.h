@@ -91,10 +91,12 @@ struct tls_connector_options {
 	uint16_t protocol_min, protocol_max;
 	bool renegotiate; /* honour a server's renegotiation (D7) */
 	bool pin;         /* compare the server's leaf with the certificates (D9 pin) */
+	bool verify;      /* take another leaf that an issuer in the certificates' chains has signed (D9 verify) */
 	size_t n_certificates;
 	const struct tls_certificate *certificates;
 	const char *cipher_list; /* as the acceptor's */
 };
+/* -ENOKEY: verify, and no issuer stands in a certificate's chain */
 int tls_connector_new(
 	struct tls_connector **out, struct tls_runtime *runtime, const struct tls_connector_options *options);
 void tls_connector_unref(struct tls_connector **connector);
@@ -105,6 +107,10 @@ int tls_accept(
 /* The ALPN protocol the acceptor shall select: called before tls_handshake(); an empty span selects none. */
 void tls_conn_select_alpn(struct tls_conn *conn, struct span protocol);
 
+/* The client gets what the server chose: version, suite, and the certificate that the server shows, as far as it can
+ * take them (D5). Called before tls_handshake(), after the server's handshake. */
+void tls_conn_follow(struct tls_conn *client, const struct tls_conn *server);
+
 /* Gives the client the certificate status that the server sent (RFC 6066 section 8, D11), if the certificate that it
  * will be shown is the server's own: called before tls_handshake(), after the server's handshake. */
 void tls_conn_pass_staple(struct tls_conn *client, const struct tls_conn *server);
@@ -113,6 +119,7 @@ struct tls_connect_options {
 	struct span sni;                     /* empty: none sent */
 	struct span alpn;                    /* wire format (length-prefixed names), empty: none offered */
 	uint16_t protocol_min, protocol_max; /* 0: the connector's; else intersected with it (client's offer) */
+	struct span cipher_suites;           /* the client's, as in its ClientHello; empty: the connector's all */
 	bool staple;                         /* ask for a certificate status: the client does */
 	uint64_t session_cache_key;          /* 0: no resumption; else sessions are kept and offered under this key */
 };
@@ -170,6 +177,7 @@ struct tls_facts {                                 /* after the handshake; strin
 	struct span alpn;
 	bool resumed;
 	bool ticket_offered;     /* resumed or not */
+	bool drifted;            /* connector: the server shows none of the certificates held, and it was taken (D9) */
 	const char *certificate; /* acceptor: name of the certificate shown */
 };
 void tls_conn_facts(const struct tls_conn *conn, struct tls_facts *out);
