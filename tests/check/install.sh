@@ -21,6 +21,16 @@ done
 for name in sluice.1 sluiced.8 sluice.conf bash-completion/completions/sluice; do
 	[ -n "$(find "$root" -path "*/$name")" ] || fail "$name is not installed"
 done
+# every program has its page, and no page has a mistake that groff sees
+for program in "$root"/usr/local/sbin/* "$root"/usr/sbin/*; do
+	[ ! -e "$program" ] || [ -n "$(find "$root" -path "*/man/*/$(basename "$program").[18]")" ] || fail "$(basename "$program") has no manual page"
+done
+if command -v groff > /dev/null; then
+	for page in $(find "$root" -path '*/man/*' -type f); do
+		said=$(cd "$(dirname "$page")/.." && groff -man -ww -z "$page" 2>&1) || true
+		[ -z "$said" ] || fail "$page: $said"
+	done
+fi
 start=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
 [ -x "$root$start" ] || fail "the unit starts $start, which is not installed"
 
