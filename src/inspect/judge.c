@@ -353,6 +353,17 @@ static struct span field_value(const struct http_head *head, const char *name)
 	return field ? field->value : SPAN(NULL, 0);
 }
 
+/* of a list that each proxy adds to, also as a field of its own, the newest entries are in the last one */
+static struct span last_field_value(const struct http_head *head, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = head->n_fields; i-- > 0;)
+		if (head->fields[i].name.len == len && !strncasecmp((const char *)head->fields[i].name.data, name, len))
+			return head->fields[i].value;
+	return SPAN(NULL, 0);
+}
+
 static bool read_facts(struct judge *j, struct inspect_http_facts *facts)
 {
 	const struct half *client = &j->stream->half[INSPECT_TO_CLIENT];
@@ -370,7 +381,7 @@ static bool read_facts(struct judge *j, struct inspect_http_facts *facts)
 	facts->method = head.method;
 	facts->uri = head.target;
 	facts->host = field_value(&head, "Host");
-	facts->x_forwarded_for = field_value(&head, "X-Forwarded-For");
+	facts->x_forwarded_for = last_field_value(&head, "X-Forwarded-For");
 	facts->user_agent = field_value(&head, "User-Agent");
 	return true;
 }

@@ -67,12 +67,36 @@ static void record_filter(struct event *event, const struct inspect_filter *filt
 	event_u64(event, EVENT_FILTER_SEVERITY, filter->severity);
 }
 
+/* G3: whom the proxy that speaks to us (src_ip) has its request from: the entry that it has added, the last one. Those
+ * before it come from whoever spoke to that proxy. */
+static void record_true_client(struct event *event, struct span list)
+{
+	const uint8_t *comma = list.len ? memrchr(list.data, ',', list.len) : NULL;
+	const uint8_t *from = comma ? comma + 1 : list.data, *end = list.data + list.len;
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (!list.len)
+		return;
+	while (from < end && (*from == ' ' || *from == '\t'))
+		from++;
+	while (end > from && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	if ((size_t)(end - from) >= sizeof(text))
+		return;
+	memcpy(text, from, (size_t)(end - from));
+	text[end - from] = '\0';
+	if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
+		event_str(event, EVENT_TRUE_CLIENT, text);
+}
+
 static void record_http(struct event *event, const struct inspect_http_facts *http)
 {
 	event_bytes(event, EVENT_HTTP_METHOD, http->method);
 	event_bytes(event, EVENT_HTTP_HOST, http->host);
 	event_bytes(event, EVENT_HTTP_URI, http->uri);
 	event_bytes(event, EVENT_HTTP_XFF, http->x_forwarded_for);
+	record_true_client(event, http->x_forwarded_for);
 	if (http->status)
 		event_u64(event, EVENT_HTTP_STATUS, http->status);
 }

@@ -75,6 +75,21 @@ def test_g3_block_record_tells_who_what_and_why(lab):
     assert not [r for r in lab.appliance.records("ssl_inspection") if r["session_id"] == record["session_id"]], "G2: blocked sessions have their own log"
 
 
+@pytest.mark.parametrize("fields, true", [
+    (["198.51.100.7"], "198.51.100.7"),
+    (["10.1.1.1, 198.51.100.8 "], "198.51.100.8"),
+    (["10.1.1.1", "198.51.100.9"], "198.51.100.9"),  # a proxy that adds a field of its own
+    (["10.1.1.1, 2001:db8::7"], "2001:db8::7"),
+    (["198.51.100.7, <script>"], None),
+    (["198.51.100.7, " + "9" * 300], None),
+])
+def test_g3_the_true_client_is_the_one_that_the_nearest_proxy_names(lab, fields, true):
+    url = "/a?f=../../etc/passwd&true=%s" % (true or len(fields[0]))
+    lab.curl(url, "--path-as-is", *[word for field in fields for word in ("-H", "X-Forwarded-For: " + field)])
+    record = lab.appliance.wait_record("block", url=url)
+    assert record.get("true_client_ip") == true and record["xff"] == fields[-1].strip(), record
+
+
 @pytest.mark.quick
 @VERSIONS
 def test_c2_pcre_over_the_body_is_blocked(lab, version):
