@@ -24,7 +24,16 @@ static const char rules[] =
 	"alert tcp any any -> any any (pcre:\"/(a|b)\\1c/\"; sid:9;)\n"
 	"alert http any any -> any any (flow:to_server; http.request_body; content:\"=\"; base64_decode:relative; "
 	"base64_data; content:\"a\"; sid:10;)\n"
-	"alert http any any -> any any (flow:to_server; http.host; dotprefix; url_decode; content:\".a\"; sid:11;)\n";
+	"alert http any any -> any any (flow:to_server; http.host; dotprefix; url_decode; content:\".a\"; sid:11;)\n"
+	"alert tcp-pkt any any -> any any (content:\"ab\"; content:\"cd\"; distance:0; sid:12;)\n"
+	"alert tcp any any -> any any (flow:to_server; dsize:3<>9; content:\"a\"; sid:13;)\n"
+	"alert tcp any any -> any any (flow:to_server; content:\"b\"; depth:1; isdataat:2,relative; sid:14;)\n"
+	"drop tcp any any -> any any (flow:to_server; byte_math:bytes 1,offset 0,oper -,rvalue 96,result n; "
+	"content:\"zz\"; "
+	"offset:n; depth:4; sid:15;)\n"
+	"alert http any any -> any any (file.data; content:\"c\"; content:!\"d\"; within:2; sid:16;)\n"
+	"alert tls any any -> any any (tls.sni; content:\"a.\"; sid:17;)\n"
+	"alert tcp any any -> any any (flow:to_client; dsize:>20; sid:18;)\n";
 
 struct result {
 	uint64_t release[INSPECT_DIRS];
@@ -50,10 +59,11 @@ static void setup(struct inspect_engine **engine, struct inspect_scratch **scrat
 		abort(); /* the image stays for the engine's life */
 }
 
-static void converse(const struct inspect_engine *engine, struct inspect_scratch *scratch, struct span in, size_t cut,
-	struct result *out)
+static void converse(const struct inspect_engine *engine, struct inspect_scratch *scratch, enum inspect_service service,
+	struct span in, size_t cut, struct result *out)
 {
-	struct inspect_stream_options options = {.service = INSPECT_HTTP,
+	struct inspect_stream_options options = {.service = service,
+		.tls = {.sni = "a.example", .version = "1.3"},
 		.inspect_response = true,
 		.body_hold_bytes = 64,
 		.on_hit = on_hit,
@@ -88,10 +98,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!engine)
 		setup(&engine, &scratch);
-	converse(engine, scratch, SPAN(data, size), SIZE_MAX / 2, &whole);
-	converse(engine, scratch, SPAN(data, size), 1, &cut);
-	if (whole.block != cut.block || memcmp(whole.release, cut.release, sizeof(cut.release)) != 0 ||
-		whole.hits != cut.hits)
-		abort();
+	for (enum inspect_service service = INSPECT_HTTP; service <= INSPECT_RAW;
+		service += INSPECT_RAW - INSPECT_HTTP) {
+		converse(engine, scratch, service, SPAN(data, size), SIZE_MAX / 2, &whole);
+		converse(engine, scratch, service, SPAN(data, size), 1, &cut);
+		if (whole.block != cut.block || memcmp(whole.release, cut.release, sizeof(cut.release)) != 0 ||
+			whole.hits != cut.hits)
+			abort();
+	}
 	return 0;
 }

@@ -77,6 +77,7 @@ def converse(lab, lines, name="www.example.test", context=None):
     return outcome, b"".join(server.results)
 
 
+@pytest.mark.quick
 def test_c1_filter_on_the_name_blocks_before_the_first_byte(mail_lab):
     outcome, seen = converse(mail_lab, [b"EHLO a\r\n"], name="a.blocked.example")
     assert outcome in ("reset", "closed") and seen == b"", (outcome, seen)
