@@ -15,9 +15,11 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "dataplane/dataplane.h"
+#include "proxy/flow_events.h"
 
 #define BUFFER 65536
 #define BEAT_MS 20
+#define HOLDS 256
 
 struct leg {
 	struct connection *connection;
@@ -125,24 +127,82 @@ static void relay_pump(struct connection *c)
 		relay_end(c);
 }
 
+/* --- held SYNs: a connection to the server per event, taken when the client has been accepted
+ * --------------------------- */
+static struct hold {
+	struct flow_key key;
+	int fd;
+} holds[HOLDS];
+
+static int server_connect(const struct flow_key *key)
+{
+	const struct sockaddr_in client = {
+		.sin_family = AF_INET, .sin_addr.s_addr = key->client_ip, .sin_port = key->client_port};
+	const struct sockaddr_in server = {
+		.sin_family = AF_INET, .sin_addr.s_addr = key->server_ip, .sin_port = key->server_port};
+	int fd = relay_socket();
+
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&client, sizeof(client)) == 0 &&
+		(connect(fd, (const struct sockaddr *)&server, sizeof(server)) == 0 || errno == EINPROGRESS))
+		return fd;
+	fprintf(stderr, "relay: server leg: %s\n", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static struct hold *hold_find(const struct flow_key *key)
+{
+	for (size_t i = 0; i < HOLDS; i++)
+		if (holds[i].fd > 0 && !memcmp(&holds[i].key, key, sizeof(*key)))
+			return &holds[i];
+	return NULL;
+}
+
+static int hold_take(const struct flow_key *key)
+{
+	struct hold *hold = hold_find(key);
+	int fd = hold ? hold->fd : -1;
+
+	if (hold)
+		hold->fd = 0;
+	return fd;
+}
+
+static void relay_hold(const struct flow_event *event)
+{
+	static size_t next;
+	struct hold *hold = &holds[next++ % HOLDS];
+
+	if (event->kind == FLOW_EVENT_AGAIN && hold_find(&event->key))
+		return;
+	close(hold_take(&event->key));
+	if (event->kind == FLOW_EVENT_GONE)
+		return;
+	if (hold->fd > 0)
+		close(hold->fd);
+	hold->key = event->key;
+	hold->fd = server_connect(&event->key);
+}
+
 static void relay_accept(int epoll, int listener)
 {
 	struct sockaddr_in client, server;
 	socklen_t length = sizeof(client);
 	int fd = accept4(listener, (struct sockaddr *)&client, &length, SOCK_NONBLOCK), out;
 	struct connection *c;
+	struct flow_key key;
 
 	if (fd < 0)
 		return;
 	length = sizeof(server);
 	getsockname(fd, (struct sockaddr *)&server, &length);
-	out = relay_socket();
-	if (out < 0 || bind(out, (struct sockaddr *)&client, sizeof(client)) < 0 ||
-		(connect(out, (struct sockaddr *)&server, sizeof(server)) < 0 && errno != EINPROGRESS)) {
-		fprintf(stderr, "relay: server leg: %s\n", strerror(errno));
+	key = (struct flow_key){client.sin_addr.s_addr, server.sin_addr.s_addr, client.sin_port, server.sin_port};
+	out = hold_take(&key);
+	if (out < 0)
+		out = server_connect(&key);
+	if (out < 0) {
 		close(fd);
-		if (out >= 0)
-			close(out);
 		return;
 	}
 	c = calloc(1, sizeof(*c));
@@ -179,17 +239,28 @@ static void relay_bury(void)
 	}
 }
 
-_Noreturn void relay_run(int listener, volatile struct wire_heartbeat *beat)
+_Noreturn void relay_run(int listener, int ring, volatile struct wire_heartbeat *beat)
 {
+	static int ring_mark;
+	struct flow_events *flow_events = NULL;
+	struct flow_event event_of_flow;
+	struct epoll_event ring_event = {.events = EPOLLIN, .data.ptr = &ring_mark};
 	struct epoll_event events[64], event = {.events = EPOLLIN};
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
+	if (flow_events_map(&flow_events, ring) < 0)
+		abort();
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+	epoll_ctl(epoll, EPOLL_CTL_ADD, ring, &ring_event);
 	for (;;) {
 		int n = epoll_wait(epoll, events, ARRAY_SIZE(events), BEAT_MS);
 
 		beat->ns = clock_now_ns();
+		while (flow_events_next(flow_events, &event_of_flow))
+			relay_hold(&event_of_flow);
 		for (int i = 0; i < n; i++) {
+			if (events[i].data.ptr == &ring_mark)
+				continue;
 			if (events[i].data.ptr)
 				relay_event(events[i].data.ptr, events[i].events);
 			else

@@ -6,4 +6,4 @@
 /* the listener of a slot, in the current namespace; or -errno */
 int relay_listen(unsigned int slot);
 /* serves for ever; beat is this slot's heartbeat cell */
-_Noreturn void relay_run(int listener, volatile struct wire_heartbeat *beat);
+_Noreturn void relay_run(int listener, int ring, volatile struct wire_heartbeat *beat);

@@ -38,7 +38,7 @@ static int drop_privileges(void)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-static _Noreturn void worker_main(int listener, unsigned int slot)
+static _Noreturn void worker_main(int listener, int ring, unsigned int slot)
 {
 	struct wire_heartbeat *beats = mmap(NULL, FLOW_WORKERS_MAX * sizeof(*beats), PROT_READ | PROT_WRITE, MAP_SHARED,
 		dataplane_heartbeat_fd(dp), 0);
@@ -47,7 +47,7 @@ static _Noreturn void worker_main(int listener, unsigned int slot)
 	if (beats == MAP_FAILED || setns(dataplane_inspect_netns_fd(dp), CLONE_NEWNET) < 0 || drop_privileges() < 0)
 		_exit(1);
 	beats[slot].ns = 0;
-	relay_run(listener, &beats[slot]);
+	relay_run(listener, ring, &beats[slot]);
 }
 
 static int listen_in_inspect(unsigned int slot)
@@ -66,12 +66,13 @@ static int listen_in_inspect(unsigned int slot)
 static int start_worker(unsigned int slot)
 {
 	int listener = listen_in_inspect(slot);
+	_cleanup_close_ int ring = dataplane_new_events(dp, slot);
 
-	if (listener < 0)
-		return listener;
+	if (listener < 0 || ring < 0)
+		return MIN(listener, ring);
 	workers[slot] = fork();
 	if (!workers[slot])
-		worker_main(listener, slot);
+		worker_main(listener, ring, slot);
 	return dataplane_add_listener(dp, slot, listener);
 }
 
