@@ -88,6 +88,8 @@ int64_t store_log_credentials_stamp(const struct store *store, const char *name)
 int store_remove_log_credentials(const struct store *store, const char *name);
 json_t *store_list_log_credentials(const struct store *store); /* names: a new array */
 
+/* what replacements and imports left that a crash cut short; nobody else may be using the store */
+void store_clean_certificates(const struct store *store);
 /* E3. NAME_REPLACED, numbered when taken */
 int store_replaced_name(const struct store *store, const char *name, char out[STORE_CERTIFICATE_NAME]);
 /* Writes everything but the last step: the new key, the old certificate under its new name, the new certificate

@@ -202,6 +202,90 @@ int store_remove_certificate(const struct store *store, const char *name)
 	return 0;
 }
 
+/* --- after a crash --------------------------------------------------------------------------------------------------
+ */
+
+/* The copy that a replacement stages of the old certificate (X_REPLACED) while X itself is still the old one: the same
+ * in all but its name. Had the replacement come to its end, X would have it as its previous one. */
+static bool store_is_staged_copy(const struct store *store, const char *name, const json_t *facts)
+{
+	const char *suffix = strstr(name, "_REPLACED"), *at;
+	char of[STORE_CERTIFICATE_NAME];
+	json_t *other;
+	bool staged;
+
+	for (at = suffix; at; at = strstr(at + 1, "_REPLACED"))
+		suffix = at;
+	if (!suffix)
+		return false;
+	snprintf(of, sizeof(of), "%.*s", (int)(suffix - name), name);
+	other = store_load_certificate(store, of);
+	at = json_string_value(json_object_get(other, "previous"));
+	staged = other && json_equal(json_object_get(other, "chain"), json_object_get(facts, "chain")) &&
+		 !strcmp(at ?: "", json_string_value(json_object_get(facts, "previous")) ?: "");
+	json_decref(other);
+	return staged;
+}
+
+static void store_clean_folder(
+	const struct store *store, const char *folder, bool (*waste)(const struct store *store, const char *path))
+{
+	int fd = openat(store->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	char path[STORE_NAME_MAX];
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (*entry->d_name == '.' || strlen(entry->d_name) > 100)
+			continue;
+		snprintf(path, sizeof(path), "%s/%.100s", folder, entry->d_name);
+		if (waste(store, path))
+			unlinkat(store->dir_fd, path, 0);
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static bool facts_are_waste(const struct store *store, const char *path)
+{
+	size_t len = strlen(path);
+
+	(void)store;
+	return len > 4 && !strcmp(path + len - 4, ".new");
+}
+
+static bool key_is_waste(const struct store *store, const char *path)
+{
+	return !store_uses_key_file(store, path);
+}
+
+void store_clean_certificates(const struct store *store)
+{
+	json_t *names = store_list_certificates(store), *name;
+	bool whole = true;
+	size_t i;
+
+	store_clean_folder(store, "certificates", facts_are_waste);
+	json_array_foreach(names, i, name)
+	{
+		json_t *facts = store_load_certificate(store, json_string_value(name));
+		char path[STORE_NAME_MAX];
+
+		whole &= facts != NULL;
+		store_certificate_path(path, json_string_value(name));
+		if (facts && store_is_staged_copy(store, json_string_value(name), facts))
+			unlinkat(store->dir_fd, path, 0);
+		json_decref(facts);
+	}
+	json_decref(names);
+	/* whose facts cannot be read may be mended by hand: its key stays */
+	if (whole)
+		store_clean_folder(store, "keys", key_is_waste);
+	store_sync_dir(store, "certificates");
+}
+
 /* --- replacement (E3) ----------------------------------------------------------------------------------------------
  */
 

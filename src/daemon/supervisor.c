@@ -279,6 +279,7 @@ static int supervisor_open(struct supervisor *supervisor)
 		r = store_open(&supervisor->store, &supervisor->instance, uid, gid);
 	if (r >= 0)
 		store_clean(&supervisor->store);
+	store_clean_certificates(&supervisor->store);
 	if (r >= 0)
 		r = supervisor_open_stats(supervisor);
 	if (r >= 0)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """E2 to E6: certificates of every kind come in, are replaced under load, and their keys are nowhere but in the keeper."""
 import contextlib
+import json
+import os
 import ssl
 import subprocess
 import threading
@@ -13,6 +15,7 @@ from lab.appliance import CommandFailed, kill_and_wait, stop_and_wait
 from lab.clients import WEB_NAME, client_context, http_get, tls_connect
 from lab.namespace import run, wait_until
 from lab.peers import Certificate
+from lab.topology import SERVER_IP
 
 
 def _pkcs12(topology, certificate, password, *options):
@@ -196,6 +199,59 @@ def test_e3_failures_change_nothing(own_lab):
         assert "is not replaced: the key keeper has ended; the one before is in force" in replacing.result().stderr
     lab.appliance.wait_inspecting()
     assert state() == before and _shown(lab) == lab.certificate.der()
+
+
+def test_e3_a_crash_in_the_middle_of_a_replacement_leaves_nothing(own_lab):
+    lab = own_lab
+    new = Certificate(lab.topology.directory, "new", WEB_NAME)
+    files = lambda: sorted(os.listdir(os.path.join(lab.appliance.state_dir, "keys")) +
+                           os.listdir(os.path.join(lab.appliance.state_dir, "certificates")))
+    before = files()
+    keeper = lab.appliance.status()["keeper"]["pid"]
+    stop_and_wait(keeper)  # it takes the key and says nothing
+    with ThreadPoolExecutor() as pool:
+        replacing = pool.submit(lab.appliance.command, "certificate", "replace", "web-rsa", "--cert", new.certificate, "--key", new.key,
+                                check=False)
+        wait_until(lambda: "web-rsa_REPLACED" in _certificates(lab), 5, "the replacement to be staged")
+        lab.appliance.seen_pids.update(lab.appliance.children().values())
+        assert len(files()) == len(before) + 3
+        kill_and_wait(lab.appliance.supervisor.pid)
+        lab.appliance.supervisor.wait()
+        assert replacing.result().returncode
+    kill_and_wait(keeper)
+    lab.appliance.start()
+    lab.appliance.wait_inspecting()
+    assert files() == before and set(_certificates(lab)) == {"web-rsa"}
+    assert _shown(lab) == lab.certificate.der()
+    assert _replace(lab, new)["replaced"] == "web-rsa_REPLACED", "and it can be replaced now"
+    assert _shown(lab) == new.der()
+
+
+TLS_LOAD = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../bench/tls_load.c")
+
+
+@pytest.mark.long
+@pytest.mark.limit(120)
+def test_e3_replace_under_the_highest_rate_of_handshakes(own_lab):
+    """as many as this machine makes; the rate is printed"""
+    lab = own_lab
+    load = lab.topology.path("tls_load")
+    run("cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", load, TLS_LOAD, "-lssl", "-lcrypto", "-pthread", timeout=60)
+    lab.appliance.commit(_without_pin(lab))
+    made = [Certificate(lab.topology.directory, "new%d" % n, WEB_NAME, key=key)
+            for n, key in enumerate(["P-256", "rsa:2048", "P-256", "P-256"])]
+    before = lab.appliance.counters()["sessions_established"]
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(lab.client.run, load, "resumed", SERVER_IP, "443", "16", "15", "1.3", timeout=60)
+        lab.appliance.wait_counter("sessions_established", before + 500, timeout=20)
+        for certificate in made:
+            _replace(lab, certificate)
+            reached = lab.appliance.counters()["sessions_established"]
+            lab.appliance.wait_counter("sessions_established", reached + 500, timeout=20)
+        result = json.loads(running.result().stdout)
+    print("%d handshakes in %.1f s, %.0f/s, %d resumed" % (result["done"], result["seconds"], result["done"] / result["seconds"], result["resumed"]))
+    assert result["errors"] == 0 and result["done"] > 2500, result
+    assert _shown(lab) == made[-1].der()
 
 
 def test_e3_a_worker_that_hangs_does_not_stop_a_replacement(own_lab):
