@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lab.appliance import configuration, ssl_server
-from lab.clients import client_context, outcome_of, tls_connect
+from lab.clients import client_context, http_get, outcome_of, tls_connect
 from lab.laboratory import Laboratory
 from lab.namespace import stop_process, wait_until
 from lab.peers import TlsServer, echo, is_listening
@@ -25,7 +25,7 @@ def rekey(request):
 
     def document(topology):
         return configuration(topology, servers=[
-            ssl_server("rekey", ["9001-9005"], service="any", rekey_interval_seconds=1),
+            ssl_server("rekey", ["9001-9005"], service="any", rekey_interval_seconds=1, undecryptable_client_certificate="bypass_and_remember"),
             ssl_server("blank", ["9006"], service="any")])
     with Laboratory(option("--device"), option("--bin-dir"), document=document) as laboratory:
         yield laboratory
@@ -188,3 +188,66 @@ def test_d5_a_clients_key_update_between_its_data(rekey):
                 wait_until(lambda: answer in said[at:], 5, "%r to be answered" % line)
         finally:
             stop_process(client)
+
+
+APACHE_CONF = """
+ServerRoot {dir}
+PidFile {dir}/pid
+ErrorLog {dir}/error.log
+Listen 0.0.0.0:9001
+ServerName www.example.test
+{modules}
+User www-data
+Group www-data
+SSLProtocol TLSv1.2
+SSLEngine on
+SSLCertificateFile {crt}
+SSLCertificateKeyFile {key}
+SSLCACertificateFile {ca}
+SSLInsecureRenegotiation off
+DocumentRoot {dir}/www
+<Location /private>
+SSLVerifyClient require
+SSLVerifyDepth 3
+</Location>
+"""
+
+
+@pytest.fixture
+def apache(rekey):
+    """the classic that asks for a client certificate by renegotiation, when the path says so"""
+    directory = rekey.topology.path("apache")
+    for sub in "www/private", "":
+        os.makedirs(os.path.join(directory, sub), exist_ok=True)
+    for path in "index.html", "private/index.html":
+        with open(os.path.join(directory, "www", path), "w") as page:
+            page.write("hello from " + path)
+    modules = "\n".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so" % (name, name)
+                        for name in ("mpm_event", "authn_core", "authz_core", "dir", "ssl"))
+    conf = os.path.join(directory, "httpd.conf")
+    with open(conf, "w") as out:
+        out.write(APACHE_CONF.format(dir=directory, modules=modules, crt=rekey.certificate.certificate, key=rekey.certificate.key,
+                                     ca=rekey.certificate.certificate))
+    server = rekey.server.popen("apache2", "-d", directory, "-f", conf, "-DFOREGROUND", env=dict(os.environ, APACHE_RUN_DIR=directory),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: server.poll() is not None or is_listening(rekey.server, 9001), 10, "httpd to listen")
+        assert server.poll() is None, open(os.path.join(directory, "error.log")).read()
+        yield server
+    finally:
+        stop_process(server)
+
+
+def test_d6_httpd_requires_a_certificate_by_renegotiation(rekey, apache):
+    """the first session that meets it is ended, and later ones are passed: the client can show its certificate"""
+    context = client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2)
+    context.load_cert_chain(rekey.certificate.certificate, rekey.certificate.key)
+    with tls_connect(rekey.client, 9001, context=context) as connection:
+        assert http_get(connection, "/") == (200, b"hello from index.html")
+        outcome, value = outcome_of(lambda: http_get(connection, "/private/"))
+        assert outcome != "ok", value
+    rekey.appliance.wait_record("ssl_inspection", dest_port=9001, close_reason="server_wants_client_cert")
+    assert [row["cause"] for row in rekey.appliance.show("bypasses")["bypasses"]] == ["client_certificate"]
+    with tls_connect(rekey.client, 9001, context=context) as connection:
+        assert http_get(connection, "/private/") == (200, b"hello from private/index.html")
+    rekey.appliance.ask("clear", "bypasses", "all")

@@ -61,6 +61,37 @@ def test_d1_nss_on_both_sides(lab, nss, version, name):
     assert (record["action"], record["server_tls_version"]) == ("decrypted", name), record
 
 
+# --- HAProxy ----------------------------------------------------------------------------------------------------------
+HAPROXY_CONF = """
+defaults
+    mode http
+    timeout client 10s
+    timeout server 10s
+    timeout connect 5s
+frontend web
+    bind 0.0.0.0:8448 ssl crt {pem} ssl-min-ver {version} ssl-max-ver {version} alpn http/1.1
+    http-request return status 200 content-type text/plain string "hello from haproxy"
+"""
+
+
+@pytest.mark.cable
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_d1_haproxy_as_server(lab, version):
+    pem, conf = lab.topology.path("haproxy.pem"), lab.topology.path("haproxy.cfg")
+    with open(pem, "w") as out, open(lab.certificate.certificate) as certificate, open(lab.certificate.key) as key:
+        out.write(certificate.read() + key.read())
+    with open(conf, "w") as out:
+        out.write(HAPROXY_CONF.format(pem=pem, version=version))
+    server = lab.server.popen("haproxy", "-db", "-f", conf, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_listening(lab.server, 8448), 10, "haproxy to listen")
+        for _ in range(3):
+            reply = lab.curl("/", port=8448)
+            assert reply.ok and reply.body == b"hello from haproxy", reply
+    finally:
+        stop_process(server)
+
+
 # --- a scanner --------------------------------------------------------------------------------------------------------
 def scan(namespace):
     with namespace:

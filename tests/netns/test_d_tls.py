@@ -204,6 +204,15 @@ def test_d1_client_hello_split_over_two_records(lab):
     raw.close()
 
 
+@pytest.mark.cable
+@pytest.mark.parametrize("size", [1800, 5000, 14000])
+def test_d5_large_client_hellos(lab, size):
+    """as big as those with post-quantum key shares and beyond: several segments, one record"""
+    names = ["x%04d" % n + "-" * 195 for n in range(size // 201)] + ["http/1.1"]
+    with tls_connect(lab.client, context=client_context(lab.certificate, alpn=names)) as connection:
+        assert http_get(connection, "/large-hello-%d" % size)[0] == 200
+
+
 @pytest.mark.quick
 def test_d10_cleartext_is_dropped_and_counted(lab):
     before = lab.appliance.counters()["closed_cleartext_before_hello"]
