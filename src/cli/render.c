@@ -81,6 +81,11 @@ static void render_status_head(struct cli *cli, const json_t *answer)
 	else
 		fprintf(cli->out, "%-16s none yet: put one into force with sluice commit FILE\n", "Configuration");
 	render_line(cli, "SSL inspection", answer, "inspection", OUTPUT_TEXT);
+	render_field(cli, "Sessions", answer, "sessions", OUTPUT_NUMBER);
+	if (json_integer_value(json_object_get(answer, "max_sessions")) > 0)
+		fprintf(cli->out, " of at most %" JSON_INTEGER_FORMAT,
+			json_integer_value(json_object_get(answer, "max_sessions")));
+	fputc('\n', cli->out);
 	render_line(cli, "Flows", answer, "flows", OUTPUT_NUMBER);
 }
 
@@ -107,8 +112,8 @@ void cli_render_status(struct cli *cli, const json_t *answer)
 		{"SESSIONS", "sessions", OUTPUT_NUMBER},
 		{"STATE", "state", OUTPUT_TEXT},
 	};
-	static const struct output_column segments[] = {
-		{"SEGMENT", "name", OUTPUT_TEXT}, {"STATE", "state", OUTPUT_TEXT}};
+	static const struct output_column segments[] = {{"SEGMENT", "name", OUTPUT_TEXT},
+		{"LINK A", "link_a", OUTPUT_TEXT}, {"LINK B", "link_b", OUTPUT_TEXT}, {"STATE", "state", OUTPUT_TEXT}};
 
 	render_status_head(cli, answer);
 	render_configuration_problem(cli, answer);
