@@ -43,7 +43,8 @@ static const struct np_hint insp_hints[] = {
 	{NULL, NP_ZERO,
 		"All zero: no SSL session has reached a worker. Look at npTcpProxyStats, then sluice diagnose."},
 	{"keyFailures", NP_NONZERO, "keyFailures: private keys could not be used. See sluice certificate list."},
-	{"refusedByLimit", NP_NONZERO, "refusedByLimit: limits.max_sessions was reached, new sessions were reset."},
+	{"refusedByLimit", NP_NONZERO,
+		"refusedByLimit: a worker had no descriptor or place left, new sessions were reset."},
 	{"sessionsEstablished", NP_ZERO,
 		"sessionsEstablished is zero: no session has completed both handshakes. See npSslInspProtocolStats."},
 };
@@ -85,6 +86,10 @@ static const struct np_figure proxy_figures[] = {
 	{"newFlows", {"wire_new_flows"}},
 	{"excepted", {"wire_excepted"}},
 	{"bypassed", {"wire_bypassed_no_worker", "wire_bypassed_flow_table"}},
+	{"passed_max_conns", {"passed_max_conns"}},
+	{"blocked_max_conns", {"blocked_max_conns"}},
+	{"serverLimit", {"wire_passed_server_limit", "wire_blocked_server_limit"}},
+	{"sourceLimit", {"wire_passed_source_limit", "wire_blocked_source_limit"}},
 	{"blocked", {"wire_blocked_no_worker", "wire_blocked_flow_table"}},
 	{"framesToProxy", {"wire_to_inspect"}},
 	{"framesFromProxy", {"wire_from_inspect"}},
@@ -99,6 +104,13 @@ static const struct np_hint proxy_hints[] = {
 		"bypassed: while no worker was live or the flow table was full, sessions passed "
 		"uninspected."},
 	{"blocked", NP_NONZERO, "blocked: while no worker was live or the flow table was full, sessions were dropped."},
+	{"passed_max_conns", NP_NONZERO,
+		"passed_max_conns: from the critical threshold of limits.max_sessions on, sessions passed "
+		"uninspected."},
+	{"blocked_max_conns", NP_NONZERO,
+		"blocked_max_conns: from the critical threshold of limits.max_sessions on, sessions were dropped."},
+	{"serverLimit", NP_NONZERO, "serverLimit: beyond an SSL server's max_sessions or max_new_sessions_per_second."},
+	{"sourceLimit", NP_NONZERO, "sourceLimit: clients beyond limits.max_sessions_per_source."},
 	{"excepted", NP_NONZERO, "excepted: clients that are source address exceptions passed undecrypted."},
 };
 
@@ -235,23 +247,46 @@ int cli_run_np(struct cli *cli, const struct cli_call *call)
 	return answer ? client_show(cli, answer, np_render) : client_fail(cli, CLI_FAILED, "out of memory");
 }
 
+static void tse_number(struct cli *cli, const char *label, const json_t *limits, const char *key)
+{
+	fprintf(cli->out, "%-24s %" JSON_INTEGER_FORMAT "\n", label, json_integer_value(json_object_get(limits, key)));
+}
+
+/* F6: where sessions stand between the thresholds */
+static void tse_limits(struct cli *cli, const json_t *limits)
+{
+	const char *action = json_string_value(json_object_get(limits, "action")) ?: "";
+
+	tse_number(cli, "Maximum of SSL sessions", limits, "max_sessions");
+	tse_number(cli, "Warning threshold", limits, "warning_sessions");
+	tse_number(cli, "Critical threshold", limits, "critical_sessions");
+	tse_number(cli, "High-water mark", limits, "high_water");
+	fprintf(cli->out, "%-24s %s\n", "Threshold state",
+		json_string_value(json_object_get(limits, "state")) ?: "normal");
+	fprintf(cli->out, "%-24s %s\n", "Action when critical",
+		strcmp(action, "block") ? "Allow but bypass Inspection" : "Block");
+}
+
 /* show tse ssl-inspection */
 void cli_render_tse(struct cli *cli, const json_t *answer)
 {
 	const char *inspection = json_string_value(json_object_get(answer, "inspection")) ?: "unknown";
 	json_int_t sessions = json_integer_value(json_object_get(answer, "sessions"));
-	json_int_t most = json_integer_value(json_object_get(answer, "max_sessions"));
+	const json_t *limits = json_object_get(answer, "limits");
+	const char *state = json_string_value(json_object_get(limits, "state")) ?: "normal";
 
 	fprintf(cli->out, "%-24s %s\n", "SSL inspection", inspection);
 	fprintf(cli->out, "%-24s %" JSON_INTEGER_FORMAT "\n", "SSL sessions", sessions);
-	fprintf(cli->out, "%-24s %" JSON_INTEGER_FORMAT "\n", "Maximum of SSL sessions", most);
+	tse_limits(cli, limits);
 	if (!strcmp(inspection, "fallback"))
 		fputs("\nfallback: no worker is live, new sessions are bypassed or blocked. See sluice show status.\n",
 			cli->out);
 	else if (strcmp(inspection, "on") != 0)
 		fputs("\nNothing is decrypted: enable it with device.ssl_inspection: on.\n", cli->out);
-	else if (most && sessions * 10 >= most * 9)
-		fputs("\nNear the maximum: above it new sessions are refused. See npSslInspStats refusedByLimit.\n",
+	else if (strcmp(state, "normal") != 0)
+		fputs("\nNear the maximum, or above it: what became of new sessions is in npTcpProxyStats, "
+		      "passed_max_conns "
+		      "and blocked_max_conns.\n",
 			cli->out);
 	else if (!sessions)
 		fputs("\nNo session is open. If some should be: sluice diagnose CLIENT SERVER:PORT.\n", cli->out);

@@ -98,8 +98,10 @@ struct config_ssl_server {
 	enum config_drift certificate_drift;
 	enum config_undecryptable_action undecryptable[CONFIG_UNDECRYPTABLE_N];
 	unsigned int bypass_seconds;                      /* how long a bypass is remembered */
-	enum config_unavailable when_unavailable;         /* no live worker: bypass or block new sessions (A8) */
-	enum config_key_unavailable when_key_unavailable; /* a private key cannot be used (E6) */
+	unsigned int max_sessions, max_new_sessions_per_second; /* F6; 0: no bound */
+	enum config_unavailable when_limited;                   /* new sessions beyond those */
+	enum config_unavailable when_unavailable;               /* no live worker: bypass or block new sessions (A8) */
+	enum config_key_unavailable when_key_unavailable;       /* a private key cannot be used (E6) */
 	unsigned int line;
 };
 
@@ -181,7 +183,11 @@ struct config_virtual_segment { /* F3; matched in order, first match wins */
 };
 
 struct config_limits {
-	unsigned int max_sessions;                 /* F6 */
+	unsigned int max_sessions;                                          /* F6 */
+	unsigned int warning_threshold_percent, critical_threshold_percent; /* of max_sessions */
+	enum config_unavailable when_max_sessions; /* new sessions from the critical threshold on */
+	unsigned int max_sessions_per_source;      /* 0: no bound */
+	enum config_unavailable when_max_sessions_per_source;
 	unsigned int client_hello_timeout_seconds; /* D10: a silent client is dropped after it */
 	unsigned int handshake_timeout_seconds;    /* each of: server connect, either handshake */
 	unsigned int idle_timeout_seconds;         /* an established session without a byte */

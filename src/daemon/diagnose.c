@@ -88,6 +88,23 @@ static void step_bypass(struct diagnosis *diagnosis)
 			wanted);
 }
 
+/* F6: beyond the bounds new sessions pass uninspected or are dropped, whatever the rest says */
+static void step_limits(struct diagnosis *diagnosis)
+{
+	const struct limits_watch *watch = &diagnosis->supervisor->limits;
+	const struct config_limits *limits = &diagnosis->config->limits;
+
+	if (watch->critical)
+		BAD("limits",
+			"raise limits.max_sessions, or find out who opens so many (\"sluice show sessions\"); "
+			"max_sessions_per_source bounds each client",
+			"%llu SSL sessions: the critical threshold of %u is reached, new sessions are %s",
+			(unsigned long long)watch->now, limits->max_sessions,
+			limits->when_max_sessions == CONFIG_UNAVAILABLE_BLOCK ? "blocked" : "bypassed");
+	else
+		GOOD("limits", "%llu SSL sessions of at most %u", (unsigned long long)watch->now, limits->max_sessions);
+}
+
 static const json_t *certificate_facts(const struct diagnosis *diagnosis, const char *name)
 {
 	const json_t *facts;
@@ -294,6 +311,7 @@ static void diagnosis_run(struct diagnosis *diagnosis)
 	step_bypass(diagnosis);
 	step_capability(diagnosis);
 	step_enabled(diagnosis);
+	step_limits(diagnosis);
 	step_certificate(diagnosis);
 	step_server(diagnosis);
 	if (diagnosis->decision.virtual_segment)

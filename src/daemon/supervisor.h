@@ -15,6 +15,7 @@
 #include "daemon/expiry.h"
 #include "daemon/stats_slots.h"
 #include "daemon/graph.h"
+#include "daemon/limits.h"
 #include "daemon/monitor.h"
 #include "daemon/store.h"
 #include "dataplane/dataplane.h"
@@ -119,6 +120,7 @@ struct supervisor {
 	json_t *key_engine; /* the keeper's last word about its engine: {engine, reason} */
 	struct monitor monitors[MONITORS];
 	struct graph graph;
+	struct limits_watch limits;
 
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;

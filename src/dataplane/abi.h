@@ -18,11 +18,13 @@
 #define WIRE_FLOWS_MAX 262144
 #define WIRE_ALIASES_MAX 65536
 #define WIRE_SERVERS_MAX 256      /* SSL servers of one configuration */
+#define WIRE_QUOTAS_MAX 4096      /* SSL servers with bounds, also those of former configurations with sessions left */
+#define WIRE_SOURCES_MAX 65536    /* clients counted, the least recently used goes first */
 #define WIRE_ODD_TUNNELS_MAX 4096 /* remembered, the least recently used goes first */
 #define WIRE_EMBRYONIC_MAX 65536  /* flows whose client has not answered: of more, the oldest makes way. flow.place */
 #define WIRE_HELD_MAX 16384       /* SYNs kept at once, the least recently used goes first */
 #define WIRE_ANSWERS_MAX 16384    /* servers remembered, the least recently used goes first */
-#define WIRE_COUNTERS_MAX 64      /* size of the map, so that a later list of counters finds room in an adopted one */
+#define WIRE_COUNTERS_MAX 128     /* size of the map, so that a later list of counters finds room in an adopted one */
 
 /* One cell, mapped by the supervisor: each field is read and written as one word. */
 struct wire_control {
@@ -44,6 +46,34 @@ struct wire_control {
 struct wire_heartbeat {
 	__u64 ns; /* CLOCK_MONOTONIC */
 	__u64 pad[7];
+};
+
+/* F6: bounds of concurrent SSL sessions. One cell, mapped by the supervisor; a session counts from the client's answer
+ * to our SYN-ACK until its leg is over, so that SYNs alone move nothing. */
+struct wire_session_limits {
+	__u32 critical, clear; /* sessions: from critical on, and until no more than clear are left, it is over */
+	__u32 block;           /* what over means for new sessions: dropped, not passed uninspected */
+	__u32 per_source;      /* 0: no bound */
+	__u32 block_source;
+	__u32 pad[11];
+	__u64 sessions;
+	__u64 peak;          /* since the supervisor last looked */
+	__u32 over, entered; /* whether now, and how often so far */
+	__u64 pad2[5];
+};
+
+/* sessions of one SSL server or source */
+struct wire_quota {
+	__u32 sessions;
+	__u32 started; /* in that second */
+	__u64 second;  /* CLOCK_MONOTONIC */
+};
+
+/* what an SSL server may have; by server, one half for even and one for odd epochs */
+struct wire_server_limits {
+	__u32 mark;                     /* of its name: its key among the quotas, kept over commits; 0: no bound */
+	__u32 sessions, new_per_second; /* 0: no bound */
+	__u32 block;
 };
 
 /* key ifindex in `wire` */
@@ -155,8 +185,17 @@ static inline int flow_server_leg_over(__u8 flags)
 	return (flags & FLOW_RST_SERVER_LEG) || (flags & fins) == fins;
 }
 
+/* counts against the bounds of F6 */
+static inline int flow_is_session(__u8 flags)
+{
+	return (flags & FLOW_ESTABLISHED) && !flow_client_leg_over(flags);
+}
+
 _Static_assert(WIRE_COUNTERS <= WIRE_COUNTERS_MAX, "counters");
 _Static_assert(sizeof(struct wire_control) == 128, "wire_control");
+_Static_assert(sizeof(struct wire_session_limits) == 128, "wire_session_limits");
+_Static_assert(sizeof(struct wire_server_limits) == 16, "wire_server_limits");
+_Static_assert(sizeof(struct wire_quota) == 16, "wire_quota");
 _Static_assert(sizeof(struct wire_heartbeat) == 64, "wire_heartbeat");
 _Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
 _Static_assert(sizeof(struct wire_target) == 28, "wire_target is a map key");

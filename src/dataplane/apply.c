@@ -10,6 +10,7 @@
 #include "base/common.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "dataplane/limits.h"
 #include "dataplane/plan.h"
 #include "dataplane/ports.h"
 #include "dataplane/publish.h"
@@ -37,6 +38,7 @@ static int plan_for(struct plan **plan, const struct config *config, const struc
 
 struct dataplane_change {
 	struct ports_set set;
+	const struct config *config;
 	__u32 epoch, version;
 };
 
@@ -69,6 +71,7 @@ int dataplane_prepare(
 	if (!err) {
 		change->epoch = epoch_after(dp->control->epoch);
 		change->version = version;
+		change->config = config;
 		err = change_prepare(dp, config, change);
 	}
 	if (err) {
@@ -95,12 +98,14 @@ void dataplane_publish(struct dataplane *dp, struct dataplane_change **ref)
 
 	fault_at(FAULT_WIRE_FLIP);
 	__atomic_store_n(&dp->control->epoch, change->epoch, __ATOMIC_RELEASE);
+	limits_switch(dp, change->config);
 	log_info("policy version %u in force on %zu segments", change->version, change->set.n);
 	policy_wait_for_readers();
 	/* from here on failures leave waste behind, no wrong policy: the next apply clears it */
 	fault_at(FAULT_WIRE_RELEASE);
 	ports_release_others(dp, &change->set);
 	publish_purge(dp, change->epoch);
+	limits_purge(dp, change->epoch);
 	free(change);
 }
 

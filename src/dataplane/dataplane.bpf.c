@@ -52,27 +52,32 @@ static __noinline int frame_drop_outer_tag(struct __sk_buff *skb, struct frame *
 static __always_inline void flow_track_port(
 	struct flow *flow, const struct flow_key *key, const struct frame *frame, enum flow_dir dir)
 {
+	const __be32 client = dir == FLOW_TO_SERVER ? frame->key.client_ip : frame->key.server_ip;
+
 	if (frame->tcp_flags & TCP_FIN)
-		flow_set_flags(flow, FLOW_FIN_TO_SERVER << dir);
+		flow_set_flags(flow, FLOW_FIN_TO_SERVER << dir, client);
 	if ((frame->tcp_flags & TCP_RST) && frame->seq == flow->next_seq[dir]) {
 		/* the worker's connection for it would never be asked for */
 		if (dir == FLOW_TO_SERVER && !(flow->flags & FLOW_ESTABLISHED))
 			hold_tell(flow, key, FLOW_EVENT_GONE);
-		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_CLIENT_LEG : FLOW_RST_SERVER_LEG));
+		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_CLIENT_LEG : FLOW_RST_SERVER_LEG), client);
 	}
 	if (dir == FLOW_TO_SERVER && (frame->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
 		frame->ack == flow->syn_ack_next)
-		flow_set_flags(flow, FLOW_ESTABLISHED);
+		flow_set_flags(flow, FLOW_ESTABLISHED, client);
 }
 
 /* flags of a frame that a leg in `inspect` sent in that direction */
 static __always_inline void flow_track_inspect(struct flow *flow, const struct frame *frame, enum flow_dir dir)
 {
+	const __be32 client = dir == FLOW_TO_SERVER ? frame->key.client_ip : frame->key.server_ip;
+
 	if (frame->tcp_flags & TCP_FIN)
-		flow_set_flags(flow, FLOW_FIN_SENT_TO_SERVER << dir);
+		flow_set_flags(flow, FLOW_FIN_SENT_TO_SERVER << dir, client);
 	/* before the client's leg stands, a reset to the server answers a probe (tunnel_probe) */
 	if ((frame->tcp_flags & TCP_RST) && (dir == FLOW_TO_CLIENT || (flow->flags & FLOW_ESTABLISHED)))
-		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_SERVER_LEG : FLOW_RST_CLIENT_LEG));
+		flow_set_flags(
+			flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_SERVER_LEG : FLOW_RST_CLIENT_LEG), client);
 	if (frame->tcp_flags & TCP_ACK)
 		flow->next_seq[!dir] = frame->ack;
 	if (!(frame->tcp_flags & TCP_SYN))
@@ -190,6 +195,7 @@ static __noinline int flow_create(
 		.worker = verdict->worker,
 		.place = __sync_fetch_and_add(&control->embryonic, 1),
 		.hold = verdict->hold ? FLOW_HELD : FLOW_OPEN,
+		.server_mark = verdict->server_mark,
 	};
 	struct flow_header *there = &flow.header[FLOW_TO_SERVER], *back = &flow.header[FLOW_TO_CLIENT];
 
@@ -246,7 +252,8 @@ static __noinline int syn_ingress(
 	__u32 epoch = *(volatile __u32 *)&control->epoch;
 	struct verdict verdict = {};
 	struct flow *flow;
-	int worker, key;
+	__u32 block = 0;
+	int worker, key, limit;
 
 	if (!policy_is_ssl_server(frame, port, epoch, &verdict))
 		return frame_forward(skb, control, port);
@@ -262,6 +269,11 @@ static __noinline int syn_ingress(
 	if (key != WIRE_KEY_AVAILABLE) {
 		verdict.block_when_unavailable = key == WIRE_KEY_BLOCK;
 		return flow_refuse(skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_KEY, COUNT_WIRE_BLOCKED_NO_KEY);
+	}
+	limit = limits_judge(epoch, verdict.ssl_server_id, frame->key.client_ip, &verdict.server_mark, &block);
+	if (limit) {
+		verdict.block_when_unavailable = block;
+		return flow_refuse(skb, control, port, &verdict, limit, limit + 1);
 	}
 	worker = worker_choose(control, flow_hash(&frame->key));
 	if (worker < 0)

@@ -72,5 +72,13 @@ struct dataplane_reap {
 };
 int dataplane_reap(struct dataplane *dataplane, unsigned int idle_seconds, struct dataplane_reap *out);
 
+/* F6: SSL sessions as the programs count them */
+struct dataplane_sessions {
+	uint64_t now, peak; /* peak: the most since the last call */
+	bool over;          /* the critical threshold was reached and is not cleared yet */
+	uint32_t entered;   /* how often it was, so far */
+};
+void dataplane_read_sessions(struct dataplane *dataplane, struct dataplane_sessions *out);
+
 /* Sums of the eBPF counters into stats counters (the WIRE_* rows of counters.def, in that order). */
 int dataplane_read_counters(struct dataplane *dataplane, uint64_t *values, unsigned int n);

@@ -85,6 +85,8 @@ struct flow {
 	__u16 place;    /* among those whose client has not answered */
 	__u8 hold;      /* enum flow_hold */
 	__u8 pad;
+	__u32 server_mark; /* whose quota it counts in; 0: none */
+	__u32 pad2;
 };
 _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
 _Static_assert(sizeof(struct flow_context) == 20, "flow_context is part of a map key");

@@ -4,7 +4,7 @@
  * the flow lives under an internal client port and both directions are rewritten. */
 #include <linux/errno.h>
 
-#include "parse.bpf.h"
+#include "limits.bpf.h"
 
 #define ALIAS_TRIES 8
 #define ALIAS_PORT_MIN 1024
@@ -69,16 +69,19 @@ static __noinline struct flow *flow_find(
 	return bpf_map_lookup_elem(&flows, key);
 }
 
-/* client_port, worker and flags are one aligned word: an atomic or loses no flag of another CPU */
-static __always_inline void flow_set_flags(struct flow *flow, __u8 flags)
+/* client_port, worker and flags are one aligned word: an atomic or loses no flag of another CPU, and tells which of
+ * them saw a session begin or end */
+static __always_inline void flow_set_flags(struct flow *flow, __u8 flags, __be32 client)
 {
 	union {
 		__u8 bytes[4];
 		__u32 word;
-	} mask = {.bytes = {0, 0, 0, flags}};
+	} mask = {.bytes = {0, 0, 0, flags}}, before;
 
-	if ((flow->flags & flags) != flags)
-		__sync_fetch_and_or((__u32 *)&flow->client_port, mask.word);
+	if ((flow->flags & flags) == flags)
+		return;
+	before.word = __sync_fetch_and_or((__u32 *)&flow->client_port, mask.word);
+	sessions_follow(flow->server_mark, client, before.bytes[3], before.bytes[3] | flags);
 }
 static __always_inline void flow_clear_flags(struct flow *flow, __u8 flags)
 {
@@ -140,6 +143,7 @@ static __noinline int flow_delete(struct wire_control *control, const struct flo
 	alias.key.client_port = flow->client_port;
 	if (bpf_map_delete_elem(&flows, key))
 		return 0; /* another CPU or the reaper was first */
+	sessions_follow(flow->server_mark, key->client_ip, flow->flags, 0);
 	__sync_fetch_and_add(&control->flows, -1);
 	if (alias.key.client_port != key->client_port && !bpf_map_delete_elem(&aliases, &alias))
 		__sync_fetch_and_add(&control->aliases, -1);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "dataplane/limits.h"
 
 #define FLOWS_BATCH 4096
 #define LINGER_NS (2 * NSEC_PER_SEC)      /* retransmissions of the last segments */
@@ -52,8 +53,9 @@ static bool flow_remove(struct dataplane *dp, const struct flow_key *key, flows_
 	return true;
 }
 
-/* looks at every flow and removes those that fn wants removed */
-static int flows_sweep(struct dataplane *dp, flows_fn *fn, void *data, struct dataplane_reap *out)
+/* looks at every flow and removes those that fn wants removed; the others go into the tally, if there is one */
+static int flows_sweep(
+	struct dataplane *dp, flows_fn *fn, void *data, struct limits_tally *tally, struct dataplane_reap *out)
 {
 	_cleanup_free_ struct flow_key *keys = calloc(FLOWS_BATCH, sizeof(*keys));
 	_cleanup_free_ struct flow *flows = calloc(FLOWS_BATCH, sizeof(*flows));
@@ -68,8 +70,12 @@ static int flows_sweep(struct dataplane *dp, flows_fn *fn, void *data, struct da
 		err = bpf_map_lookup_batch(dp->map.flows, from, &token, keys, flows, &n, NULL);
 		if (err && err != -ENOENT)
 			return log_err_r(err, "cannot read the flow table");
-		for (__u32 i = 0; i < n; i++)
-			out->removed += fn(&flows[i], data) && flow_remove(dp, &keys[i], fn, data);
+		for (__u32 i = 0; i < n; i++) {
+			if (fn(&flows[i], data) && flow_remove(dp, &keys[i], fn, data))
+				out->removed++;
+			else if (tally)
+				limits_tally_count(tally, &keys[i], &flows[i]);
+		}
 		out->flows += n;
 		from = &token;
 	}
@@ -91,8 +97,16 @@ static bool reap_wants(const struct flow *flow, void *data)
 int dataplane_reap(struct dataplane *dp, unsigned int idle_seconds, struct dataplane_reap *out)
 {
 	struct reap_limits limits = {.now_ns = clock_now_ns(), .idle_ns = idle_seconds * NSEC_PER_SEC};
+	struct limits_tally *tally = NULL;
+	int err = limits_tally_new(&tally, dp);
 
-	return flows_sweep(dp, reap_wants, &limits, out);
+	if (err)
+		return err;
+	err = flows_sweep(dp, reap_wants, &limits, tally, out);
+	if (err)
+		free(TAKE_PTR(tally)); /* half a look puts nothing right */
+	limits_tally_end(&tally, dp);
+	return err;
 }
 
 static bool is_of_segment(const struct flow *flow, void *data)
@@ -104,7 +118,7 @@ int flows_remove_segment(struct dataplane *dp, uint16_t segment)
 {
 	struct dataplane_reap reap;
 
-	return flows_sweep(dp, is_of_segment, &segment, &reap);
+	return flows_sweep(dp, is_of_segment, &segment, NULL, &reap);
 }
 
 static bool alias_is_orphan(struct dataplane *dp, const struct wire_alias *alias, __be16 port)
@@ -150,7 +164,7 @@ int flows_recount(struct dataplane *dp)
 {
 	uint64_t before = dp->control->flows;
 	struct dataplane_reap reap;
-	int err = flows_sweep(dp, wants_none, NULL, &reap);
+	int err = flows_sweep(dp, wants_none, NULL, NULL, &reap);
 
 	if (err)
 		return err;

@@ -191,6 +191,33 @@ static size_t prefixes_unique(struct wire_prefix *prefixes, size_t n)
 	return kept;
 }
 
+/* FNV-1a, never 0. Two names of one mark share their bounds' figures: one in four milliards. */
+static __u32 server_mark(const char *name)
+{
+	__u32 hash = 0x811c9dc5u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x01000193u;
+	return hash ?: 1;
+}
+
+static int plan_add_limits(struct plan *plan, const struct config *config)
+{
+	if (config->n_ssl_servers > WIRE_SERVERS_MAX)
+		return refuse("%zu SSL servers, at most %d", config->n_ssl_servers, WIRE_SERVERS_MAX);
+	for (size_t i = 0; i < config->n_ssl_servers; i++) {
+		const struct config_ssl_server *server = &config->ssl_servers[i];
+
+		plan->server_limits[i] = (struct wire_server_limits){.sessions = server->max_sessions,
+			.new_per_second = server->max_new_sessions_per_second,
+			.block = server->when_limited == CONFIG_UNAVAILABLE_BLOCK};
+		if (server->max_sessions || server->max_new_sessions_per_second)
+			plan->server_limits[i].mark = server_mark(server->name);
+	}
+	plan->n_server_limits = config->n_ssl_servers;
+	return 0;
+}
+
 static int plan_fill(struct plan *plan, const struct config *config, const uint16_t *segment_numbers)
 {
 	int err = plan_alloc_policies(plan, config);
@@ -198,6 +225,8 @@ static int plan_fill(struct plan *plan, const struct config *config, const uint1
 	if (err || !config->ssl_inspection)
 		return err;
 	err = plan_add_segments(plan, config, segment_numbers);
+	if (!err)
+		err = plan_add_limits(plan, config);
 	for (size_t p = 0; p < config->n_profiles && !err; p++)
 		for (size_t i = 0; i < config->profiles[p].n_ssl_policies && !err; i++)
 			err = plan_add_policy(plan, &config->profiles[p], &config->profiles[p].ssl_policies[i]);

@@ -18,6 +18,8 @@ struct plan {
 	struct wire_prefix *destinations;
 	struct plan_server *servers;
 	struct wire_prefix *exceptions; /* scope: SSL policy */
+	size_t n_server_limits;
+	struct wire_server_limits server_limits[WIRE_SERVERS_MAX]; /* by id */
 };
 
 /* segment_numbers[i]: the wire's number of config->segments[i]. -E2BIG with the limit logged, -ENOMEM. With

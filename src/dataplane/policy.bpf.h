@@ -10,6 +10,7 @@ struct verdict {
 	__u16 block_when_unavailable;
 	__u8 worker, hold; /* hold: the SYN is kept until the server answers */
 	__u8 ttl, tos;     /* of the server's last SYN-ACK; 0: not known */
+	__u32 server_mark;
 };
 
 /* Liveness (A8): the listener is in the SOCKMAP, which the kernel empties when the worker dies, and the heartbeat is

@@ -108,20 +108,31 @@ static void programs_fill_map_fds(struct dataplane *dp)
 	dp->map.servers = bpf_map__fd(bpf->maps.servers);
 	dp->map.server_keys = bpf_map__fd(bpf->maps.server_keys);
 	dp->map.exceptions = bpf_map__fd(bpf->maps.exceptions);
+	dp->map.server_limits = bpf_map__fd(bpf->maps.server_limits);
+	dp->map.server_quotas = bpf_map__fd(bpf->maps.server_quotas);
+	dp->map.source_quotas = bpf_map__fd(bpf->maps.source_quotas);
 	dp->map.flows = bpf_map__fd(bpf->maps.flows);
 	dp->map.aliases = bpf_map__fd(bpf->maps.aliases);
 	dp->map.events = bpf_map__fd(bpf->maps.events);
 }
 
-static int programs_map_control(struct dataplane *dp)
+static int programs_map_cell(void **out, const struct bpf_map *map, size_t size)
 {
-	void *cell = mmap(
-		NULL, sizeof(*dp->control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(dp->bpf->maps.control), 0);
+	void *cell = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
 	if (cell == MAP_FAILED)
-		return log_err_r(-errno, "cannot map the control cell");
-	dp->control = cell;
+		return log_err_r(-errno, "cannot map the cell %s", bpf_map__name(map));
+	*out = cell;
 	return 0;
+}
+
+static int programs_map_cells(struct dataplane *dp)
+{
+	int err = programs_map_cell((void **)&dp->control, dp->bpf->maps.control, sizeof(*dp->control));
+
+	return err ? err
+		   : programs_map_cell(
+			     (void **)&dp->session_limits, dp->bpf->maps.session_limits, sizeof(*dp->session_limits));
 }
 
 /* a worker gets this descriptor: it can look flows up and nothing else */
@@ -151,7 +162,7 @@ int programs_load(struct dataplane *dp)
 	if (err)
 		return log_err_r(err, "cannot load the eBPF programs over the maps in %s", dp->instance.pin_dir);
 	programs_fill_map_fds(dp);
-	err = programs_map_control(dp);
+	err = programs_map_cells(dp);
 	return err ? err : programs_open_flow_map(dp);
 }
 
@@ -161,9 +172,12 @@ void programs_unload(struct dataplane *dp)
 		close(dp->flow_map_fd);
 	if (dp->control)
 		munmap(dp->control, sizeof(*dp->control));
+	if (dp->session_limits)
+		munmap(dp->session_limits, sizeof(*dp->session_limits));
 	dataplane_bpf__destroy(dp->bpf);
 	dp->flow_map_fd = -1;
 	dp->control = NULL;
+	dp->session_limits = NULL;
 	dp->bpf = NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/common.h"
 #include "base/log.h"
+#include "dataplane/limits.h"
 
 static int publish_arrays(struct dataplane *dp, const struct plan *plan, __u32 epoch, __u32 version)
 {
@@ -54,6 +55,8 @@ int publish_write(struct dataplane *dp, const struct plan *plan, __u32 epoch, __
 		err = publish_servers(dp, plan, epoch);
 	if (!err)
 		err = publish_prefixes(dp->map.exceptions, plan->exceptions, plan->n_exceptions, epoch);
+	if (!err)
+		err = limits_publish(dp, plan, epoch);
 	return err ? log_err_r(err, "cannot write policy version %u", version) : 0;
 }
 

@@ -15,9 +15,12 @@ struct dataplane {
 	int wire_netns, inspect_netns;
 	struct dataplane_bpf *bpf;
 	struct wire_control *control; /* the control map's cell */
-	int flow_map_fd;              /* BPF_F_RDONLY */
+	struct wire_session_limits *session_limits;
+	int64_t session_drift; /* of the last look at the flow table */
+	int flow_map_fd;       /* BPF_F_RDONLY */
 	struct {
 		int counters, heartbeats, listeners, ports, segment_ports, epochs, virtual_segments;
-		int destinations, servers, server_keys, exceptions, flows, aliases, events;
+		int destinations, servers, server_keys, exceptions, flows, aliases, events, server_limits, server_quotas;
+		int source_quotas;
 	} map; /* borrowed from bpf */
 };

@@ -46,9 +46,8 @@ uint64_t worker_next_session_id(struct worker *worker)
 
 unsigned int worker_max_sessions(const struct worker *worker, const struct snapshot *snapshot)
 {
-	unsigned int share = (snapshot->config->limits.max_sessions + snapshot->n_workers - 1) / snapshot->n_workers;
-
-	return MIN(share, worker->descriptor_sessions);
+	/* the wire holds all workers together to the limit; this is what a worker bears when it could not */
+	return MIN(snapshot->config->limits.max_sessions, worker->descriptor_sessions);
 }
 
 static bool worker_owns_cell(const struct worker *worker)
