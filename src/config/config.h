@@ -97,7 +97,7 @@ struct config_ssl_server {
 	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
 	enum config_undecryptable_action undecryptable[CONFIG_UNDECRYPTABLE_N];
-	unsigned int bypass_seconds;                      /* how long a bypass is remembered */
+	unsigned int bypass_seconds;                            /* how long a bypass is remembered */
 	unsigned int max_sessions, max_new_sessions_per_second; /* F6; 0: no bound */
 	enum config_unavailable when_limited;                   /* new sessions beyond those */
 	enum config_unavailable when_unavailable;               /* no live worker: bypass or block new sessions (A8) */
