@@ -493,6 +493,26 @@ const struct cli_command cli_commands[] = {
 		.parameters = {{.metavar = "NAME", .key = "name", .help = "name of the credentials"}},
 		.render = cli_render_log_credentials_changed},
 
+	{.words = "fallback enter",
+		.request = "fallback_enter",
+		.help = "forward port to port, inspect nothing, until fallback leave",
+		.detail =
+			"New sessions of SSL servers are bypassed, or blocked, as when_unavailable and the segment's "
+			"when_down say. Sessions that are open are reset on both legs. It lasts over a restart of the "
+			"supervisor, not of the machine.",
+		.parameters = {{.option = "--segment",
+			.metavar = "SEGMENT",
+			.key = "segment",
+			.help = "only this segment (default: all)"}},
+		.render = cli_render_fallback},
+	{.words = "fallback leave",
+		.request = "fallback_leave",
+		.help = "inspect new sessions again",
+		.parameters = {{.option = "--segment",
+			.metavar = "SEGMENT",
+			.key = "segment",
+			.help = "only this segment (default: all)"}},
+		.render = cli_render_fallback},
 	{.words = "stop",
 		.request = "stop",
 		.help = "end the supervisor; the wire stays up in layer-2 fallback",

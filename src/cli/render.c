@@ -113,7 +113,8 @@ void cli_render_status(struct cli *cli, const json_t *answer)
 		{"STATE", "state", OUTPUT_TEXT},
 	};
 	static const struct output_column segments[] = {{"SEGMENT", "name", OUTPUT_TEXT},
-		{"LINK A", "link_a", OUTPUT_TEXT}, {"LINK B", "link_b", OUTPUT_TEXT}, {"STATE", "state", OUTPUT_TEXT}};
+		{"LINK A", "link_a", OUTPUT_TEXT}, {"LINK B", "link_b", OUTPUT_TEXT}, {"STATE", "state", OUTPUT_TEXT},
+		{"CAUSE", "cause", OUTPUT_TEXT}};
 
 	render_status_head(cli, answer);
 	render_configuration_problem(cli, answer);
@@ -581,4 +582,12 @@ void cli_render_log(struct cli *cli, const char *log, const json_t *records, con
 		snprintf(empty, sizeof(empty), "%s (%s).", log_views[i].empty, path);
 		output_table(cli->out, records, log_views[i].columns, log_views[i].n, empty);
 	}
+}
+
+void cli_render_fallback(struct cli *cli, const json_t *answer)
+{
+	fprintf(cli->out, "layer-2 fallback %s on %" JSON_INTEGER_FORMAT " segment%s\n",
+		json_string_value(json_object_get(answer, "fallback")) ?: "",
+		json_integer_value(json_object_get(answer, "segments")),
+		json_integer_value(json_object_get(answer, "segments")) == 1 ? "" : "s");
 }

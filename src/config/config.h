@@ -98,6 +98,7 @@ struct config_ssl_server {
 	enum config_drift certificate_drift;
 	enum config_undecryptable_action undecryptable[CONFIG_UNDECRYPTABLE_N];
 	unsigned int bypass_seconds;                            /* how long a bypass is remembered */
+	enum config_unavailable when_crash_loop;                /* no live worker because they keep dying (A8) */
 	unsigned int max_sessions, max_new_sessions_per_second; /* F6; 0: no bound */
 	enum config_unavailable when_limited;                   /* new sessions beyond those */
 	enum config_unavailable when_unavailable;               /* no live worker: bypass or block new sessions (A8) */
@@ -188,6 +189,7 @@ struct config_limits {
 	enum config_unavailable when_max_sessions; /* new sessions from the critical threshold on */
 	unsigned int max_sessions_per_source;      /* 0: no bound */
 	enum config_unavailable when_max_sessions_per_source;
+	unsigned int memory_reserve_megabytes;     /* A8: less left of the device's memory is overload */
 	unsigned int client_hello_timeout_seconds; /* D10: a silent client is dropped after it */
 	unsigned int handshake_timeout_seconds;    /* each of: server connect, either handshake */
 	unsigned int idle_timeout_seconds;         /* an established session without a byte */

@@ -312,6 +312,10 @@ const struct schema_row schema_rows[] = {
 		IN(config, limits.when_max_sessions_per_source), .words = unavailable_words, .default_text = "block",
 		.example = "block",
 		.help = "further sessions of that client; with bypass a client escapes inspection by opening many"},
+	{SCHEMA_LIMITS, "memory_reserve_megabytes", SCHEMA_TYPE_NUMBER, IN(config, limits.memory_reserve_megabytes),
+		.max = 1048576, .unit = "megabytes", .default_text = "32", .example = "64",
+		.help = "with less of the machine's memory available, all segments are in layer-2 fallback until there "
+			"is a quarter more; 0: never"},
 	{SCHEMA_LIMITS, "client_hello_timeout_seconds", SCHEMA_TYPE_NUMBER,
 		IN(config, limits.client_hello_timeout_seconds), .min = 1, .max = 300, .unit = "seconds",
 		.default_text = "10", .example = "10",
@@ -447,6 +451,10 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_SSL_SERVER, "when_unavailable", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_unavailable),
 		.words = unavailable_words, .default_text = "bypass", .example = "bypass",
 		.help = "new sessions while no worker is live or the flow table is full"},
+	{SCHEMA_SSL_SERVER, "when_crash_loop", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_crash_loop),
+		.words = unavailable_words, .default_text = "bypass", .example = "block",
+		.help = "new sessions while no worker is live and workers have ended five times within a minute: block "
+			"where whoever can crash a worker must not be able to switch inspection off"},
 	{SCHEMA_SSL_SERVER, "when_key_unavailable", SCHEMA_TYPE_WORD, IN(config_ssl_server, when_key_unavailable),
 		.words = key_unavailable_words, .default_text = "same", .example = "block",
 		.help = "new sessions while a private key of the server cannot be used (keystore locked, key not yet "

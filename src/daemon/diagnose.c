@@ -88,6 +88,23 @@ static void step_bypass(struct diagnosis *diagnosis)
 			wanted);
 }
 
+/* A8: on the segment at hand, by command or overload */
+static void step_fallback(struct diagnosis *diagnosis)
+{
+	const struct config_virtual_segment *segment = diagnosis->decision.virtual_segment;
+	size_t i = segment ? (size_t)(segment->segment - diagnosis->config->segments) : 0;
+	const char *cause = segment ? fallback_cause((struct supervisor *)diagnosis->supervisor, i) : NULL;
+
+	if (!cause || !strcmp(cause, "no live worker"))
+		return; /* step_bypass has said it */
+	BAD("fallback",
+		!strcmp(cause, "command")
+			? "\"sluice fallback leave\" ends it"
+			: "give the machine more memory, or lower limits.max_sessions; it ends by itself",
+		"segment %s is in layer-2 fallback (%s): new sessions are bypassed or blocked", segment->segment->name,
+		cause);
+}
+
 /* F6: beyond the bounds new sessions pass uninspected or are dropped, whatever the rest says */
 static void step_limits(struct diagnosis *diagnosis)
 {
@@ -309,6 +326,7 @@ static void step_link(struct diagnosis *diagnosis)
 static void diagnosis_run(struct diagnosis *diagnosis)
 {
 	step_bypass(diagnosis);
+	step_fallback(diagnosis);
 	step_capability(diagnosis);
 	step_enabled(diagnosis);
 	step_limits(diagnosis);

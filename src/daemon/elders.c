@@ -134,11 +134,14 @@ void elders_clear(struct supervisor *supervisor, const json_t *request)
 	const char *server = json_string_value(json_object_get(request, "server"));
 	const char *client = json_string_value(json_object_get(request, "client"));
 	const char *id = json_string_value(json_object_get(request, "id"));
+	const char *segment = json_string_value(json_object_get(request, "segment"));
 	struct session_clear clear = {.all = json_is_true(json_object_get(request, "all")),
+		.fallback = json_is_true(json_object_get(request, "fallback")),
 		.id = id ? strtoull(id, NULL, 16) : 0,
 		.client.s_addr = client ? inet_addr(client) : 0};
 
 	snprintf(clear.server, sizeof(clear.server), "%s", server ? server : "");
+	snprintf(clear.segment, sizeof(clear.segment), "%s", segment ? segment : "");
 	for (size_t i = 0; i < supervisor->elders.n; i++)
 		if (supervisor->elders.items[i].table &&
 			session_table_ask_clear(supervisor->elders.items[i].table, &clear) < 0)

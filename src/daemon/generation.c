@@ -235,6 +235,7 @@ static void worker_on_exit(struct child *child, const char *how)
 		worker_spawn(worker);
 		return;
 	}
+	fallback_on_worker_end(supervisor);
 	generation_child_ended(supervisor, child, how);
 	loop_timer_arm(supervisor->loop, &worker->respawn, respawn_delay_ns(child, &worker->failures), worker_respawn);
 	commit_on_progress(supervisor);

@@ -338,6 +338,29 @@ static json_t *command_log_credentials_list(struct supervisor *supervisor, struc
 	return log_credentials_list(supervisor);
 }
 
+static json_t *operator_fallback(struct supervisor *supervisor, struct request *request, bool enter)
+{
+	const char *segment = json_string_value(json_object_get(request->json, "segment"));
+	unsigned int n;
+	const char *error = fallback_command(supervisor, segment, enter, &n);
+
+	if (error)
+		return answer_error(error);
+	operator_audit(request, "layer-2 fallback %s on %s%s", enter ? "entered" : "left",
+		segment ? "segment " : "all segments", segment ?: "");
+	return json_pack("{s:b, s:s, s:i}", "ok", 1, "fallback", enter ? "entered" : "left", "segments", (int)n);
+}
+
+static json_t *command_fallback_enter(struct supervisor *supervisor, struct request *request)
+{
+	return operator_fallback(supervisor, request, true);
+}
+
+static json_t *command_fallback_leave(struct supervisor *supervisor, struct request *request)
+{
+	return operator_fallback(supervisor, request, false);
+}
+
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
 	operator_audit(request, "stop requested");
@@ -403,6 +426,8 @@ static const struct {
 	{"certificate_show", command_certificate_show},
 	{"certificate_chain", command_certificate_chain},
 	{"certificate_remove", command_certificate_remove},
+	{"fallback_enter", command_fallback_enter},
+	{"fallback_leave", command_fallback_leave},
 	{"stop", command_stop},
 };
 

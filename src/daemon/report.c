@@ -87,21 +87,33 @@ static const char *port_link(const struct supervisor *supervisor, const char *po
 	return link < 0 ? "missing" : link ? "up" : "down";
 }
 
-static json_t *segment_json(const struct supervisor *supervisor, const struct config_segment *segment)
+/* "fallback" with its cause, or what inspection as a whole is */
+static void segment_add_state(struct supervisor *supervisor, size_t segment, json_t *object)
 {
-	const char *a = segment->port[CONFIG_SIDE_A], *b = segment->port[CONFIG_SIDE_B];
+	const char *cause = fallback_cause(supervisor, segment);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", segment->name, "port_a", a, "link_a",
-		port_link(supervisor, a), "port_b", b, "link_b", port_link(supervisor, b), "state",
-		status_inspection(supervisor));
+	json_object_set_new(object, "state", json_string(cause ? "fallback" : status_inspection(supervisor)));
+	if (cause)
+		json_object_set_new(object, "cause", json_string(cause));
 }
 
-static json_t *status_segments(const struct supervisor *supervisor)
+static json_t *segment_json(struct supervisor *supervisor, size_t index)
+{
+	const struct config_segment *segment = &supervisor->policy->config->segments[index];
+	const char *a = segment->port[CONFIG_SIDE_A], *b = segment->port[CONFIG_SIDE_B];
+	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", segment->name, "port_a", a, "link_a",
+		port_link(supervisor, a), "port_b", b, "link_b", port_link(supervisor, b));
+
+	segment_add_state(supervisor, index, object);
+	return object;
+}
+
+static json_t *status_segments(struct supervisor *supervisor)
 {
 	json_t *segments = json_array();
 
 	for (size_t i = 0; supervisor->policy && i < supervisor->policy->config->n_segments; i++)
-		json_array_append_new(segments, segment_json(supervisor, &supervisor->policy->config->segments[i]));
+		json_array_append_new(segments, segment_json(supervisor, i));
 	return segments;
 }
 
@@ -262,7 +274,7 @@ json_t *report_segments(struct supervisor *supervisor, const json_t *request)
 	json_t *segments = json_array(), *virtual_segments = json_array();
 
 	for (size_t i = 0; config && i < config->n_segments; i++) {
-		json_array_append_new(segments, segment_json(supervisor, &config->segments[i]));
+		json_array_append_new(segments, segment_json(supervisor, i));
 	}
 	for (size_t i = 0; config && i < config->n_virtual_segments; i++) {
 		const struct config_virtual_segment *segment = &config->virtual_segments[i];

@@ -112,6 +112,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	limits_tick(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
+		fallback_tick(supervisor);
 		elders_tick(supervisor);
 		targets_tick(supervisor);
 		certificate_tick(supervisor);

@@ -14,6 +14,7 @@
 #include "daemon/elders.h"
 #include "daemon/expiry.h"
 #include "daemon/stats_slots.h"
+#include "daemon/fallback.h"
 #include "daemon/graph.h"
 #include "daemon/limits.h"
 #include "daemon/monitor.h"
@@ -121,6 +122,7 @@ struct supervisor {
 	struct monitor monitors[MONITORS];
 	struct graph graph;
 	struct limits_watch limits;
+	struct fallback fallback;
 
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;

@@ -37,7 +37,12 @@ struct wire_control {
 	__u32 holds;     /* SYNs that may be held for one server within HOLD_WINDOW_NS */
 	__u32 embryonic; /* next place in the array of that name */
 	__u8 ti1_mac[6];
-	__u8 pad[18];
+	__u8 pad[2];
+	/* segments in layer-2 fallback (A8), a bit each by number: told by an operator, which outlasts a supervisor; or
+	 * found necessary by it */
+	__u32 fallback_commanded, fallback_overload;
+	__u32 crash_loop; /* workers keep dying: while none lives, block_in_crash_loop decides */
+	__u32 pad0;
 	__u64 flows, aliases; /* entries in the maps of that name */
 	__u64 pad2[6];
 };
@@ -75,6 +80,12 @@ struct wire_server_limits {
 	__u32 sessions, new_per_second; /* 0: no bound */
 	__u32 block;
 };
+
+static inline int segment_in_fallback(const struct wire_control *control, __u16 segment)
+{
+	return (control->fallback_commanded | control->fallback_overload) >> (segment & 31) & 1;
+}
+_Static_assert(WIRE_SEGMENT_NUMBERS <= 32, "a bit for each segment");
 
 /* key ifindex in `wire` */
 struct wire_port {
@@ -121,7 +132,7 @@ struct wire_prefix {
 struct wire_detection {
 	__u16 low, high; /* detection ports, host byte order; high 0 ends the list */
 	__u16 server_id, policy_id;
-	__u16 block_when_unavailable, pad;
+	__u16 block_when_unavailable, block_in_crash_loop;
 };
 struct wire_server {
 	struct wire_detection ranges[WIRE_PORT_RANGES_MAX];

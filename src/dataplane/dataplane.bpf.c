@@ -14,7 +14,7 @@
 static __always_inline int frame_forward(
 	struct __sk_buff *skb, struct wire_control *control, const struct wire_port *port)
 {
-	if (port->block_when_down && worker_choose(control, 0) < 0) {
+	if (port->block_when_down && (segment_in_fallback(control, port->segment) || worker_choose(control, 0) < 0)) {
 		count(COUNT_WIRE_BLOCKED_DOWN);
 		return TC_ACT_SHOT;
 	}
@@ -270,12 +270,17 @@ static __noinline int syn_ingress(
 		verdict.block_when_unavailable = key == WIRE_KEY_BLOCK;
 		return flow_refuse(skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_KEY, COUNT_WIRE_BLOCKED_NO_KEY);
 	}
+	if (segment_in_fallback(control, port->segment))
+		return flow_refuse(
+			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FALLBACK, COUNT_WIRE_BLOCKED_FALLBACK);
 	limit = limits_judge(epoch, verdict.ssl_server_id, frame->key.client_ip, &verdict.server_mark, &block);
 	if (limit) {
 		verdict.block_when_unavailable = block;
 		return flow_refuse(skb, control, port, &verdict, limit, limit + 1);
 	}
 	worker = worker_choose(control, flow_hash(&frame->key));
+	if (worker < 0 && control->crash_loop)
+		verdict.block_when_unavailable = verdict.block_in_crash_loop;
 	if (worker < 0)
 		return flow_refuse(
 			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_WORKER, COUNT_WIRE_BLOCKED_NO_WORKER);

@@ -139,6 +139,35 @@ unsigned int dataplane_workers_base(const struct dataplane *dp)
 	return MIN(__atomic_load_n(&dp->control->workers, __ATOMIC_RELAXED) >> 32, FLOW_WORKERS_MAX);
 }
 
+static uint32_t *fallback_word(const struct dataplane *dp, enum dataplane_fallback cause)
+{
+	return cause == DATAPLANE_FALLBACK_COMMANDED ? &dp->control->fallback_commanded
+						     : &dp->control->fallback_overload;
+}
+
+void dataplane_set_fallback(struct dataplane *dp, enum dataplane_fallback cause, uint32_t segments)
+{
+	__atomic_store_n(fallback_word(dp, cause), segments, __ATOMIC_RELEASE);
+}
+
+uint32_t dataplane_fallback(const struct dataplane *dp, enum dataplane_fallback cause)
+{
+	return __atomic_load_n(fallback_word(dp, cause), __ATOMIC_ACQUIRE);
+}
+
+int dataplane_segment_number(struct dataplane *dp, const struct config *config, size_t index)
+{
+	struct ports_set set;
+	int err = ports_resolve(dp, config, &set);
+
+	return err ? err : index < set.n ? set.pairs[index].number : -ENOENT;
+}
+
+void dataplane_set_crash_loop(struct dataplane *dp, bool crash_loop)
+{
+	__atomic_store_n(&dp->control->crash_loop, crash_loop, __ATOMIC_RELEASE);
+}
+
 int dataplane_add_listener(struct dataplane *dp, unsigned int slot, int listener_fd)
 {
 	_cleanup_close_ int listener = listener_fd;

@@ -72,6 +72,14 @@ struct dataplane_reap {
 };
 int dataplane_reap(struct dataplane *dataplane, unsigned int idle_seconds, struct dataplane_reap *out);
 
+/* A8: segments are bits, 1 << dataplane_segment_number() */
+enum dataplane_fallback { DATAPLANE_FALLBACK_COMMANDED, DATAPLANE_FALLBACK_OVERLOAD };
+void dataplane_set_fallback(struct dataplane *dataplane, enum dataplane_fallback cause, uint32_t segments);
+uint32_t dataplane_fallback(const struct dataplane *dataplane, enum dataplane_fallback cause);
+/* of config->segments[index], whose ports are in the wire; -errno */
+int dataplane_segment_number(struct dataplane *dataplane, const struct config *config, size_t index);
+void dataplane_set_crash_loop(struct dataplane *dataplane, bool crash_loop);
+
 /* F6: SSL sessions as the programs count them */
 struct dataplane_sessions {
 	uint64_t now, peak; /* peak: the most since the last call */

@@ -101,6 +101,7 @@ static int server_add_ranges(struct wire_server *value, size_t *n, const struct 
 			.high = server->detection_ports.items[i].high,
 			.server_id = server->id,
 			.policy_id = policy->id,
+			.block_in_crash_loop = server->when_crash_loop == CONFIG_UNAVAILABLE_BLOCK,
 			.block_when_unavailable = server->when_unavailable == CONFIG_UNAVAILABLE_BLOCK,
 		};
 	}

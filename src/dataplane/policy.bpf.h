@@ -7,7 +7,7 @@
 struct verdict {
 	__u32 config_version;
 	__u16 profile_id, ssl_policy_id, ssl_server_id, virtual_segment_id;
-	__u16 block_when_unavailable;
+	__u16 block_when_unavailable, block_in_crash_loop;
 	__u8 worker, hold; /* hold: the SYN is kept until the server answers */
 	__u8 ttl, tos;     /* of the server's last SYN-ACK; 0: not known */
 	__u32 server_mark;
@@ -177,6 +177,7 @@ static __noinline int policy_find_server(const struct frame *frame, __u32 epoch,
 		verdict->ssl_server_id = range->server_id;
 		verdict->ssl_policy_id = range->policy_id;
 		verdict->block_when_unavailable = range->block_when_unavailable;
+		verdict->block_in_crash_loop = range->block_in_crash_loop;
 		return 1;
 	}
 	return 0;

@@ -243,11 +243,14 @@ static void control_clear(struct worker *worker, struct control_message *message
 	const char *server = json_string_value(json_object_get(message->json, "server"));
 	const char *client = json_string_value(json_object_get(message->json, "client"));
 	const char *id = json_string_value(json_object_get(message->json, "id"));
+	const char *segment = json_string_value(json_object_get(message->json, "segment"));
 	struct session_clear clear = {.all = json_is_true(json_object_get(message->json, "all")),
+		.fallback = json_is_true(json_object_get(message->json, "fallback")),
 		.id = id ? strtoull(id, NULL, 16) : 0,
 		.client.s_addr = client ? inet_addr(client) : 0};
 
 	snprintf(clear.server, sizeof(clear.server), "%s", server ? server : "");
+	snprintf(clear.segment, sizeof(clear.segment), "%s", segment ? segment : "");
 	control_reply(
 		worker, json_pack("{s:s, s:i}", "message", "cleared", "n", (int)worker_clear_sessions(worker, &clear)));
 }

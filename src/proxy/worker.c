@@ -110,7 +110,9 @@ static bool worker_clear_matches(const struct session *session, const struct ses
 		return false;
 	if (clear->id && clear->id != session->id)
 		return false;
-	return clear->all || *clear->server || clear->client.s_addr || clear->id;
+	if (*clear->segment && strcmp(session->virtual_segment->segment->name, clear->segment))
+		return false;
+	return clear->all || *clear->segment || *clear->server || clear->client.s_addr || clear->id;
 }
 
 unsigned int worker_clear_sessions(struct worker *worker, const struct session_clear *clear)
@@ -122,7 +124,7 @@ unsigned int worker_clear_sessions(struct worker *worker, const struct session_c
 		next = LIST_NEXT(session, link);
 		if (!worker_clear_matches(session, clear))
 			continue;
-		session_abort(session, CLOSE_CLEARED);
+		session_abort(session, clear->fallback ? CLOSE_FALLBACK : CLOSE_CLEARED);
 		n++;
 	}
 	return n;

@@ -43,9 +43,11 @@ void session_table_release(struct session_table *table, unsigned int slot);
  * that is given. The worker takes the requests at its heartbeat. */
 struct session_clear {
 	bool all;
-	uint64_t id;                   /* 0: any */
-	struct in_addr client;         /* 0: any */
-	char server[SESSION_TEXT_MAX]; /* "": any */
+	uint64_t id;                    /* 0: any */
+	struct in_addr client;          /* 0: any */
+	char server[SESSION_TEXT_MAX];  /* "": any */
+	char segment[SESSION_TEXT_MAX]; /* "": any */
+	bool fallback;                  /* for layer-2 fallback: so says the close reason */
 };
 /* -EBUSY: too many wait */
 int session_table_ask_clear(struct session_table *table, const struct session_clear *clear);
