@@ -105,23 +105,6 @@ static void step_fallback(struct diagnosis *diagnosis)
 		cause);
 }
 
-/* F6: beyond the bounds new sessions pass uninspected or are dropped, whatever the rest says */
-static void step_limits(struct diagnosis *diagnosis)
-{
-	const struct limits_watch *watch = &diagnosis->supervisor->limits;
-	const struct config_limits *limits = &diagnosis->config->limits;
-
-	if (watch->critical)
-		BAD("limits",
-			"raise limits.max_sessions, or find out who opens so many (\"sluice show sessions\"); "
-			"max_sessions_per_source bounds each client",
-			"%llu SSL sessions: the critical threshold of %u is reached, new sessions are %s",
-			(unsigned long long)watch->now, limits->max_sessions,
-			limits->when_max_sessions == CONFIG_UNAVAILABLE_BLOCK ? "blocked" : "bypassed");
-	else
-		GOOD("limits", "%llu SSL sessions of at most %u", (unsigned long long)watch->now, limits->max_sessions);
-}
-
 static const json_t *certificate_facts(const struct diagnosis *diagnosis, const char *name)
 {
 	const json_t *facts;
@@ -281,17 +264,21 @@ static void step_capability(struct diagnosis *diagnosis)
 	NOTE("capability", NULL, "this version needs no capability package for SSL inspection");
 }
 
+/* F6: beyond the bounds new sessions pass uninspected or are dropped, whatever the rest says */
 static void step_limits(struct diagnosis *diagnosis)
 {
-	const struct supervisor *supervisor = diagnosis->supervisor;
-	unsigned long long now = stats_sum(supervisor->stats, COUNTER_GAUGE_SESSIONS_ACTIVE);
-	unsigned int most = diagnosis->config->limits.max_sessions;
+	const struct limits_watch *watch = &diagnosis->supervisor->limits;
+	const struct config_limits *limits = &diagnosis->config->limits;
 
-	if (now >= most)
-		BAD("limits", "raise limits.max_sessions, or see \"sluice show sessions\" for who holds so many",
-			"%llu sessions are open, and %u is the maximum: new ones are not decrypted", now, most);
+	if (watch->critical)
+		BAD("limits",
+			"raise limits.max_sessions, or find out who opens so many (\"sluice show sessions\"); "
+			"max_sessions_per_source bounds each client",
+			"%llu SSL sessions: the critical threshold of %u is reached, new sessions are %s",
+			(unsigned long long)watch->now, limits->max_sessions,
+			limits->when_max_sessions == CONFIG_UNAVAILABLE_BLOCK ? "blocked" : "bypassed");
 	else
-		GOOD("limits", "%llu sessions are open, of at most %u", now, most);
+		GOOD("limits", "%llu SSL sessions of at most %u", (unsigned long long)watch->now, limits->max_sessions);
 }
 
 /* of the segment that takes the connection; of all, where none does */
@@ -329,7 +316,6 @@ static void diagnosis_run(struct diagnosis *diagnosis)
 	step_fallback(diagnosis);
 	step_capability(diagnosis);
 	step_enabled(diagnosis);
-	step_limits(diagnosis);
 	step_certificate(diagnosis);
 	step_server(diagnosis);
 	if (diagnosis->decision.virtual_segment)

@@ -60,7 +60,8 @@ static __always_inline void flow_track_port(
 		/* the worker's connection for it would never be asked for */
 		if (dir == FLOW_TO_SERVER && !(flow->flags & FLOW_ESTABLISHED))
 			hold_tell(flow, key, FLOW_EVENT_GONE);
-		flow_set_flags(flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_CLIENT_LEG : FLOW_RST_SERVER_LEG), client);
+		flow_set_flags(
+			flow, FLOW_RST | (dir == FLOW_TO_SERVER ? FLOW_RST_CLIENT_LEG : FLOW_RST_SERVER_LEG), client);
 	}
 	if (dir == FLOW_TO_SERVER && (frame->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
 		frame->ack == flow->syn_ack_next)
@@ -315,8 +316,8 @@ static __always_inline int tcp_ingress(
 			tunnel_probe(skb, frame, flow, port);
 		return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
 	}
-	if (flow)
-		flow_delete(control, &frame->key, flow);
+	if (flow && flow_delete(control, &frame->key, flow))
+		sessions_follow(flow->server_mark, frame->key.client_ip, flow->flags, 0);
 	frame->key = wire_key;
 	if (frame_is_syn(frame))
 		return syn_ingress(skb, control, frame, port);

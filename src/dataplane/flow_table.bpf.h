@@ -136,6 +136,7 @@ static __always_inline int flow_insert(struct wire_control *control, struct flow
 	return 0;
 }
 
+/* 1 if it was there; if it was a session, the caller counts its end (an embryonic flow is none) */
 static __noinline int flow_delete(struct wire_control *control, const struct flow_key *key, const struct flow *flow)
 {
 	struct wire_alias alias = {.key = *key, .context = flow->context};
@@ -143,9 +144,8 @@ static __noinline int flow_delete(struct wire_control *control, const struct flo
 	alias.key.client_port = flow->client_port;
 	if (bpf_map_delete_elem(&flows, key))
 		return 0; /* another CPU or the reaper was first */
-	sessions_follow(flow->server_mark, key->client_ip, flow->flags, 0);
 	__sync_fetch_and_add(&control->flows, -1);
 	if (alias.key.client_port != key->client_port && !bpf_map_delete_elem(&aliases, &alias))
 		__sync_fetch_and_add(&control->aliases, -1);
-	return 0;
+	return 1;
 }

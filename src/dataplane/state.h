@@ -20,7 +20,8 @@ struct dataplane {
 	int flow_map_fd;       /* BPF_F_RDONLY */
 	struct {
 		int counters, heartbeats, listeners, ports, segment_ports, epochs, virtual_segments;
-		int destinations, servers, server_keys, exceptions, flows, aliases, events, server_limits, server_quotas;
+		int destinations, servers, server_keys, exceptions, flows, aliases, events, server_limits,
+			server_quotas;
 		int source_quotas;
 	} map; /* borrowed from bpf */
 };
