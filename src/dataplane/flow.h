@@ -92,4 +92,4 @@ _Static_assert(sizeof(struct flow_key) == 12, "flow_key is a map key");
 _Static_assert(sizeof(struct flow_context) == 20, "flow_context is part of a map key");
 _Static_assert(sizeof(struct flow_header) == 32, "flow_header");
 _Static_assert(sizeof(struct flow_event) == 16, "flow_event");
-_Static_assert(sizeof(struct flow) == 168, "flow is a map value");
+_Static_assert(sizeof(struct flow) == 176, "flow is a map value");
