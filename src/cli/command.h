@@ -79,6 +79,7 @@ json_t *cli_complete(struct cli *cli, char **words, size_t n, const char *prefix
 int cli_run_complete(struct cli *cli, int argc, char **argv);
 
 /* np.c */
+void cli_render_bypass_rules(struct cli *cli, const json_t *answer);
 void cli_render_fallback(struct cli *cli, const json_t *answer);
 void cli_render_tse(struct cli *cli, const json_t *answer);
 

@@ -591,3 +591,13 @@ void cli_render_fallback(struct cli *cli, const json_t *answer)
 		json_integer_value(json_object_get(answer, "segments")),
 		json_integer_value(json_object_get(answer, "segments")) == 1 ? "" : "s");
 }
+
+void cli_render_bypass_rules(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {{"RULE", "name", OUTPUT_TEXT},
+		{"SEGMENT", "segment", OUTPUT_TEXT}, {"DIRECTION", "direction", OUTPUT_TEXT},
+		{"SOURCES", "sources", OUTPUT_TEXT}, {"DESTINATIONS", "destinations", OUTPUT_TEXT},
+		{"PORTS", "ports", OUTPUT_TEXT}, {"VLANS", "vlans", OUTPUT_TEXT}, {"FLOWS", "flows", OUTPUT_NUMBER}};
+
+	TABLE(cli, json_object_get(answer, "bypass_rules"), columns, "No bypass rule is in force.");
+}

@@ -183,6 +183,19 @@ struct config_virtual_segment { /* F3; matched in order, first match wins */
 	unsigned int line;
 };
 
+enum config_direction { CONFIG_DIRECTION_A_TO_B, CONFIG_DIRECTION_B_TO_A, CONFIG_DIRECTION_BOTH };
+
+struct config_bypass_rule { /* B5; the order says nothing */
+	char *name;
+	const struct config_segment *segment;      /* NULL: any */
+	enum config_direction direction;           /* of the connection's first packet */
+	unsigned int protocol;                     /* IP protocol number, 0: any */
+	struct config_cidrs sources, destinations; /* none: any */
+	struct config_ranges ports;                /* the server's; none: any */
+	struct config_ranges vlans;                /* none: any, also untagged; 0 means untagged */
+	unsigned int line;
+};
+
 struct config_limits {
 	unsigned int max_sessions;                                          /* F6 */
 	unsigned int warning_threshold_percent, critical_threshold_percent; /* of max_sessions */
@@ -263,6 +276,8 @@ struct config {
 	struct config_virtual_segment *virtual_segments;
 	size_t n_rule_variables;
 	struct config_rule_variable *rule_variables;
+	size_t n_bypass_rules;
+	struct config_bypass_rule *bypass_rules;
 	size_t n_log_targets;
 	struct config_log_target *log_targets;
 	size_t n_action_sets;

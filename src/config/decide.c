@@ -47,6 +47,25 @@ enum config_miss config_virtual_segment_miss(
 	return CONFIG_MISS_NONE;
 }
 
+static bool bypass_fits(const struct config_bypass_rule *rule, const struct config_flow *flow)
+{
+	return (!rule->segment || !flow->segment || !strcmp(rule->segment->name, flow->segment)) &&
+	       (rule->direction == CONFIG_DIRECTION_BOTH || flow->side < 0 || (int)rule->direction == flow->side) &&
+	       (!rule->protocol || rule->protocol == IPPROTO_TCP) &&
+	       (!rule->vlans.n || flow->vlan < 0 || ranges_have(&rule->vlans, flow->vlan)) &&
+	       (!rule->ports.n || ranges_have(&rule->ports, flow->port)) &&
+	       (!rule->sources.n || cidrs_have(&rule->sources, flow->client)) &&
+	       (!rule->destinations.n || cidrs_have(&rule->destinations, flow->server));
+}
+
+const struct config_bypass_rule *config_find_bypass_rule(const struct config *config, const struct config_flow *flow)
+{
+	for (size_t i = 0; i < config->n_bypass_rules; i++)
+		if (bypass_fits(&config->bypass_rules[i], flow))
+			return &config->bypass_rules[i];
+	return NULL;
+}
+
 static const struct config_ssl_policy *profile_find_policy(
 	const struct config_profile *profile, const struct config_flow *flow)
 {
@@ -77,6 +96,7 @@ struct config_decision config_decide(const struct config *config, const struct c
 		decision.endpoint = decision.policy->ssl_server;
 		decision.excepted = cidrs_have(&decision.policy->source_address_exceptions, flow->client);
 	}
-	decision.inspected = config->ssl_inspection && decision.policy && !decision.excepted;
+	decision.bypass_rule = config_find_bypass_rule(config, flow);
+	decision.inspected = config->ssl_inspection && decision.policy && !decision.excepted && !decision.bypass_rule;
 	return decision;
 }

@@ -24,13 +24,17 @@ enum config_miss {
 enum config_miss config_virtual_segment_miss(
 	const struct config_virtual_segment *segment, const struct config_flow *flow);
 
+/* B5: the first that fits; what is not said of the flow fits */
+const struct config_bypass_rule *config_find_bypass_rule(const struct config *config, const struct config_flow *flow);
+
 /* the first object that is missing is NULL, and those after it */
 struct config_decision {
 	const struct config_ssl_server *address;  /* some SSL server has the address */
 	const struct config_ssl_server *endpoint; /* and one the port too */
 	const struct config_virtual_segment *virtual_segment;
 	const struct config_ssl_policy *policy; /* of the virtual segment's profile, for that endpoint */
-	bool excepted;                          /* the client is a source address exception of it */
+	const struct config_bypass_rule *bypass_rule;
+	bool excepted; /* the client is a source address exception of it */
 	bool inspected;
 };
 struct config_decision config_decide(const struct config *config, const struct config_flow *flow);

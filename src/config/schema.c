@@ -59,6 +59,19 @@ const struct schema_word schema_mac_words[] = {
 	{"sha384", CONFIG_MAC_SHA384},
 	{NULL, 0},
 };
+static const struct schema_word direction_words[] = {
+	{"a_to_b", CONFIG_DIRECTION_A_TO_B},
+	{"b_to_a", CONFIG_DIRECTION_B_TO_A},
+	{"both", CONFIG_DIRECTION_BOTH},
+	{NULL, 0},
+};
+static const struct schema_word ip_protocol_words[] = {
+	{"any", 0},
+	{"icmp", 1},
+	{"tcp", 6},
+	{"udp", 17},
+	{NULL, 0},
+};
 static const struct schema_word side_words[] = {
 	{"a_to_b", CONFIG_SIDE_A},
 	{"b_to_a", CONFIG_SIDE_B},
@@ -231,6 +244,16 @@ const struct schema_section_info schema_sections[SCHEMA_SECTION_N] = {
 		LIST_OF(rule_variables),
 		.help = "What $NAME stands for in the heads of filters (docs/filters.md). An address variable without "
 			"a value stands for any address, $HTTP_PORTS and the like for their usual ports."},
+	[SCHEMA_BYPASS_RULE] = {.noun = "bypass rule",
+		.plural = "bypass rules",
+		.heading = "bypass_rules[]",
+		OBJECT(config_bypass_rule),
+		LIST_OF(bypass_rules),
+		.help = "Inspection bypass: connections that all of its keys fit pass as on a cable, both directions "
+			"of "
+			"them, before anything else is looked at. It acts in the kernel with the commit; a session "
+			"that is "
+			"open already stays decrypted, and is inspected no longer."},
 	[SCHEMA_LOG_TARGET] = {.noun = "log target",
 		.plural = "log targets",
 		.heading = "log_targets[]",
@@ -262,6 +285,8 @@ const struct schema_row schema_rows[] = {
 		COUNTED_IN(config, virtual_segments), .help = "which traffic has which profile"},
 	{SCHEMA_ROOT, "rule_variables", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_RULE_VARIABLE, .max = 256,
 		COUNTED_IN(config, rule_variables), .help = "$HOME_NET and the like in filter packages"},
+	{SCHEMA_ROOT, "bypass_rules", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_BYPASS_RULE, .max = 65536,
+		COUNTED_IN(config, bypass_rules), .help = "connections that are not inspected"},
 	{SCHEMA_ROOT, "log_targets", SCHEMA_TYPE_OBJECTS, .target = SCHEMA_LOG_TARGET, .max = CONFIG_LOG_TARGETS_MAX,
 		COUNTED_IN(config, log_targets), .help = "central log servers, each of which receives every record"},
 	{SCHEMA_ROOT, "snmp", SCHEMA_TYPE_KEYS, .target = SCHEMA_SNMP, .help = "the SNMP sub-agent"},
@@ -558,6 +583,24 @@ const struct schema_row schema_rows[] = {
 	{SCHEMA_RULE_VARIABLE, "values", SCHEMA_TYPE_ITEMS, .required = true, IN(config_rule_variable, values),
 		.min = 1, .max = 1024, .example = "[10.9.0.0/16, \"!10.9.7.0/24\"]",
 		.help = "addresses and networks, or ports and ranges (8000:8099), or other variables; with ! excluded"},
+
+	{SCHEMA_BYPASS_RULE, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_bypass_rule, name),
+		.example = "backup", .help = "unique name"},
+	{SCHEMA_BYPASS_RULE, "segment", SCHEMA_TYPE_REFERENCE, .target = SCHEMA_SEGMENT,
+		IN(config_bypass_rule, segment), .example = "dmz", .help = "name of a segment; without it any"},
+	{SCHEMA_BYPASS_RULE, "direction", SCHEMA_TYPE_WORD, IN(config_bypass_rule, direction), .words = direction_words,
+		.default_text = "both", .example = "a_to_b",
+		.help = "the way of a connection's first packet; its answers pass in any case"},
+	{SCHEMA_BYPASS_RULE, "protocol", SCHEMA_TYPE_WORD, IN(config_bypass_rule, protocol), .words = ip_protocol_words,
+		.default_text = "any", .example = "tcp", .help = "IP protocol"},
+	{SCHEMA_BYPASS_RULE, "sources", SCHEMA_TYPE_CIDRS, IN(config_bypass_rule, sources), .max = 1024,
+		.example = "[10.9.0.0/24]", .help = "addresses of clients; none: any"},
+	{SCHEMA_BYPASS_RULE, "destinations", SCHEMA_TYPE_CIDRS, IN(config_bypass_rule, destinations), .max = 1024,
+		.example = "[10.9.0.2]", .help = "addresses of servers; none: any"},
+	{SCHEMA_BYPASS_RULE, "ports", SCHEMA_TYPE_PORTS, IN(config_bypass_rule, ports), .max = 64, .example = "[8443]",
+		.help = "ports of servers; none: any"},
+	{SCHEMA_BYPASS_RULE, "vlans", SCHEMA_TYPE_VLANS, IN(config_bypass_rule, vlans), .max = 64,
+		.example = "[10, 20-30, untagged]", .help = "VLAN ids; none: any, also untagged"},
 
 	{SCHEMA_LOG_TARGET, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_log_target, name), .example = "siem",
 		.help = "unique name; another name begins with what the spool still holds"},

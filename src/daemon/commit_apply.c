@@ -110,6 +110,7 @@ static void commit_apply(struct commit *commit)
 	fault_at(FAULT_IN_FORCE);
 	supervisor->policy = policy;
 	keeper_tell_wire(supervisor, policy->config, false);
+	generation_tell_in_force(supervisor, policy->version);
 	fault_at(FAULT_WORKERS_SET);
 	commit_set_workers(supervisor, policy->n_workers);
 	key_source_apply(supervisor);

@@ -264,6 +264,18 @@ static void step_capability(struct diagnosis *diagnosis)
 	NOTE("capability", NULL, "this version needs no capability package for SSL inspection");
 }
 
+/* B5 */
+static void step_bypass_rule(struct diagnosis *diagnosis)
+{
+	const struct config_bypass_rule *rule = diagnosis->decision.bypass_rule;
+
+	if (rule)
+		BAD("bypass_rule", "narrow or remove that rule in bypass_rules and commit",
+			"bypass rule %s lets the connection pass uninspected", rule->name);
+	else if (diagnosis->config->n_bypass_rules)
+		GOOD("bypass_rule", "none of %zu bypass rules fits", diagnosis->config->n_bypass_rules);
+}
+
 /* F6: beyond the bounds new sessions pass uninspected or are dropped, whatever the rest says */
 static void step_limits(struct diagnosis *diagnosis)
 {
@@ -325,6 +337,7 @@ static void diagnosis_run(struct diagnosis *diagnosis)
 	if (diagnosis->decision.policy)
 		step_exception(diagnosis);
 	step_limits(diagnosis);
+	step_bypass_rule(diagnosis);
 	step_link(diagnosis);
 	step_sessions(diagnosis);
 }

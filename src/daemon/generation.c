@@ -341,6 +341,14 @@ void generation_send_policy(struct supervisor *supervisor, const struct policy *
 			worker_send_policy(&supervisor->workers[i], policy);
 }
 
+void generation_tell_in_force(struct supervisor *supervisor, uint32_t version)
+{
+	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
+		if (child_running(&supervisor->workers[i].child))
+			child_send(&supervisor->workers[i].child, "in_force",
+				json_pack("{s:I}", "version", (json_int_t)version), NULL, 0);
+}
+
 void generation_drop_policy(struct supervisor *supervisor, uint32_t version)
 {
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)

@@ -379,6 +379,7 @@ REPORT(status)
 REPORT(counters)
 REPORT(servers)
 REPORT(segments)
+REPORT(bypass_rules)
 REPORT(sessions)
 REPORT(bypasses)
 REPORT(filters_refused)
@@ -398,6 +399,7 @@ static const struct {
 	{"counters", command_counters},
 	{"servers", command_servers},
 	{"segments", command_segments},
+	{"bypass_rules", command_bypass_rules},
 	{"sessions", command_sessions},
 	{"graph", command_graph},
 	{"clear_sessions", command_clear_sessions},

@@ -268,6 +268,29 @@ json_t *report_servers(struct supervisor *supervisor, const json_t *request)
 	return json_new("servers", array);
 }
 
+json_t *report_bypass_rules(struct supervisor *supervisor, const json_t *request)
+{
+	static const char *const directions[] = {"a_to_b", "b_to_a", "both"};
+	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+	size_t n = config ? config->n_bypass_rules : 0;
+	_cleanup_free_ uint64_t *hits = calloc(n ?: 1, sizeof(*hits));
+	json_t *rules = json_array();
+
+	if (hits)
+		dataplane_read_bypass_hits(supervisor->dataplane, hits, n);
+	for (size_t i = 0; hits && i < n; i++) {
+		const struct config_bypass_rule *rule = &config->bypass_rules[i];
+
+		json_array_append_new(rules,
+			json_pack("{s:s, s:s?, s:s, s:i, s:o, s:o, s:o, s:o, s:I}", "name", rule->name, "segment",
+				rule->segment ? rule->segment->name : NULL, "direction", directions[rule->direction],
+				"protocol", (int)rule->protocol, "sources", cidrs_json(&rule->sources), "destinations",
+				cidrs_json(&rule->destinations), "ports", ranges_json(&rule->ports), "vlans",
+				ranges_json(&rule->vlans), "flows", (json_int_t)hits[i]));
+	}
+	return json_new("bypass_rules", rules);
+}
+
 json_t *report_segments(struct supervisor *supervisor, const json_t *request)
 {
 	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;

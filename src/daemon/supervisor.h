@@ -157,6 +157,8 @@ void generation_tick(struct supervisor *supervisor); /* watchdog */
 void generation_stop(struct supervisor *supervisor);
 bool generation_stopped(const struct supervisor *supervisor);
 void generation_send_policy(struct supervisor *supervisor, const struct policy *policy);
+/* every worker: that version is what the wire decides by now */
+void generation_tell_in_force(struct supervisor *supervisor, uint32_t version);
 void generation_drop_policy(struct supervisor *supervisor, uint32_t version);
 /* all wanted workers have acknowledged version and listen */
 bool generation_ready(const struct supervisor *supervisor, uint32_t version);
@@ -172,6 +174,7 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request);
 const char *report_worker_state(const struct supervisor *supervisor, const struct worker_slot *worker);
 json_t *report_counters(struct supervisor *supervisor, const json_t *request);
 json_t *report_servers(struct supervisor *supervisor, const json_t *request);
+json_t *report_bypass_rules(struct supervisor *supervisor, const json_t *request);
 json_t *report_segments(struct supervisor *supervisor, const json_t *request);
 /* sessions that match a `clear_sessions` request */
 unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request);

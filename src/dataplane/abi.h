@@ -20,11 +20,13 @@
 #define WIRE_SERVERS_MAX 256      /* SSL servers of one configuration */
 #define WIRE_QUOTAS_MAX 4096      /* SSL servers with bounds, also those of former configurations with sessions left */
 #define WIRE_SOURCES_MAX 65536    /* clients counted, the least recently used goes first */
-#define WIRE_ODD_TUNNELS_MAX 4096 /* remembered, the least recently used goes first */
-#define WIRE_EMBRYONIC_MAX 65536  /* flows whose client has not answered: of more, the oldest makes way. flow.place */
-#define WIRE_HELD_MAX 16384       /* SYNs kept at once, the least recently used goes first */
-#define WIRE_ANSWERS_MAX 16384    /* servers remembered, the least recently used goes first */
-#define WIRE_COUNTERS_MAX 128     /* size of the map, so that a later list of counters finds room in an adopted one */
+#define WIRE_BYPASS_MASKS_MAX 256 /* of one configuration */
+#define WIRE_BYPASS_KEYS_MAX 262144 /* of one configuration */
+#define WIRE_ODD_TUNNELS_MAX 4096   /* remembered, the least recently used goes first */
+#define WIRE_EMBRYONIC_MAX 65536    /* flows whose client has not answered: of more, the oldest makes way. flow.place */
+#define WIRE_HELD_MAX 16384         /* SYNs kept at once, the least recently used goes first */
+#define WIRE_ANSWERS_MAX 16384      /* servers remembered, the least recently used goes first */
+#define WIRE_COUNTERS_MAX 128       /* size of the map, so that a later list of counters finds room in an adopted one */
 
 /* One cell, mapped by the supervisor: each field is read and written as one word. */
 struct wire_control {
@@ -99,6 +101,26 @@ struct wire_port {
 struct wire_epoch {
 	__u32 config_version;
 	__u32 virtual_segments; /* 0: everything is forwarded */
+	__u32 bypass_masks;     /* 0: no bypass rule */
+	__u32 pad;
+};
+
+/* B5: any number of bypass rules, as exact keys under the masks that occur: one lookup for each mask. A key carries its
+ * mask's number, because the same bits mean other things under another mask. */
+struct wire_bypass_mask {
+	__u16 segment, vlan;
+	__be16 port;
+	__u8 side, protocol;
+	__be32 source, destination;
+};
+struct wire_bypass_key {
+	__u32 epoch;
+	__u16 mask, pad;
+	struct wire_bypass_mask bits;
+};
+struct wire_bypass {
+	__u32 rule, pad; /* its place in the configuration */
+	__u64 hits;
 };
 
 struct wire_cidr {
@@ -207,6 +229,7 @@ _Static_assert(sizeof(struct wire_control) == 128, "wire_control");
 _Static_assert(sizeof(struct wire_session_limits) == 128, "wire_session_limits");
 _Static_assert(sizeof(struct wire_server_limits) == 16, "wire_server_limits");
 _Static_assert(sizeof(struct wire_quota) == 16, "wire_quota");
+_Static_assert(sizeof(struct wire_bypass_key) == 24, "wire_bypass_key is a map key");
 _Static_assert(sizeof(struct wire_heartbeat) == 64, "wire_heartbeat");
 _Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
 _Static_assert(sizeof(struct wire_target) == 28, "wire_target is a map key");

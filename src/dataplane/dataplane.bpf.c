@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include "bypass.bpf.h"
 #include "fragments.bpf.h"
 #include "hold.bpf.h"
 
@@ -258,6 +259,10 @@ static __noinline int syn_ingress(
 
 	if (!policy_is_ssl_server(frame, port, epoch, &verdict))
 		return frame_forward(skb, control, port);
+	if (bypass_applies(frame, port, epoch)) {
+		count(COUNT_WIRE_BYPASSED_RULE);
+		return frame_forward(skb, control, port);
+	}
 	if (policy_is_excepted(frame, epoch, &verdict)) {
 		count(COUNT_WIRE_EXCEPTED);
 		return frame_forward(skb, control, port);

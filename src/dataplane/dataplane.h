@@ -72,6 +72,9 @@ struct dataplane_reap {
 };
 int dataplane_reap(struct dataplane *dataplane, unsigned int idle_seconds, struct dataplane_reap *out);
 
+/* B5: flows that each rule has let pass since its configuration came into force, in the configuration's order */
+int dataplane_read_bypass_hits(struct dataplane *dataplane, uint64_t *sums, size_t n);
+
 /* A8: segments are bits, 1 << dataplane_segment_number() */
 enum dataplane_fallback { DATAPLANE_FALLBACK_COMMANDED, DATAPLANE_FALLBACK_OVERLOAD };
 void dataplane_set_fallback(struct dataplane *dataplane, enum dataplane_fallback cause, uint32_t segments);

@@ -30,6 +30,9 @@ MAP(servers, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, struct wire_server, 2 * 
 MAP(exceptions, BPF_MAP_TYPE_LPM_TRIE, struct wire_prefix, __u32, 2 * WIRE_EXCEPTIONS_MAX, BPF_F_NO_PREALLOC);
 /* enum wire_key, by SSL server; the second half is the odd epochs' */
 MAP(server_keys, BPF_MAP_TYPE_ARRAY, __u32, __u32, 2 * WIRE_SERVERS_MAX, 0);
+MAP(bypass_masks, BPF_MAP_TYPE_ARRAY, __u32, struct wire_bypass_mask, 2 * WIRE_BYPASS_MASKS_MAX, 0);
+MAP(bypass_rules, BPF_MAP_TYPE_HASH, struct wire_bypass_key, struct wire_bypass, 2 * WIRE_BYPASS_KEYS_MAX,
+	BPF_F_NO_PREALLOC);
 MAP(session_limits, BPF_MAP_TYPE_ARRAY, __u32, struct wire_session_limits, 1, BPF_F_MMAPABLE);
 MAP(server_limits, BPF_MAP_TYPE_ARRAY, __u32, struct wire_server_limits, 2 * WIRE_SERVERS_MAX, 0);
 MAP(server_quotas, BPF_MAP_TYPE_HASH, __u32, struct wire_quota, WIRE_QUOTAS_MAX, BPF_F_NO_PREALLOC);

@@ -228,6 +228,8 @@ static int plan_fill(struct plan *plan, const struct config *config, const uint1
 	err = plan_add_segments(plan, config, segment_numbers);
 	if (!err)
 		err = plan_add_limits(plan, config);
+	if (!err)
+		err = plan_bypass_fill(&plan->bypass, config, segment_numbers);
 	for (size_t p = 0; p < config->n_profiles && !err; p++)
 		for (size_t i = 0; i < config->profiles[p].n_ssl_policies && !err; i++)
 			err = plan_add_policy(plan, &config->profiles[p], &config->profiles[p].ssl_policies[i]);
@@ -260,6 +262,7 @@ void plan_free(struct plan **plan)
 	free((*plan)->destinations);
 	free((*plan)->servers);
 	free((*plan)->exceptions);
+	plan_bypass_clear(&(*plan)->bypass);
 	free(*plan);
 	*plan = NULL;
 }

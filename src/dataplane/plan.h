@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "dataplane/abi.h"
+#include "dataplane/plan_bypass.h"
 
 struct plan_server {
 	struct wire_prefix key; /* scope: profile */
@@ -18,6 +19,7 @@ struct plan {
 	struct wire_prefix *destinations;
 	struct plan_server *servers;
 	struct wire_prefix *exceptions; /* scope: SSL policy */
+	struct plan_bypass bypass;
 	size_t n_server_limits;
 	struct wire_server_limits server_limits[WIRE_SERVERS_MAX]; /* by id */
 };

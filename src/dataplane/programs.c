@@ -108,6 +108,8 @@ static void programs_fill_map_fds(struct dataplane *dp)
 	dp->map.servers = bpf_map__fd(bpf->maps.servers);
 	dp->map.server_keys = bpf_map__fd(bpf->maps.server_keys);
 	dp->map.exceptions = bpf_map__fd(bpf->maps.exceptions);
+	dp->map.bypass_masks = bpf_map__fd(bpf->maps.bypass_masks);
+	dp->map.bypass_rules = bpf_map__fd(bpf->maps.bypass_rules);
 	dp->map.server_limits = bpf_map__fd(bpf->maps.server_limits);
 	dp->map.server_quotas = bpf_map__fd(bpf->maps.server_quotas);
 	dp->map.source_quotas = bpf_map__fd(bpf->maps.source_quotas);

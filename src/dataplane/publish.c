@@ -6,11 +6,14 @@
 
 #include "base/common.h"
 #include "base/log.h"
+#include "dataplane/bypass.h"
 #include "dataplane/limits.h"
 
 static int publish_arrays(struct dataplane *dp, const struct plan *plan, __u32 epoch, __u32 version)
 {
-	const struct wire_epoch info = {.config_version = version, .virtual_segments = plan->n_virtual_segments};
+	const struct wire_epoch info = {.config_version = version,
+		.virtual_segments = plan->n_virtual_segments,
+		.bypass_masks = plan->bypass.n_masks};
 	__u32 half = epoch & 1, index = half * WIRE_VIRTUAL_SEGMENTS_MAX;
 
 	for (size_t i = 0; i < plan->n_virtual_segments; i++, index++)
@@ -57,6 +60,8 @@ int publish_write(struct dataplane *dp, const struct plan *plan, __u32 epoch, __
 		err = publish_prefixes(dp->map.exceptions, plan->exceptions, plan->n_exceptions, epoch);
 	if (!err)
 		err = limits_publish(dp, plan, epoch);
+	if (!err)
+		err = bypass_publish(dp, &plan->bypass, epoch);
 	return err ? log_err_r(err, "cannot write policy version %u", version) : 0;
 }
 
@@ -102,5 +107,7 @@ int publish_purge(struct dataplane *dp, __u32 keep)
 		err = publish_purge_map(dp->map.servers, keep, 2 * WIRE_DESTINATIONS_MAX);
 	if (!err)
 		err = publish_purge_map(dp->map.exceptions, keep, 2 * WIRE_EXCEPTIONS_MAX);
+	if (!err)
+		err = bypass_purge(dp, keep);
 	return err ? log_err_r(err, "cannot remove the entries of former policies") : 0;
 }

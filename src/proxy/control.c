@@ -8,6 +8,7 @@
 
 #include "base/common.h"
 #include "base/log.h"
+#include "config/decide.h"
 #include "base/shm.h"
 #include "dataplane/flow.h"
 #include "ipc/message.h"
@@ -228,6 +229,29 @@ static void control_policy(struct worker *worker, struct control_message *messag
 	control_reply(worker, json_pack("{s:s, s:I}", "message", "policy_ok", "version", (json_int_t)version));
 }
 
+/* B5: rules of the version now in force also hold for sessions that an older one let begin */
+static void control_in_force(struct worker *worker, struct control_message *message)
+{
+	struct snapshot *snapshot = worker_find_snapshot(worker, control_int(message, "version"));
+	struct session *session, *next;
+
+	for (session = LIST_FIRST(&worker->sessions); snapshot && session; session = next) {
+		struct config_flow flow = {.client = session->client_ip,
+			.server = session->server_ip,
+			.port = session->server_port,
+			.vlan = session->flow_context.vlan & 0xfff,
+			.side = session->flow_context.side,
+			.segment = session->virtual_segment->segment->name};
+
+		next = LIST_NEXT(session, link);
+		if (!session->stream || !config_find_bypass_rule(snapshot->config, &flow))
+			continue;
+		stats_add(worker->cells, COUNTER_SESSIONS_BYPASSED_LATER, 1);
+		session_stop_inspection(session);
+	}
+	snapshot_unref(&snapshot);
+}
+
 /* a commit that failed elsewhere: its policy goes, whoever began with it keeps it */
 static void control_policy_drop(struct worker *worker, struct control_message *message)
 {
@@ -291,6 +315,7 @@ static const struct {
 	{"ticket_keys", control_ticket_keys},
 	{"policy", control_policy},
 	{"policy_drop", control_policy_drop},
+	{"in_force", control_in_force},
 	{"clear", control_clear},
 	{"filter_usage", control_filter_usage},
 	{"drain", control_drain},

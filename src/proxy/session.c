@@ -105,6 +105,15 @@ void session_abort(struct session *session, enum close_reason reason)
 	session_close(session);
 }
 
+void session_stop_inspection(struct session *session)
+{
+	inspect_stream_free(&session->stream);
+	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
+		session->pipes[dir].release = session->pipes[dir].received;
+	record_row(session);
+	session_run(session);
+}
+
 static void session_on_timeout(struct loop_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);

@@ -91,6 +91,8 @@ void session_run(struct session *session);
 void session_touch(struct session *session);
 /* ends it from outside a step */
 void session_abort(struct session *session, enum close_reason reason);
+/* B5: no byte of it is inspected from here on, and what inspection holds back may go */
+void session_stop_inspection(struct session *session);
 /* in the device's total and in the SSL server's own figures */
 void session_count(struct session *session, enum counter_id id, uint64_t n);
 /* a server leg that has been used gives way to a new one, from the same address and port; 0 or -errno */

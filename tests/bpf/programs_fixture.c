@@ -58,6 +58,11 @@ static void fill_map_fds(const struct dataplane_bpf *bpf)
 	wire.map.exceptions = bpf_map__fd(bpf->maps.exceptions);
 	wire.map.flows = bpf_map__fd(bpf->maps.flows);
 	wire.map.aliases = bpf_map__fd(bpf->maps.aliases);
+	wire.map.server_limits = bpf_map__fd(bpf->maps.server_limits);
+	wire.map.server_quotas = bpf_map__fd(bpf->maps.server_quotas);
+	wire.map.source_quotas = bpf_map__fd(bpf->maps.source_quotas);
+	wire.map.bypass_masks = bpf_map__fd(bpf->maps.bypass_masks);
+	wire.map.bypass_rules = bpf_map__fd(bpf->maps.bypass_rules);
 	wire.control = mmap(
 		NULL, sizeof(*wire.control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bpf->maps.control), 0);
 	assert_true(wire.control != MAP_FAILED);

@@ -108,10 +108,10 @@ static const struct {
 	{"laughs",
 	 "a: &a [x, x]\n"
 	 "b: &b [*a, *a]\n",
-	 "1:1: error: \"a\" is not a key: known here are device, limits, exception_policies, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
+	 "1:1: error: \"a\" is not a key: known here are device, limits, exception_policies, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, bypass_rules, log_targets, snmp\n"
 	 "1:1: error: device: is missing: add it, such as \"device: {name: sluice-1}\"\n"
 	 "1:4: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
-	 "2:1: error: \"b\" is not a key: known here are device, limits, exception_policies, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, log_targets, snmp\n"
+	 "2:1: error: \"b\" is not a key: known here are device, limits, exception_policies, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, bypass_rules, log_targets, snmp\n"
 	 "2:4: error: YAML anchors are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:8: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"
 	 "2:12: error: YAML aliases are not allowed in a configuration: write the value out where it is needed\n"},
@@ -135,7 +135,7 @@ static const struct {
 	 "1:10: error: device: \"nmae\" is not a key: did you mean \"name\"?\n"},
 	{"unknown_key_far",
 	 DEVICE SEGMENT SERVER PROFILE VIRTUAL "zebra: 1\n",
-	 "7:1: error: \"zebra\" is not a key: known here are device, limits, exception_policies, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, log_targets, snmp\n"},
+	 "7:1: error: \"zebra\" is not a key: known here are device, limits, exception_policies, segments, ssl_servers, action_sets, profiles, virtual_segments, rule_variables, bypass_rules, log_targets, snmp\n"},
 	{"unknown_section_key",
 	 DEVICE SEGMENT "ssl_servers:\n"
 	 "- {name: w, destinations: [10.0.0.1], detection_port: [443], certificates: [c], decrypted_service: http}\n" PROFILE VIRTUAL,

@@ -177,6 +177,49 @@ static void test_f4_what_does_not_fit_is_refused(void **state)
 	}
 }
 
+/* the programs' way: one exact lookup under each mask */
+static bool bypass_has(const struct plan_bypass *plan, const struct wire_bypass_mask *frame)
+{
+	for (size_t i = 0; i < plan->n_keys; i++) {
+		const struct wire_bypass_mask *m = &plan->masks[plan->keys[i].key.mask], *b = &plan->keys[i].key.bits;
+
+		if ((frame->segment & m->segment) == b->segment && (frame->vlan & m->vlan) == b->vlan &&
+			(frame->port & m->port) == b->port && (frame->side & m->side) == b->side &&
+			(frame->protocol & m->protocol) == b->protocol && (frame->source & m->source) == b->source &&
+			(frame->destination & m->destination) == b->destination)
+			return true;
+	}
+	return false;
+}
+
+static void test_b5_ranges_become_blocks_that_hold_no_more_and_no_less(void **state)
+{
+	_cleanup_(plan_free) struct plan *plan = NULL;
+	struct wire_bypass_mask frame = {.segment = 5, .side = 1, .protocol = 6, .source = inet_addr("10.1.2.3")};
+
+	assert_int_equal(plan_of(&plan, HEAD
+				 "bypass_rules:\n"
+				 "  - {name: r, segment: s1, direction: b_to_a, protocol: tcp, sources: [10.1.0.0/16], "
+				 "ports: [3-17, 400-65535], vlans: [untagged, 7-9]}\n"),
+		0);
+	for (unsigned int port = 1; port < 65536; port++) {
+		frame.port = htons(port);
+		assert_int_equal(bypass_has(&plan->bypass, &frame), (port >= 3 && port <= 17) || port >= 400);
+	}
+	for (frame.vlan = 0; frame.vlan < 4095; frame.vlan++)
+		assert_int_equal(
+			bypass_has(&plan->bypass, &frame), !frame.vlan || (frame.vlan >= 7 && frame.vlan <= 9));
+	frame.vlan = 8;
+	frame.side = 0;
+	assert_false(bypass_has(&plan->bypass, &frame));
+	frame.side = 1;
+	frame.segment = 7;
+	assert_false(bypass_has(&plan->bypass, &frame));
+	frame.segment = 5;
+	frame.source = inet_addr("10.2.2.3");
+	assert_false(bypass_has(&plan->bypass, &frame));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_f3_masks_of_virtual_segments),
 		cmocka_unit_test(test_f5_inspection_off_is_an_empty_plan),
 		cmocka_unit_test(test_f4_what_does_not_fit_is_refused),
+		cmocka_unit_test(test_b5_ranges_become_blocks_that_hold_no_more_and_no_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
