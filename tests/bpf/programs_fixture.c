@@ -66,6 +66,9 @@ static void fill_map_fds(const struct dataplane_bpf *bpf)
 	wire.control = mmap(
 		NULL, sizeof(*wire.control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bpf->maps.control), 0);
 	assert_true(wire.control != MAP_FAILED);
+	wire.session_limits = mmap(NULL, sizeof(*wire.session_limits), PROT_READ | PROT_WRITE, MAP_SHARED,
+		bpf_map__fd(bpf->maps.session_limits), 0);
+	assert_true(wire.session_limits != MAP_FAILED);
 }
 
 void fixture_add_port(int port, unsigned int mtu)

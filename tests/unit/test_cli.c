@@ -164,7 +164,7 @@ static void test_i1_usage_errors(void **state)
 		     "debug, "
 		     "clear, "
 		     "certificate, keystore, "
-		     "log, stop, version"},
+		     "log, fallback, stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, bypasses, counters, "
 			 "configuration, "
 			 "servers, ciphers, health, "
