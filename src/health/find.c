@@ -101,7 +101,7 @@ static void find_cpu(struct health_facts *facts) {}
 
 static bool find_nic_is_tested(const char *driver)
 {
-	static const char *const tested[] = {"virtio_net", "vmxnet3", "igbvf", "veth"};
+	static const char *const tested[] = {"virtio_net", "veth"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tested); i++)
 		if (strcmp(tested[i], driver) == 0)

@@ -72,7 +72,7 @@ const struct health_check health_checks[] = {
 	{"avx512_ifma", "AVX-512 IFMA", good_ifma, HEALTH_NOTE,
 		"private-key operations are not computed eight at a time: fewer full handshakes per second"},
 	{"nics", "Network drivers", good_nics, HEALTH_NOTE,
-		"nobody has tested Sluice on them yet; tested are virtio_net, vmxnet3, igbvf and veth"},
+		"nobody has tested Sluice on them yet; tested are virtio_net and veth"},
 };
 const size_t health_n_checks = ARRAY_SIZE(health_checks);
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The appliance as a virtual machine between the laboratory's client and server: a device like Sluice on this machine.
+
+client namespace ── port a ═ bridge ═ tap ── port1a │ virtual machine │ port1b ── tap ═ bridge ═ port b ── server namespace
+                                 hypervisor namespace: management bridge 10.99.0.1, which is also log server and SNMP manager
+
+Emulated (TCG): /dev/kvm on a build machine proves nothing, and an emulated boot takes about half a minute of an idle processor."""
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), "../netns")))
+from lab.clients import WEB_NAME  # noqa: E402
+from lab.namespace import Namespace, run, stop_process, wait_until  # noqa: E402
+
+REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+HOST_IP, MACHINE_IP = "10.99.0.1", "10.99.0.10"
+SNMP_USER, AUTH, PRIVACY = "monitor", "an authentic phrase", "a private phrase"
+P12_PASSWORD = "p12-password-7263"
+RULES = """\
+reject http any any -> any any (msg:"path traversal in the URI"; flow:established,to_server; http.uri; content:"/etc/passwd"; sid:4000001; rev:1;)
+"""
+BOOT_SECONDS = 600  # of a shared machine
+
+
+def image():
+    folder = os.environ.get("SLUICE_VM_IMAGES", os.path.join(REPOSITORY, "build/vm"))
+    found = sorted(name for name in os.listdir(folder) if name.startswith("sluice-") and name.endswith(".qcow2")) if os.path.isdir(folder) else []
+    if not found:
+        raise RuntimeError("no image in %s: make one with vm/build-image" % folder)
+    return os.path.join(folder, found[-1])
+
+
+def settings(log_port=None, ssh_key="", server="10.9.0.2"):
+    """day 0, as an operator would write it"""
+    target = "\n      log_targets: [{name: siem, host: %s, port: %d}]" % (HOST_IP, log_port) if log_port else ""
+    return """\
+#cloud-config
+sluice:
+  hostname: sluice-vm
+  management: {address: %s/24}
+  ssh_keys: ["%s"]
+  snmp_users: [{name: %s, auth_passphrase: %s, privacy_passphrase: %s}]
+  certificates: [{name: web-rsa, pkcs12_file: web.p12, password: %s}]
+  rule_files:
+    - name: local.rules
+      text: |
+%s
+  configuration: |
+      device: {name: sluice-vm}
+      segments: [{name: dmz, port_a: port1a, port_b: port1b}]
+      ssl_servers:
+        - {name: web, destinations: [%s], detection_ports: [443], certificates: [web-rsa], decrypted_service: http, logging: on}
+      profiles:
+        - {name: default, filter_packages: [local.rules], ssl_policies: [{name: web-policy, ssl_server: web}]}
+      virtual_segments:
+        - {name: dmz-in, segment: dmz, direction: a_to_b, profile: default}
+      snmp: {agentx_socket: /run/agentx/master}%s
+""" % (MACHINE_IP, ssh_key, SNMP_USER, AUTH, PRIVACY, P12_PASSWORD, "".join("        " + line + "\n" for line in RULES.splitlines()), server, target)
+
+
+class Machine:
+    inspects = False  # not through the laboratory's own supervisor
+
+    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None):
+        self.topology, self.cpu, self.cpus, self.memory, self.seed = topology, cpu, cpus, memory, seed
+        self.disk, self.firmware = disk or image(), firmware
+        self.hypervisor = Namespace(topology.name + "-hv")
+        self.process = None
+
+    # --- the host -----------------------------------------------------------------------------------------------------
+    def prepare(self):
+        """bridges, taps and an SSH key, before settings are written"""
+        space = self.hypervisor.create()
+        space.sysctl(net__ipv6__conf__default__disable_ipv6=1)
+        for name, port in (("mgmt", None), ("a", self.topology.port_a), ("b", self.topology.port_b)):
+            space.run("ip", "link", "add", "br-" + name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+            space.run("ip", "tuntap", "add", "tap-" + name, "mode", "tap")
+            space.run("ip", "link", "set", "tap-" + name, "master", "br-" + name, "up")
+            if port:
+                run("ip", "link", "set", port, "netns", space.name)
+                space.run("ip", "link", "set", port, "master", "br-" + name, "up")
+            space.run("ip", "link", "set", "br-" + name, "up")
+        space.run("ip", "addr", "add", HOST_IP + "/24", "dev", "br-mgmt")
+        self.key = self.topology.path("id")
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
+        with open(self.key + ".pub") as public:
+            self.public_key = public.read().strip()
+        return self
+
+    def write_seed(self, text, files=(), label="CIDATA", name="user-data"):
+        """a medium as virt-install --cloud-init makes it"""
+        folder = self.topology.path("seed")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name), "w") as out:
+            out.write(text)
+        with open(os.path.join(folder, "meta-data"), "w") as out:
+            out.write("instance-id: test\n")
+        self.seed = self.topology.path("seed.iso")
+        run("xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-J", "-r", "-o", self.seed, folder, *files)
+
+    # --- the machine --------------------------------------------------------------------------------------------------
+    def start(self):
+        overlay = self.topology.path("disk.qcow2")
+        if not os.path.exists(overlay):
+            form = "vmdk" if self.disk.endswith(".vmdk") else "qcow2"
+            run("qemu-img", "create", "-q", "-f", "qcow2", "-b", self.disk, "-F", form, overlay, "4G")
+        self.console = self.topology.path("console.log")
+        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", self.cpu, "-smp", self.cpus, "-m", self.memory,
+                   "-display", "none", "-serial", "file:" + self.console, "-device", "virtio-rng-pci",
+                   "-drive", "file=%s,if=virtio,cache=unsafe" % overlay]
+        for number, name in enumerate(("mgmt", "a", "b"), 1):
+            command += ["-netdev", "tap,id=%s,ifname=tap-%s,script=no,downscript=no" % (name, name),
+                        "-device", "virtio-net-pci,netdev=%s,mac=52:54:00:77:00:0%d,addr=0x1%d" % (name, number, number)]
+        if self.seed:
+            command += ["-drive", "file=%s,media=cdrom,readonly=on" % self.seed]
+        if self.firmware:
+            command += ["-bios", self.firmware]
+        self.process = self.hypervisor.popen(*command, stderr=open(self.topology.path("qemu.err"), "a"))
+        return self
+
+    def said(self):
+        try:
+            with open(self.console, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def wait_said(self, text, timeout=BOOT_SECONDS):
+        return wait_until(lambda: text in self.said() or self.process.poll() is not None and "qemu ended", timeout,
+                          "%r on the console, which ends with:\n%s" % (text, self.said()[-2000:]), pause=0.5)
+
+    def ssh(self, command, check=True, timeout=120):
+        return self.hypervisor.run("ssh", "-q", "-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                                   "-o", "ConnectTimeout=30", "-o", "BatchMode=yes", "admin@" + MACHINE_IP, command, check=check, timeout=timeout)
+
+    def wait_ssh(self, timeout=BOOT_SECONDS):
+        wait_until(lambda: self.ssh("true", check=False).returncode == 0, timeout, "SSH, console:\n" + self.said()[-2000:], pause=2)
+
+    def ask(self, *words):
+        """sluice, with --json"""
+        return json.loads(self.ssh("sudo sluice %s --json" % " ".join(shlex.quote(word) for word in words)).stdout)
+
+    def wait_inspecting(self, timeout=BOOT_SECONDS):
+        wait_until(lambda: self.ssh("sudo sluice show status --json", check=False).stdout.find('"inspection": "on"') >= 0, timeout,
+                   "inspection to be on", pause=2)
+
+    def snmpwalk(self, oid):
+        return self.hypervisor.run("snmpbulkwalk", "-v3", "-l", "authPriv", "-u", SNMP_USER, "-a", "SHA-256", "-A", AUTH, "-x", "AES", "-X", PRIVACY,
+                                   "-On", "-t", "20", MACHINE_IP, oid, timeout=120, env=dict(os.environ, MIBS="")).stdout
+
+    def scan(self, namespace, address, ports=(22, 80, 161, 199, 443, 705, 8443)):
+        """TCP ports that answer"""
+        found = []
+        for port in ports:
+            with namespace, socket.socket() as probe:
+                probe.settimeout(3)
+                if probe.connect_ex((address, port)) == 0:
+                    found.append(port)
+        return found
+
+    def stop(self):
+        if self.process:
+            stop_process(self.process, 10)
+
+    def remove(self):
+        self.stop()
+        self.hypervisor.delete()
+
+
+def pkcs12(topology, certificate):
+    path = topology.path("web.p12")
+    run("openssl", "pkcs12", "-export", "-inkey", certificate.key, "-in", certificate.certificate, "-out", path, "-passout", "pass:" + P12_PASSWORD)
+    return path
