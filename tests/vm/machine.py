@@ -9,12 +9,9 @@ import json
 import os
 import shlex
 import socket
-import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), "../netns")))
-from lab.clients import WEB_NAME  # noqa: E402
 from lab.namespace import Namespace, run, stop_process, wait_until  # noqa: E402
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
@@ -145,9 +142,12 @@ class Machine:
         """sluice, with --json"""
         return json.loads(self.ssh("sudo sluice %s --json" % " ".join(shlex.quote(word) for word in words)).stdout)
 
+    def is_inspecting(self):
+        result = self.ssh("sudo sluice show status --json", check=False)
+        return result.returncode == 0 and json.loads(result.stdout)["inspection"] == "on"
+
     def wait_inspecting(self, timeout=BOOT_SECONDS):
-        wait_until(lambda: self.ssh("sudo sluice show status --json", check=False).stdout.find('"inspection": "on"') >= 0, timeout,
-                   "inspection to be on", pause=2)
+        wait_until(self.is_inspecting, timeout, "inspection to be on; console:\n" + self.said()[-2000:], pause=2)
 
     def snmpwalk(self, oid):
         return self.hypervisor.run("snmpbulkwalk", "-v3", "-l", "authPriv", "-u", SNMP_USER, "-a", "SHA-256", "-A", AUTH, "-x", "AES", "-X", PRIVACY,
