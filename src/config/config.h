@@ -268,7 +268,8 @@ struct config {
 	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */
 	struct config_limits limits;
 	enum config_exception_policy exceptions[CONFIG_EXCEPTION_N];
-	char *agentx_socket; /* absolute path; NULL: no SNMP sub-agent */
+	char *agentx_socket;            /* absolute path; NULL: no SNMP sub-agent */
+	unsigned int notifications_off; /* H4: bits 1 << value of schema_notification_words */
 	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
 	struct config_segment *segments;
 	struct config_ssl_server *ssl_servers;

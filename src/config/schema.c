@@ -109,6 +109,19 @@ static const struct schema_word privacy_words[] = {
 	{NULL, 0},
 };
 _Static_assert(ARRAY_SIZE(privacy_words) == EVENT_PRIVACY_N, "every class but none has its word");
+/* as mib_notifications (snmp/mib.c) has them: a test compares the two */
+const struct schema_word schema_notification_words[] = {
+	{"inspection", 0},
+	{"key_keeper", 1},
+	{"server_key", 2},
+	{"log_target", 3},
+	{"certificate", 4},
+	{"drift", 5},
+	{"sessions", 6},
+	{"configuration", 7},
+	{"block", 8},
+	{NULL, 0},
+};
 const struct schema_word schema_service_words[] = {
 	{"http", CONFIG_SERVICE_HTTP},
 	{"imap", CONFIG_SERVICE_IMAP},
@@ -639,6 +652,9 @@ const struct schema_row schema_rows[] = {
 		.example = "[macs, excerpts]", .help = "classes of fields that are not sent"},
 	{SCHEMA_SNMP, "agentx_socket", SCHEMA_TYPE_PATH, IN(config, agentx_socket), .example = "/var/agentx/master",
 		.help = "absolute path of snmpd's AgentX socket; without it no sub-agent runs"},
+	{SCHEMA_SNMP, "notifications_off", SCHEMA_TYPE_WORDS, IN(config, notifications_off), .max = 9,
+		.words = schema_notification_words, .example = "[block, drift]",
+		.help = "notifications that are not sent; none: all are (docs/monitoring.md)"},
 };
 const size_t schema_n_rows = ARRAY_SIZE(schema_rows);
 

@@ -95,6 +95,7 @@ struct schema_section_info {
 extern const struct schema_row schema_rows[];
 extern const size_t schema_n_rows;
 extern const struct schema_section_info schema_sections[SCHEMA_SECTION_N];
+extern const struct schema_word schema_notification_words[];
 extern const struct schema_word schema_service_words[], schema_protocol_words[];
 extern const struct schema_word schema_log_protocol_words[], schema_log_format_words[];
 extern const struct schema_word schema_key_exchange_words[], schema_bulk_words[], schema_mac_words[];

@@ -43,6 +43,24 @@ void commit_finish(struct commit *commit, json_t *answer)
 	commit_free(commit);
 }
 
+/* with the first error in the document, where there is one */
+static json_t *commit_rejection(const struct commit *commit, const char *error)
+{
+	const json_t *problem;
+	size_t i;
+
+	json_array_foreach(commit->problems, i, problem)
+	{
+		const char *severity = json_string_value(json_object_get(problem, "severity"));
+		const char *message = json_string_value(json_object_get(problem, "message"));
+
+		if (severity && message && !strcmp(severity, "error"))
+			return json_sprintf("%s: line %d: %s", error,
+				(int)json_integer_value(json_object_get(problem, "line")), message);
+	}
+	return json_string(error);
+}
+
 void commit_reject(struct commit *commit, const char *error)
 {
 	struct supervisor *supervisor = commit->supervisor;
@@ -51,9 +69,13 @@ void commit_reject(struct commit *commit, const char *error)
 		generation_drop_policy(supervisor, commit->policy->version);
 	if (commit->policy && !commit->check_only && !commit->boot)
 		store_discard_version(&supervisor->store, commit->policy->version);
-	if (!commit->check_only)
+	if (!commit->check_only) {
+		supervisor->rejected.n++;
+		json_decref(supervisor->rejected.error);
+		supervisor->rejected.error = commit_rejection(commit, error);
 		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
 			"configuration rejected: %s; the one in force is unchanged", error);
+	}
 	if (!commit->check_only && !commit->boot)
 		supervisor_audit(supervisor, "error", history_user(commit->facts), "configuration rejected: %s", error);
 	if (commit->sent)

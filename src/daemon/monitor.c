@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "config/schema.h"
 #include "daemon/supervisor.h"
+#include "daemon/targets.h"
 #include "ipc/message.h"
 
 #define MONITOR_QUERIES_MAX 50 /* answered in a second; a broken child cannot keep the supervisor busy */
@@ -20,6 +22,22 @@ static const enum role monitor_roles[MONITORS] = {ROLE_SNMP};
 /* --- queries -------------------------------------------------------------------------------------------------------
  */
 
+static json_t *monitor_notifications_off(const struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+	json_t *words = json_array();
+
+	for (const struct schema_word *word = schema_notification_words; config && word->name; word++)
+		if (config->notifications_off & 1u << word->value)
+			json_array_append_new(words, json_string(word->name));
+	return words;
+}
+
+static json_t *monitor_report_targets(struct supervisor *supervisor, const json_t *request)
+{
+	return targets_report(supervisor);
+}
+
 /* the SNMP status has its values beside each other; the operator's is a tree */
 static json_t *monitor_report_status(struct supervisor *supervisor, const json_t *request)
 {
@@ -27,6 +45,10 @@ static json_t *monitor_report_status(struct supervisor *supervisor, const json_t
 
 	json_object_set(status, "keeper_state", json_object_get(json_object_get(status, "keeper"), "state"));
 	json_object_set(status, "log_state", json_object_get(json_object_get(status, "log"), "state"));
+	json_object_set(status, "certificates_told", supervisor->expiry.told);
+	json_object_set_new(status, "notifications_off", monitor_notifications_off(supervisor));
+	json_object_set_new(status, "configs_rejected", json_integer(supervisor->rejected.n));
+	json_object_set(status, "config_rejection", supervisor->rejected.error);
 	return status;
 }
 
@@ -39,6 +61,7 @@ static const struct {
 	{"sessions", report_sessions},
 	{"certificates", report_certificates},
 	{"graph", report_graph},
+	{"targets", monitor_report_targets},
 };
 
 static json_t *monitor_answer(struct monitor *monitor, const char *name)

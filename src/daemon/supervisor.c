@@ -193,6 +193,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	policy_free(&supervisor->policy);
 	json_decref(supervisor->key_states);
 	boot_free(supervisor);
+	json_decref(supervisor->rejected.error);
 	elders_free(supervisor);
 	key_source_free(supervisor);
 	keystore_free(supervisor);

@@ -133,6 +133,10 @@ struct supervisor {
 	struct loop_timer tick;
 	unsigned int flows;
 	struct boot boot;
+	struct {
+		unsigned int n;
+		json_t *error; /* the last one's */
+	} rejected;            /* configurations */
 	bool stopping;
 	uint64_t stop_deadline_ns;
 };

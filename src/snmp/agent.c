@@ -5,14 +5,17 @@
 #include <net-snmp/net-snmp-includes.h>
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
+#include <net-snmp/agent/agent_callbacks.h>
 #include <net-snmp/library/large_fd_set.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/select.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "snmp/notify.h"
 #include "snmp/snapshot.h"
 
 #define AGENT_PING_SECONDS 2 /* between attempts to reach snmpd, and to notice that it has gone */
@@ -29,6 +32,8 @@ struct agent {
 	struct feed feed;
 	struct snapshot snapshot;
 	const struct stats_page *stats;
+	struct notify notify;
+	bool connected; /* to snmpd */
 };
 
 /* --- answering -----------------------------------------------------------------------------------------------------
@@ -111,6 +116,96 @@ static int agent_on_request(netsnmp_mib_handler *handler, netsnmp_handler_regist
 	return SNMP_ERR_NOERROR;
 }
 
+/* --- notifications -------------------------------------------------------------------------------------------------
+ */
+
+#define OBJECTS_BRANCH 1                                  /* sluObjects */
+#define SYSTEM_TRAP_OID {1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0} /* snmpTrapOID.0 */
+
+/* of a device's object, a counter or a row's column; its length */
+static size_t notified_name(const struct mib_notified *notified, const char *index, uint32_t name[SNAPSHOT_NAME_MAX])
+{
+	size_t n = 0;
+
+	name[n++] = OBJECTS_BRANCH;
+	name[n++] = notified->branch;
+	if (notified->branch == MIB_DEVICE || notified->branch == MIB_COUNTERS) {
+		name[n++] = notified->branch == MIB_COUNTERS ? mib_counter_number[notified->number] : notified->number;
+		name[n++] = 0;
+		return n;
+	}
+	name[n++] = 1; /* the table's entry */
+	name[n++] = notified->number;
+	while (index && *index && n < SNAPSHOT_NAME_MAX)
+		name[n++] = (unsigned char)*index++;
+	return n;
+}
+
+/* the variable's name below the root; its value is empty */
+static netsnmp_variable_list *add_variable(netsnmp_variable_list **list, const uint32_t *name, size_t n)
+{
+	oid full[ARRAY_SIZE(root) + SNAPSHOT_NAME_MAX];
+	u_char none = 0;
+
+	memcpy(full, root, sizeof(root));
+	for (size_t i = 0; i < n; i++)
+		full[ARRAY_SIZE(root) + i] = name[i];
+	return snmp_varlist_add_variable(list, full, ARRAY_SIZE(root) + n, ASN_NULL, &none, 0);
+}
+
+/* once for all notifications of a look: the values after the changes */
+static void agent_refresh_since_look(struct agent *agent)
+{
+	if (agent->snapshot.taken_ns >= agent->notify.looked_ns)
+		return;
+	agent->snapshot.taken_ns = agent->feed.reports[MIB_CERTIFICATES].asked_ns = 0;
+	snapshot_refresh(&agent->snapshot, &agent->feed, agent->stats);
+}
+
+/* through snmpd, to whom its configuration says (trapsess, informsink) */
+static void agent_notify(void *data, enum mib_notification_id what, const char *index, unsigned int hits)
+{
+	static const oid trap_oid[] = SYSTEM_TRAP_OID;
+	static const uint32_t hits_name[] = {OBJECTS_BRANCH, MIB_NOTIFY, 1, 0};
+	const struct mib_notified *objects = mib_notifications[what].objects;
+	struct agent *agent = data;
+	netsnmp_variable_list *list = NULL, *variable;
+	oid type[ARRAY_SIZE(root) + 2];
+
+	memcpy(type, root, sizeof(root));
+	type[ARRAY_SIZE(root)] = 0; /* sluNotifications */
+	type[ARRAY_SIZE(root) + 1] = what + 1;
+	snmp_varlist_add_variable(
+		&list, trap_oid, ARRAY_SIZE(trap_oid), ASN_OBJECT_ID, (const u_char *)type, sizeof(type));
+	agent_refresh_since_look(agent);
+	for (size_t i = 0; i < MIB_NOTIFIED_MAX && objects[i].branch; i++) {
+		uint32_t name[SNAPSHOT_NAME_MAX];
+		size_t n = notified_name(&objects[i], index, name);
+		const struct snapshot_entry *entry = snapshot_get(&agent->snapshot, name, n);
+
+		variable = entry ? add_variable(&list, name, n) : NULL;
+		if (variable)
+			answer_with(agent, variable, entry);
+	}
+	variable = add_variable(&list, hits_name, ARRAY_SIZE(hits_name));
+	if (variable)
+		snmp_set_var_typed_value(variable, ASN_UNSIGNED, &(long){hits}, sizeof(long));
+	send_v2trap(list);
+	snmp_free_varbind(list);
+}
+
+static int agent_on_connected(int major, int minor, void *server, void *client)
+{
+	((struct agent *)client)->connected = true;
+	return 0;
+}
+
+static int agent_on_disconnected(int major, int minor, void *server, void *client)
+{
+	((struct agent *)client)->connected = false;
+	return 0;
+}
+
 /* --- the library ---------------------------------------------------------------------------------------------------
  */
 
@@ -169,19 +264,25 @@ int agent_run(int control_fd, const char *socket_path, const struct stats_page *
 	static struct agent agent;
 	int r;
 
-	agent = (struct agent){.feed.fd = control_fd, .stats = stats};
+	agent = (struct agent){.feed.fd = control_fd,
+		.stats = stats,
+		.notify = {.feed = &agent.feed, .stats = stats, .send = agent_notify, .data = &agent}};
 	agent_set_up_library(socket_path);
 	if (init_agent("sluice"))
 		return log_err_r(-EIO, "Net-SNMP cannot start");
 	/* init_agent() has set its own */
 	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, AGENT_PING_SECONDS);
 	r = agent_register(&agent);
+	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, agent_on_connected, &agent);
+	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, agent_on_disconnected, &agent);
 	init_snmp("sluice");
 	if (r < 0)
 		return log_err_r(r, "cannot register the MIB");
 	while (!agent.feed.error && !agent_wait(control_fd))
-		;
+		if (agent.connected) /* what changes meanwhile is told afterwards */
+			notify_look(&agent.notify, clock_now_ns());
 	snmp_shutdown("sluice");
+	notify_clear(&agent.notify);
 	snapshot_clear(&agent.snapshot);
 	feed_clear(&agent.feed);
 	return agent.feed.error;

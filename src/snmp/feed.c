@@ -15,6 +15,7 @@ static const struct {
 	[MIB_SESSIONS] = {"sessions", 500},
 	[MIB_CERTIFICATES] = {"certificates", 5000}, /* reads files */
 	[MIB_GRAPH] = {"graph", 5000},               /* 1440 rows that change once a minute */
+	[MIB_TARGETS] = {"targets", 500},
 };
 
 const json_t *feed_get(struct feed *feed, enum mib_report report)

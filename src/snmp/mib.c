@@ -33,6 +33,14 @@ const struct mib_object mib_device[] = {
 		.description = "State of the process that holds the private keys.", .words = process_words},
 	{11, "sluDeviceLogProcess", MIB_WORD, "log_state", .description = "State of the process that writes the logs.",
 		.words = process_words},
+	{12, "sluDeviceNotificationsOff", MIB_TEXT, "notifications_off",
+		.description = "Notifications that the configuration turns off, by its words for them, joined by "
+			       "commas. All others are sent."},
+	{13, "sluDeviceConfigsRejected", MIB_COUNTER, "configs_rejected", .units = "configurations",
+		.description =
+			"Configurations that were to be put in force and were rejected, since sluDeviceStarted."},
+	{14, "sluDeviceConfigRejection", MIB_TEXT, "config_rejection",
+		.description = "Why the last of them was rejected. There is no instance if none was."},
 };
 const size_t mib_n_device = ARRAY_SIZE(mib_device);
 
@@ -123,6 +131,23 @@ static const struct mib_object graph_objects[] = {
 			"hundredths: 30 in the minute are 50."},
 };
 
+static const struct mib_object target_objects[] = {
+	{1, "sluTargetName", MIB_NAME, "name", .description = "Name of the log target."},
+	{2, "sluTargetDown", MIB_TRUTH, "down",
+		.description = "Whether it does not take records; what it misses waits in the spool."},
+	{3, "sluTargetState", MIB_TEXT, "state", .description = "State of the connection to it."},
+	{4, "sluTargetError", MIB_TEXT, "error", .description = "The last problem; empty if there is none."},
+	{5, "sluTargetHost", MIB_TEXT, "host", .description = "The host in use."},
+	{6, "sluTargetPort", MIB_PORT, "port", .description = "Its port."},
+	{7, "sluTargetProtocol", MIB_TEXT, "protocol", .description = "How it is spoken to."},
+	{8, "sluTargetSent", MIB_COUNTER, "sent", .units = "records",
+		.description = "Records sent since its sender started."},
+	{9, "sluTargetLag", MIB_GAUGE, "lag_records", .units = "records",
+		.description = "Records that it has not received yet."},
+	{10, "sluTargetLagSeconds", MIB_GAUGE, "lag_seconds", .units = "seconds",
+		.description = "Age of the oldest of them."},
+};
+
 #define OBJECTS(array) .objects = (array), .n = ARRAY_SIZE(array)
 
 const struct mib_table mib_tables[] = {
@@ -144,5 +169,39 @@ const struct mib_table mib_tables[] = {
 		"supervisor "
 		"ran have no row; the running minute is added when it is over.",
 		"One minute.", MIB_GRAPH, "graph", OBJECTS(graph_objects)},
+	{9, "sluTargetTable", "sluTargetEntry", "SluTargetEntry", "The log targets of the configuration in force.",
+		"A log target.", MIB_TARGETS, "targets", OBJECTS(target_objects)},
 };
 const size_t mib_n_tables = ARRAY_SIZE(mib_tables);
+
+/* --- notifications -------------------------------------------------------------------------------------------------
+ */
+
+const struct mib_object mib_notify_hits = {1, "sluNotifyHits", MIB_NUMBER, .units = "events",
+	.description = "Changes or events of this kind since the last look, a second before, of which this "
+		       "notification tells. More rows of a table than notifications mean that the others are only "
+		       "counted."};
+
+const struct mib_notification mib_notifications[NOTIFY_N] = {
+	[NOTIFY_INSPECTION] = {"sluNotifyInspection", "inspection", {{MIB_DEVICE, 6}, {MIB_DEVICE, 5}},
+		"SSL inspection entered or left a state, fallback above all."},
+	[NOTIFY_KEY_KEEPER] = {"sluNotifyKeyKeeper", "key_keeper", {{MIB_DEVICE, 10}},
+		"The process that holds the private keys ended, or is back."},
+	[NOTIFY_SERVER_KEY] = {"sluNotifyServerKey", "server_key", {{4, 6}},
+		"The private key of an SSL server became available or unavailable."},
+	[NOTIFY_LOG_TARGET] = {"sluNotifyLogTarget", "log_target", {{9, 2}, {9, 3}, {9, 4}},
+		"A log target went down or came up."},
+	[NOTIFY_CERTIFICATE] = {"sluNotifyCertificate", "certificate", {{7, 5}, {7, 2}},
+		"A certificate came within another of the configured numbers of days before its end "
+		"(certificate_warning_days), or ended. Sent again for those concerned when the sub-agent starts."},
+	[NOTIFY_DRIFT] = {"sluNotifyDrift", "drift", {{MIB_COUNTERS, COUNTER_CERTIFICATE_DRIFTS}},
+		"Servers showed certificates other than those held, and they were taken."},
+	[NOTIFY_SESSIONS] = {"sluNotifySessions", "sessions", {{MIB_DEVICE, 8}, {MIB_DEVICE, 9}},
+		"The number of open sessions reached nine tenths of their maximum, or fell below eight tenths after "
+		"that."},
+	[NOTIFY_CONFIGURATION] = {"sluNotifyConfiguration", "configuration", {{MIB_DEVICE, 13}, {MIB_DEVICE, 14}},
+		"A configuration was rejected; the one in force is unchanged."},
+	[NOTIFY_BLOCK] = {"sluNotifyBlock", "block", {{MIB_COUNTERS, COUNTER_SESSIONS_BLOCKED}},
+		"Sessions were ended by a signature filter: at most one notification a second, sluNotifyHits says how "
+		"many sessions. Which ones is in the Block log."},
+};

@@ -39,7 +39,7 @@ struct mib_object {
 };
 
 /* the supervisor's reports that objects are taken from */
-enum mib_report { MIB_STATUS, MIB_SERVERS, MIB_SESSIONS, MIB_CERTIFICATES, MIB_GRAPH, MIB_REPORT_N };
+enum mib_report { MIB_STATUS, MIB_SERVERS, MIB_SESSIONS, MIB_CERTIFICATES, MIB_GRAPH, MIB_TARGETS, MIB_REPORT_N };
 
 struct mib_table {
 	uint32_t number;
@@ -53,11 +53,42 @@ struct mib_table {
 	bool counters; /* each row has the counters of an SSL server as well */
 };
 
-enum mib_branch { MIB_DEVICE = 1, MIB_COUNTERS = 2, MIB_CLOSED = 3 }; /* tables have numbers from 4 on */
+enum mib_branch {
+	MIB_DEVICE = 1,
+	MIB_COUNTERS = 2,
+	MIB_CLOSED = 3, /* tables have numbers from 4 on */
+	MIB_NOTIFY = 99 /* objects that only notifications have */
+};
 /* columns of a row's counters: their number and one of these */
 #define MIB_COLUMN_COUNTERS 100
 #define MIB_COLUMN_CLOSED 1000
 
+/* in the order of their numbers, from 1 */
+enum mib_notification_id {
+	NOTIFY_INSPECTION,
+	NOTIFY_KEY_KEEPER,
+	NOTIFY_SERVER_KEY,
+	NOTIFY_LOG_TARGET,
+	NOTIFY_CERTIFICATE,
+	NOTIFY_DRIFT,
+	NOTIFY_SESSIONS,
+	NOTIFY_CONFIGURATION,
+	NOTIFY_BLOCK,
+	NOTIFY_N
+};
+#define MIB_NOTIFIED_MAX 3
+
+struct mib_notification {
+	const char *name, *word; /* descriptor; in the configuration (schema.c) */
+	struct mib_notified {    /* what it carries before the number of hits; branch 0: no more */
+		uint32_t branch; /* MIB_DEVICE, MIB_COUNTERS or a table's number */
+		uint32_t number; /* of the object or the column; the counter's id */
+	} objects[MIB_NOTIFIED_MAX];
+	const char *description;
+};
+
+extern const struct mib_notification mib_notifications[NOTIFY_N];
+extern const struct mib_object mib_notify_hits;
 extern const struct mib_object mib_device[];
 extern const size_t mib_n_device;
 extern const struct mib_table mib_tables[];

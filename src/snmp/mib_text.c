@@ -201,6 +201,58 @@ static void write_table(FILE *out, const struct mib_table *table)
 	}
 }
 
+/* --- notifications -------------------------------------------------------------------------------------------------
+ */
+
+static void write_notified_name(FILE *out, const struct mib_notified *notified)
+{
+	char name[DESCRIPTOR_MAX];
+
+	if (notified->branch == MIB_COUNTERS) {
+		write_camel(name, "slu", counter_info[notified->number].name);
+		fprintf(out, "%s, ", name);
+	}
+	for (size_t i = 0; notified->branch == MIB_DEVICE && i < mib_n_device; i++)
+		if (mib_device[i].number == notified->number)
+			fprintf(out, "%s, ", mib_device[i].name);
+	for (size_t t = 0; t < mib_n_tables; t++)
+		for (size_t i = 0; notified->branch == mib_tables[t].number && i < mib_tables[t].n; i++)
+			if (mib_tables[t].objects[i].number == notified->number)
+				fprintf(out, "%s, ", mib_tables[t].objects[i].name);
+}
+
+static void write_notifications(FILE *out)
+{
+	fprintf(out, "\n%s OBJECT-TYPE\n    SYNTAX      Unsigned32\n    UNITS       \"%s\"\n", mib_notify_hits.name,
+		mib_notify_hits.units);
+	fputs("    MAX-ACCESS  accessible-for-notify\n    STATUS      current\n    DESCRIPTION\n", out);
+	write_quoted(out, "        ", mib_notify_hits.description);
+	fprintf(out, "    ::= { sluNotify %u }\n", mib_notify_hits.number);
+	for (size_t n = 0; n < NOTIFY_N; n++) {
+		const struct mib_notification *what = &mib_notifications[n];
+
+		fprintf(out, "\n%s NOTIFICATION-TYPE\n    OBJECTS     { ", what->name);
+		for (size_t i = 0; i < MIB_NOTIFIED_MAX; i++)
+			write_notified_name(out, &what->objects[i]);
+		fprintf(out, "%s }\n    STATUS      current\n    DESCRIPTION\n", mib_notify_hits.name);
+		write_quoted(out, "        ", what->description);
+		fprintf(out, "    ::= { sluNotifications %zu }\n", n + 1);
+	}
+}
+
+static void write_notification_groups(FILE *out)
+{
+	fprintf(out,
+		"\nsluNotifyObjectsGroup OBJECT-GROUP\n    OBJECTS { %s }\n    STATUS      current\n    DESCRIPTION\n",
+		mib_notify_hits.name);
+	fprintf(out, "        \"What only notifications have.\"\n    ::= { sluGroups %u }\n", MIB_NOTIFY);
+	fputs("\nsluNotificationsGroup NOTIFICATION-GROUP\n    NOTIFICATIONS {", out);
+	for (size_t n = 0; n < NOTIFY_N; n++)
+		fprintf(out, "%s\n        %s", n ? "," : "", mib_notifications[n].name);
+	fputs("\n    }\n    STATUS      current\n    DESCRIPTION\n        \"What managers are told unasked.\"\n", out);
+	fprintf(out, "    ::= { sluGroups %u }\n", MIB_NOTIFY + 1);
+}
+
 /* --- conformance ---------------------------------------------------------------------------------------------------
  */
 
@@ -265,6 +317,7 @@ static void write_compliance(FILE *out)
 	for (size_t i = 0; i < mib_n_tables; i++)
 		fprintf(out, ",\n        %.*sGroup", (int)(strlen(mib_tables[i].name) - strlen("Table")),
 			mib_tables[i].name);
+	fputs(",\n        sluNotifyObjectsGroup,\n        sluNotificationsGroup", out);
 	fputs("\n    }\n    ::= { sluCompliances 1 }\n", out);
 }
 
@@ -276,11 +329,12 @@ static const char head[] =
 	"SLUICE-MIB DEFINITIONS ::= BEGIN\n"
 	"\n"
 	"IMPORTS\n"
-	"    MODULE-IDENTITY, OBJECT-TYPE, Counter64, Gauge32, Unsigned32, enterprises\n"
+	"    MODULE-IDENTITY, OBJECT-TYPE, NOTIFICATION-TYPE, Counter64, Gauge32, Unsigned32,\n"
+	"    enterprises\n"
 	"        FROM SNMPv2-SMI\n"
 	"    DateAndTime, TruthValue\n"
 	"        FROM SNMPv2-TC\n"
-	"    MODULE-COMPLIANCE, OBJECT-GROUP\n"
+	"    MODULE-COMPLIANCE, OBJECT-GROUP, NOTIFICATION-GROUP\n"
 	"        FROM SNMPv2-CONF\n"
 	"    SnmpAdminString\n"
 	"        FROM SNMP-FRAMEWORK-MIB\n"
@@ -290,12 +344,15 @@ static const char head[] =
 	"        FROM HCNUM-TC;\n"
 	"\n"
 	"sluiceMIB MODULE-IDENTITY\n"
-	"    LAST-UPDATED \"202611230000Z\"\n"
+	"    LAST-UPDATED \"202611250000Z\"\n"
 	"    ORGANIZATION \"The Sluice project\"\n"
 	"    CONTACT-INFO\n"
 	"        \"The operator of the appliance.\"\n"
 	"    DESCRIPTION\n"
 	"        \"State and counters of Sluice, an inline TLS inspection appliance.\"\n"
+	"    REVISION \"202611250000Z\"\n"
+	"    DESCRIPTION\n"
+	"        \"Notifications, log targets, rejected configurations.\"\n"
 	"    REVISION \"202611230000Z\"\n"
 	"    DESCRIPTION\n"
 	"        \"First version.\"\n"
@@ -306,13 +363,15 @@ static const char head[] =
 	"sluNetSnmpExperimental OBJECT IDENTIFIER ::= { sluNetSnmp 9999 }\n"
 	"sluRoot                OBJECT IDENTIFIER ::= { sluNetSnmpExperimental 9999 }\n"
 	"\n"
+	"sluNotifications OBJECT IDENTIFIER ::= { sluiceMIB 0 }\n"
 	"sluObjects     OBJECT IDENTIFIER ::= { sluiceMIB 1 }\n"
 	"sluConformance OBJECT IDENTIFIER ::= { sluiceMIB 2 }\n"
 	"sluGroups      OBJECT IDENTIFIER ::= { sluConformance 1 }\n"
 	"sluCompliances OBJECT IDENTIFIER ::= { sluConformance 2 }\n"
 	"sluDevice      OBJECT IDENTIFIER ::= { sluObjects 1 }\n"
 	"sluCounters    OBJECT IDENTIFIER ::= { sluObjects 2 }\n"
-	"sluClosed      OBJECT IDENTIFIER ::= { sluObjects 3 }\n";
+	"sluClosed      OBJECT IDENTIFIER ::= { sluObjects 3 }\n"
+	"sluNotify      OBJECT IDENTIFIER ::= { sluObjects 99 }\n";
 
 void mib_write_module(FILE *out)
 {
@@ -323,7 +382,9 @@ void mib_write_module(FILE *out)
 	each_counter(out, false, true, write_counter, "sluClosed");
 	for (size_t i = 0; i < mib_n_tables; i++)
 		write_table(out, &mib_tables[i]);
+	write_notifications(out);
 	write_groups(out);
+	write_notification_groups(out);
 	write_compliance(out);
 	fputs("\nEND\n", out);
 }

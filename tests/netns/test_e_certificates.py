@@ -280,7 +280,7 @@ subjectAltName = DNS:old
 """
 
 
-def _expired(topology, name):
+def expired(topology, name):
     """self-signed, of the first day of 2020"""
     paths = [topology.path(name + end) for end in (".crt", ".key", ".csr", ".cnf")]
     with open(paths[3], "w") as out:
@@ -294,7 +294,7 @@ def _expired(topology, name):
 
 def test_e4_an_expired_certificate_is_logged_once(own_lab):
     lab = own_lab
-    certificate, key = _expired(lab.topology, "old")
+    certificate, key = expired(lab.topology, "old")
     imported = lab.appliance.ask("certificate", "import", "old", "--cert", certificate, "--key", key)["certificate"]
     assert imported["warnings"] == ["the certificate expired at 2020-01-02T00:00:00Z"]
     lab.appliance.wait_record("system", severity="error",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-sluice_unit_test(test_snmp_mib snmp)
+sluice_unit_test(test_snmp_mib snmp config)
 
 # snmp-mib/SLUICE-MIB.txt is written from the arrays in src/snmp and the counters' definitions
 add_executable(sluice-mib ${CMAKE_SOURCE_DIR}/tests/check/mib.c)

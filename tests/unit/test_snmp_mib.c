@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "base/common.h"
+#include "config/schema.h"
+#include "snmp/notify.h"
 #include "snmp/snapshot.h"
 
 static void test_h6_every_counter_has_a_number_of_its_own(void **state)
@@ -152,6 +154,91 @@ static void test_h3_server_counters_by_name(void **state)
 	stats_page_free(&stats);
 }
 
+/* --- notifications -------------------------------------------------------------------------------------------------
+ */
+
+static void test_h4_every_notification_has_its_word(void **state)
+{
+	size_t n = 0;
+
+	for (const struct schema_word *word = schema_notification_words; word->name; word++, n++) {
+		assert_int_equal(word->value, n);
+		assert_string_equal(word->name, mib_notifications[n].word);
+	}
+	assert_int_equal(n, NOTIFY_N);
+}
+
+struct told {
+	unsigned int n[NOTIFY_N], hits[NOTIFY_N];
+	char index[64];
+};
+
+static void on_told(void *data, enum mib_notification_id what, const char *index, unsigned int hits)
+{
+	struct told *told = data;
+
+	told->n[what]++;
+	told->hits[what] = hits;
+	snprintf(told->index, sizeof(told->index), "%s", index ?: "");
+}
+
+/* a look at these reports, which are taken */
+static struct told look(struct notify *notify, json_t *status, json_t *servers)
+{
+	struct told told = {0};
+
+	notify->data = &told;
+	feed_clear(notify->feed);
+	notify->feed->reports[MIB_STATUS].answer = status;
+	notify->feed->reports[MIB_SERVERS].answer = servers;
+	notify_look(notify, notify->looked_ns + 2000000000u);
+	return told;
+}
+
+static json_t *status_of(const char *inspection, int sessions, const char *off)
+{
+	return json_pack("{s:s, s:i, s:i, s:[s], s:{s:[i, i]}}", "inspection", inspection, "sessions", sessions,
+		"max_sessions", 100, "notifications_off", off, "certificates_told", "old", 5, 1);
+}
+
+static json_t *servers_of(const char *state, int n)
+{
+	json_t *rows = json_array();
+
+	for (int i = 0; i < n; i++)
+		json_array_append_new(
+			rows, json_pack("{s:o, s:s}", "name", json_sprintf("s%d", i), "key_state", state));
+	return json_pack("{s:o}", "servers", rows);
+}
+
+static void test_h4_changes_are_told_once_and_counted(void **state)
+{
+	struct stats_page *stats;
+	struct feed feed = {.fd = -1, .error = -1};
+
+	assert_int_equal(stats_page_create(&stats), 0);
+	struct notify notify = {.feed = &feed, .stats = stats, .send = on_told};
+	struct told told = look(&notify, status_of("on", 10, ""), servers_of("available", 12));
+
+	assert_int_equal(told.n[NOTIFY_INSPECTION], 0);
+	assert_int_equal(told.n[NOTIFY_CERTIFICATE], 1);
+	assert_string_equal(told.index, "old");
+	told = look(&notify, status_of("fallback", 90, ""), servers_of("missing", 12));
+	assert_int_equal(told.n[NOTIFY_INSPECTION], 1);
+	assert_int_equal(told.n[NOTIFY_SESSIONS], 1);
+	assert_int_equal(told.n[NOTIFY_CERTIFICATE], 0);
+	assert_int_equal(told.n[NOTIFY_SERVER_KEY], NOTIFY_ROWS_MAX);
+	assert_int_equal(told.hits[NOTIFY_SERVER_KEY], 12);
+	told = look(&notify, status_of("fallback", 85, ""), servers_of("missing", 12));
+	assert_int_equal(told.n[NOTIFY_INSPECTION] + told.n[NOTIFY_SESSIONS] + told.n[NOTIFY_SERVER_KEY], 0);
+	told = look(&notify, status_of("on", 79, "inspection"), servers_of("missing", 12));
+	assert_int_equal(told.n[NOTIFY_INSPECTION], 0);
+	assert_int_equal(told.n[NOTIFY_SESSIONS], 1);
+	notify_clear(&notify);
+	feed_clear(&feed);
+	stats_page_free(&stats);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +249,8 @@ int main(void)
 		cmocka_unit_test(test_h3_no_value_no_instance),
 		cmocka_unit_test(test_h3_a_walk_meets_every_instance_in_order),
 		cmocka_unit_test(test_h3_server_counters_by_name),
+		cmocka_unit_test(test_h4_every_notification_has_its_word),
+		cmocka_unit_test(test_h4_changes_are_told_once_and_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,17 @@ agentXPerms 0666 0755
 agentaddress udp:127.0.0.1:{port}
 createUser monitor SHA-256 "authentic-{port}" AES "private-{port}"
 rouser monitor authpriv
+exactEngineID 0x{engine}
+"""
+MODULES = ("usmUser,usmConf,vacm_conf,snmpEngine,system_mib,sysORTable,snmpNotifyTable,snmpTargetAddrEntry,snmpTargetParamsEntry,"
+           "target_counters")
+TRAP_OID = ".1.3.6.1.6.3.1.1.4.1.0"
+ENGINE = "80001f880473"  # then the port, so that every snmpd has its own
+TRAPD_CONFIGURATION = """\
+snmpTrapdAddr udp:127.0.0.1:{port}
+createUser told{port} SHA-256 "authentic-{port}" AES "private-{port}"
+createUser -e 0x{engine} told{port} SHA-256 "authentic-{port}" AES "private-{port}"
+authUser log told{port} priv
 """
 
 
@@ -29,8 +40,49 @@ def free_udp_port():
         return probe.getsockname()[1]
 
 
+class Snmptrapd:
+    """takes SNMPv3 authPriv only: traps of the snmpd that has its engine id, and informs"""
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="sluice-snmptrapd-")
+        self.port = free_udp_port()
+        self.engine = ENGINE + "%04x" % self.port
+        with open(self.folder + "/snmptrapd.conf", "w") as out:
+            out.write(TRAPD_CONFIGURATION.format(port=self.port, engine=self.engine))
+        environment = dict(os.environ, SNMP_PERSISTENT_DIR=self.folder + "/persistent", MIBS="")
+        self.process = subprocess.Popen(["/usr/sbin/snmptrapd", "-f", "-n", "-C", "-c", self.folder + "/snmptrapd.conf", "-Lf",
+                                         self.folder + "/log", "-OnQ", "-F", "TRAP\t%v\n", "-x", self.folder + "/none"],
+                                        env=environment, stdin=subprocess.DEVNULL)
+        return self
+
+    def sink(self, *options):
+        """for snmpd.conf: traps, or informs with -Ci"""
+        user = self.port, self.port
+        return 'createUser told%d SHA-256 "authentic-%d" AES "private-%d"\n' % (self.port, *user) + \
+            "trapsess %s -v 3 -l authPriv -u told%d -a SHA-256 -A authentic-%d -x AES -X private-%d udp:127.0.0.1:%d\n" % (
+                " ".join(options), self.port, *user, self.port)
+
+    def received(self):
+        """the device's: [{object identifier: text}] in the order in which they came"""
+        try:
+            with open(self.folder + "/log") as log:
+                lines = [line.rstrip("\n").split("\t")[1:] for line in log if line.startswith("TRAP\t") and line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+        traps = [{name: text.strip('"') for name, _, text in (cell.partition(" = ") for cell in line)} for line in lines]
+        return [trap for trap in traps if trap[TRAP_OID].startswith(ROOT)]
+
+    def __exit__(self, *unused):
+        stop_process(self.process, 5)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Snmpd:
-    """SNMPv3 authPriv only, as docs/monitoring.md says; AgentX for everyone on this machine, in a folder of its own"""
+    """SNMPv3 authPriv only, as docs/monitoring.md says; AgentX for everyone on this machine, in a folder of its own.
+    sinks: lines of its configuration that say where notifications go; engine: its engine id in hexadecimal"""
+
+    def __init__(self, sinks=(), engine=None):
+        self.sinks, self.engine = sinks, engine
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="sluice-snmp-")
@@ -38,14 +90,15 @@ class Snmpd:
         self.port, self.process = free_udp_port(), None
         self.agentx = self.folder + "/agentx"
         with open(self.folder + "/snmpd.conf", "w") as out:
-            out.write(CONFIGURATION.format(folder=self.folder, port=self.port))
+            out.write(CONFIGURATION.format(folder=self.folder, port=self.port, engine=self.engine or ENGINE + "%04x" % self.port))
+            out.writelines(self.sinks)
         self.start()
         return self
 
     def start(self):
         environment = dict(os.environ, SNMP_PERSISTENT_DIR=self.folder + "/persistent", MIBS="")
         self.process = subprocess.Popen(["/usr/sbin/snmpd", "-f", "-Lf", self.folder + "/log", "-C", "-c", self.folder + "/snmpd.conf",
-                                         "-I", "usmUser,usmConf,vacm_conf,snmpEngine,system_mib,sysORTable"],
+                                         "-I", MODULES],
                                         env=environment, stdin=subprocess.DEVNULL)
         wait_until(lambda: os.path.exists(self.agentx) or self.process.poll() is not None, 10, "snmpd to listen")
         if self.process.poll() is not None:
