@@ -29,10 +29,16 @@ def informed():
 
 
 @pytest.fixture(scope="module")
-def told_lab(request, trapd, informed):
+def plain():
+    with Snmptrapd("old-ways") as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def told_lab(request, trapd, informed, plain):
     from lab.laboratory import Laboratory
     option = request.config.getoption
-    with Snmpd([trapd.sink(), informed.sink("-Ci")], trapd.engine) as snmpd:
+    with Snmpd([trapd.sink(), informed.sink("-Ci"), plain.sink()], trapd.engine) as snmpd:
         with Laboratory(option("--device"), option("--bin-dir"),
                         document=lambda topology: dict(configuration(topology), snmp={"agentx_socket": snmpd.agentx})) as laboratory:
             wait_until(lambda: snmpd.walk(ROOT + ".1.1"), 20, "the sub-agent to answer")
@@ -116,7 +122,7 @@ def test_h4_configuration_rejected(told_lab, trapd, snmp_document):
     assert "nowhere" in trap[ROOT + ".1.1.14.0"] and trap[ROOT + ".1.1.13.0"] == "1"
 
 
-def test_h4_log_target_and_turning_off(told_lab, trapd, informed, snmp_document):
+def test_h4_log_target_and_turning_off(told_lab, trapd, snmp_document):
     """a target that nobody listens at; then nothing more is told of blocks"""
     appliance, since = told_lab.appliance, len(trapd.received())
     with socket.socket() as closed:
@@ -133,7 +139,6 @@ def test_h4_log_target_and_turning_off(told_lab, trapd, informed, snmp_document)
     appliance.wait_counter("sessions_blocked", before + 1)
     time.sleep(2.2)
     assert not [trap for trap in trapd.received()[since:] if trap[TRAP_OID] == ROOT + ".0.9"]
-    wait_until(lambda: len(informed.received()) == len(trapd.received()), 10, "informs of the same")
 
 
 def test_h4_certificate_that_has_expired(told_lab, trapd):
@@ -143,3 +148,11 @@ def test_h4_certificate_that_has_expired(told_lab, trapd):
     index = ".".join(str(byte) for byte in b"old")
     trap = wait_trap(trapd, "certificate", since)
     assert "%s.1.7.1.5.%s" % (ROOT, index) in trap and trap[HITS] == "1", trap
+
+
+def test_h4_informs_and_v2c_tell_the_same(told_lab, trapd, informed, plain):
+    """last in this file: of all that was told in it"""
+    def told(daemon):
+        return [{name: text for name, text in trap.items() if name.startswith(ROOT)} for trap in daemon.received()]
+    attack(told_lab)
+    wait_until(lambda: told(trapd) and told(informed) == told(trapd) == told(plain), 15, "the same by each way")

@@ -41,7 +41,10 @@ def free_udp_port():
 
 
 class Snmptrapd:
-    """takes SNMPv3 authPriv only: traps of the snmpd that has its engine id, and informs"""
+    """takes SNMPv3 authPriv only: traps of the snmpd that has its engine id, and informs; with a community v2c as well"""
+
+    def __init__(self, community=None):
+        self.community = community
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="sluice-snmptrapd-")
@@ -49,6 +52,7 @@ class Snmptrapd:
         self.engine = ENGINE + "%04x" % self.port
         with open(self.folder + "/snmptrapd.conf", "w") as out:
             out.write(TRAPD_CONFIGURATION.format(port=self.port, engine=self.engine))
+            out.write("authCommunity log %s\n" % self.community if self.community else "")
         environment = dict(os.environ, SNMP_PERSISTENT_DIR=self.folder + "/persistent", MIBS="")
         self.process = subprocess.Popen(["/usr/sbin/snmptrapd", "-f", "-n", "-C", "-c", self.folder + "/snmptrapd.conf", "-Lf",
                                          self.folder + "/log", "-OnQ", "-F", "TRAP\t%v\n", "-x", self.folder + "/none"],
@@ -57,6 +61,8 @@ class Snmptrapd:
 
     def sink(self, *options):
         """for snmpd.conf: traps, or informs with -Ci"""
+        if self.community:
+            return "trap2sink udp:127.0.0.1:%d %s\n" % (self.port, self.community)
         user = self.port, self.port
         return 'createUser told%d SHA-256 "authentic-%d" AES "private-%d"\n' % (self.port, *user) + \
             "trapsess %s -v 3 -l authPriv -u told%d -a SHA-256 -A authentic-%d -x AES -X private-%d udp:127.0.0.1:%d\n" % (
