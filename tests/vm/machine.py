@@ -63,9 +63,9 @@ sluice:
 class Machine:
     inspects = False  # not through the laboratory's own supervisor
 
-    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None):
+    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None, nic="virtio-net-pci"):
         self.topology, self.cpu, self.cpus, self.memory, self.seed = topology, cpu, cpus, memory, seed
-        self.disk, self.firmware = disk or image(), firmware
+        self.disk, self.firmware, self.nic = disk or image(), firmware, nic
         self.hypervisor = Namespace(topology.name + "-hv")
         self.process = None
 
@@ -112,7 +112,7 @@ class Machine:
                    "-drive", "file=%s,if=virtio,cache=unsafe" % overlay]
         for number, name in enumerate(("mgmt", "a", "b"), 1):
             command += ["-netdev", "tap,id=%s,ifname=tap-%s,script=no,downscript=no" % (name, name),
-                        "-device", "virtio-net-pci,netdev=%s,mac=52:54:00:77:00:0%d,addr=0x1%d" % (name, number, number)]
+                        "-device", "%s,netdev=%s,mac=52:54:00:77:00:0%d,addr=0x1%d" % (self.nic, name, number, number)]
         if self.seed:
             command += ["-drive", "file=%s,media=cdrom,readonly=on" % self.seed]
         if self.firmware:
