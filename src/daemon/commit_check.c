@@ -231,6 +231,20 @@ static unsigned int commit_worker_count(const struct supervisor *supervisor, con
 	return config->workers ? config->workers : (unsigned int)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
 }
 
+/* J2: it is in force as a cable, and says so */
+static void commit_warn_refused(struct commit *commit)
+{
+	const struct health_check *refusal = health_refusal(&commit->supervisor->health);
+	char message[512];
+
+	if (!refusal || !commit->policy->config->ssl_inspection)
+		return;
+	snprintf(message, sizeof(message),
+		"SSL inspection is refused on this machine, and filter packages are not read: %s: %s", refusal->title,
+		refusal->cost);
+	commit_problem(commit, "warning", 1, 1, message);
+}
+
 /* validation: everything that needs no other process. true: go on */
 bool commit_validate(struct commit *commit, const struct commit_request *request)
 {
@@ -253,6 +267,7 @@ bool commit_validate(struct commit *commit, const struct commit_request *request
 		commit_reject(commit, "the configuration has errors");
 		return false;
 	}
+	commit_warn_refused(commit);
 	if (!commit_check_locked(commit)) {
 		commit_reject(commit, "Locked SSL policies would change");
 		return false;

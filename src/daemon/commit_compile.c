@@ -243,7 +243,10 @@ void commit_compile_next(struct commit *commit)
 {
 	const struct config *config = commit->policy->config;
 
-	if (commit->compiling < config->n_profiles) {
+	/* J2: where inspection is refused nobody needs them, and the compiler may lack what it needs as well */
+	bool needed = !health_refusal(&commit->supervisor->health);
+
+	if (needed && commit->compiling < config->n_profiles) {
 		if (fault_at(FAULT_COMPILER) < 0 || commit_compile(commit, &config->profiles[commit->compiling]) < 0)
 			commit_reject(commit, "the filter compiler cannot be started");
 	} else if (commit->check_only) {
