@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watch: what happens now, once a second: on a terminal as a screen (80x24 is enough), as text, or one JSON object per
- * line. It asks for status and counters and keeps the ones before; nothing is asked of a worker. */
+ * line. It asks for status, counters and the filters that match most, and keeps the counters of before. */
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,7 +16,8 @@
 #include "cli/command.h"
 #include "cli/output.h"
 
-#define WATCH_REASONS 6
+#define WATCH_REASONS 4
+#define WATCH_FILTERS 2
 #define WATCH_PERIOD_MS 1000
 
 static const struct {
@@ -56,6 +57,30 @@ static int watch_ask_counters(struct cli *cli, json_t **values)
 	*values = json_object();
 	json_array_foreach(json_object_get(answer, "counters"), i, row) json_object_set(
 		*values, json_string_value(json_object_get(row, "name")) ?: "", json_object_get(row, "value"));
+	return CLI_OK;
+}
+
+/* the filters that match most; fewer where fewer have matched at all (C6) */
+static int watch_ask_filters(struct cli *cli, json_t **top)
+{
+	json_auto_t *answer = NULL;
+	const json_t *row;
+	size_t i;
+	int status = client_ask(cli,
+		json_pack("{s:s, s:s, s:i}", "command", "filters_top", "by", "hits", "limit", WATCH_FILTERS), NULL, 0,
+		CLIENT_PATIENCE_S, &answer);
+
+	if (status != CLI_OK)
+		return status;
+	*top = json_array();
+	json_array_foreach(json_object_get(answer, "filters"), i, row)
+	{
+		if (json_integer_value(json_object_get(row, "hits")))
+			json_array_append_new(
+				*top, json_pack("{s:O?, s:O?, s:O?, s:O?}", "sid", json_object_get(row, "sid"), "name",
+					      json_object_get(row, "name"), "hits", json_object_get(row, "hits"),
+					      "blocks", json_object_get(row, "blocks")));
+	}
 	return CLI_OK;
 }
 
@@ -159,18 +184,20 @@ static json_t *watch_health(const json_t *status, const json_t *before, const js
 	return health;
 }
 
-static json_t *watch_sample(const json_t *status, const json_t *before, const json_t *now, double seconds)
+static json_t *watch_sample(
+	const json_t *status, const json_t *before, const json_t *now, const json_t *filters, double seconds)
 {
 	json_t *rates = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(watch_rates); i++)
 		json_object_set_new(rates, watch_rates[i].name,
 			json_real(watch_rate(before, now, watch_rates[i].counter, seconds)));
-	return json_pack("{s:b, s:I, s:O, s:O, s:O, s:O, s:o, s:o, s:o}", "ok", 1, "time", (json_int_t)clock_wall_us(),
-		"instance", json_object_get(status, "instance"), "config_version",
+	return json_pack("{s:b, s:I, s:O, s:O, s:O, s:O, s:o, s:o, s:O, s:o}", "ok", 1, "time",
+		(json_int_t)clock_wall_us(), "instance", json_object_get(status, "instance"), "config_version",
 		json_object_get(status, "config_version"), "inspection", json_object_get(status, "inspection"),
 		"sessions", json_object_get(status, "sessions"), "rates", rates, "close_reasons",
-		watch_reasons(before, now, seconds), "health", watch_health(status, before, now));
+		watch_reasons(before, now, seconds), "top_filters", filters, "health",
+		watch_health(status, before, now));
 }
 
 /* --- the screen -----------------------------------------------------------------------------------------------------
@@ -199,6 +226,16 @@ static void watch_write(FILE *out, const json_t *sample)
 	json_array_foreach(json_object_get(sample, "close_reasons"), i, row) fprintf(out,
 		"  %-28s %8" JSON_INTEGER_FORMAT " %9.1f\n", json_string_value(json_object_get(row, "reason")) ?: "",
 		watch_value(row, "total"), json_real_value(json_object_get(row, "per_second")));
+	if (json_array_size(json_object_get(sample, "top_filters")))
+		fputs("Filters                                hits   blocks\n", out);
+	json_array_foreach(json_object_get(sample, "top_filters"), i, row)
+	{
+		fprintf(out, "  %-10" JSON_INTEGER_FORMAT " %26" JSON_INTEGER_FORMAT " %8" JSON_INTEGER_FORMAT "  ",
+			watch_value(row, "sid"), watch_value(row, "hits"), watch_value(row, "blocks"));
+		snprintf(text, sizeof(text), "%.26s", json_string_value(json_object_get(row, "name")) ?: "");
+		output_text(out, text);
+		fputc('\n', out);
+	}
 	fputs("\nHealth: ", out);
 	if (!json_array_size(json_object_get(sample, "health")))
 		fputs("all is well", out);
@@ -306,15 +343,17 @@ static int watch_loop(struct cli *cli, const struct watch_terminal *terminal, un
 	uint64_t last = 0;
 
 	for (unsigned int i = 0; !count || i < count; i++) {
-		json_auto_t *status = NULL, *now = NULL, *sample = NULL;
+		json_auto_t *status = NULL, *now = NULL, *filters = NULL, *sample = NULL;
 		uint64_t at = clock_now_ns();
 		int r = client_ask(cli, json_pack("{s:s}", "command", "status"), NULL, 0, CLIENT_PATIENCE_S, &status);
 
 		if (r == CLI_OK)
 			r = watch_ask_counters(cli, &now);
+		if (r == CLI_OK)
+			r = watch_ask_filters(cli, &filters);
 		if (r != CLI_OK)
 			return watch_ended ? CLI_OK : r;
-		sample = watch_sample(status, before, now, (at - last) / (double)NSEC_PER_SEC);
+		sample = watch_sample(status, before, now, filters, (at - last) / (double)NSEC_PER_SEC);
 		watch_show(cli, sample, terminal->screen);
 		json_decref(before);
 		before = json_incref(now);

@@ -136,5 +136,8 @@ def test_i1_watch_on_a_terminal_and_as_json(lab, tmp_path):
     assert 1 <= sum(sample["rates"]["new_sessions"] for sample in samples) <= 6
     assert any(row["reason"] == "done" and row["total"] >= 5 for row in samples[-1]["close_reasons"]) and samples[-1]["health"] == []
     assert samples[1]["time"] - samples[0]["time"] > 0.9e6
+    assert lab.curl("/watched?noted=1").ok
+    top, = [row for row in lab.appliance.ask("watch", "--count", "1")["top_filters"] if row["sid"] == 4000004]
+    assert top["hits"] >= 1 and top["blocks"] == 0 and top["name"] == "noted query"
     text = lab.appliance.command("watch", "--count", "1").stdout
     assert "\x1b" not in text and "Health: all is well" in text
