@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 
 #define CLI_PARAMETERS_MAX 10
+#define CLI_COMMANDS_MAX 256
 #define CLI_WORDS_MAX 5
 #define CLI_WORD_MAX 32
 
@@ -97,6 +98,7 @@ int cli_run_metrics(struct cli *cli, const struct cli_call *call);
 int cli_run_np(struct cli *cli, const struct cli_call *call);
 int cli_run_diagnose(struct cli *cli, const struct cli_call *call);
 int cli_run_diff(struct cli *cli, const struct cli_call *call);
+int cli_run_system(struct cli *cli, const struct cli_call *call);
 int cli_run_version(struct cli *cli, const struct cli_call *call);
 
 /* the request of a call by itself: NULL when a word is not UTF-8 */

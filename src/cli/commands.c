@@ -521,6 +521,44 @@ const struct cli_command cli_commands[] = {
 			.key = "segment",
 			.help = "only this segment (default: all)"}},
 		.render = cli_render_fallback},
+	{.words = "system slots",
+		.fixed = "slots",
+		.help = "the appliance's two root slots: which one runs, what the other one holds",
+		.run = cli_run_system},
+	{.words = "system upgrade",
+		.fixed = "upgrade",
+		.help = "put another version of the appliance into the slot that does not run",
+		.detail =
+			"The file's signature is checked, the slot is written, and the new version is asked whether it "
+			"takes the configuration in force; traffic goes on meanwhile. After the reboot it stays only "
+			"if "
+			"the appliance is as well as before (supervisor, configuration, inspection, ports; ten minutes "
+			"at "
+			"most); else the version that runs now boots again. Configuration, keys and logs are on a "
+			"partition of their own.",
+		.parameters =
+			{
+				{.metavar = "FILE", .help = "the update file, sluice-VERSION.update"},
+				{.option = "--reboot",
+					.metavar = "REBOOT",
+					.kind = CLI_FLAG,
+					.help = "boot it at once: the wire is interrupted and sessions end"},
+			},
+		.run = cli_run_system},
+	{.words = "system rollback",
+		.fixed = "rollback",
+		.help = "boot the version in the other slot again, or take back an upgrade that was not booted yet",
+		.detail = "That version must take the configuration in force; what it refuses is said with its line.",
+		.parameters = {{.option = "--reboot",
+			.metavar = "REBOOT",
+			.kind = CLI_FLAG,
+			.help = "boot it at once: the wire is interrupted and sessions end"}},
+		.run = cli_run_system},
+	{.words = "system confirm",
+		.fixed = "confirm",
+		.help = "hold the appliance against what it was before an upgrade; the appliance does it after each "
+			"boot",
+		.run = cli_run_system},
 	{.words = "stop",
 		.request = "stop",
 		.help = "end the supervisor; the wire stays up in layer-2 fallback",
@@ -528,6 +566,7 @@ const struct cli_command cli_commands[] = {
 	{.words = "version", .help = "version of this program", .run = cli_run_version},
 };
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
+_Static_assert(ARRAY_SIZE(cli_commands) <= CLI_COMMANDS_MAX, "a command line narrows a set of that many");
 
 bool cli_command_word(const struct cli_command *command, unsigned int i, char out[CLI_WORD_MAX])
 {

@@ -9,14 +9,13 @@
 #include "cli/client.h"
 #include "cli/command.h"
 
-#define PARSE_COMMANDS_MAX 64
 #define PARSE_NUMBER_MAX 1000000
 
 /* The words of a line narrow the set of commands it can mean; when one is left whole, parameters begin. */
 struct parse {
 	struct cli *cli;
 	struct cli_line *line;
-	bool possible[PARSE_COMMANDS_MAX];
+	bool possible[CLI_COMMANDS_MAX];
 	bool options_end; /* after "--" */
 };
 
@@ -43,7 +42,7 @@ static void parse_list_next(const struct parse *parse, const char *prefix, char 
 static int parse_unknown_word(const struct parse *parse, const char *given)
 {
 	struct suggest suggest = {.word = given};
-	char words[PARSE_COMMANDS_MAX][CLI_WORD_MAX], known[512];
+	char words[CLI_COMMANDS_MAX][CLI_WORD_MAX], known[512];
 
 	for (size_t i = 0; i < cli_n_commands; i++)
 		if (parse_word_at(parse, i, words[i]))

@@ -361,6 +361,22 @@ static json_t *command_fallback_leave(struct supervisor *supervisor, struct requ
 	return operator_fallback(supervisor, request, false);
 }
 
+/* how an upgrade of the appliance ended: `sluice system confirm` tells, after the boot (J5) */
+static json_t *command_upgrade_ended(struct supervisor *supervisor, struct request *request)
+{
+	const char *to = json_string_value(json_object_get(request->json, "to")) ?: "?";
+	const char *from = json_string_value(json_object_get(request->json, "from")) ?: "?";
+	const char *reason = json_string_value(json_object_get(request->json, "reason")) ?: "no reason given";
+
+	if (!strcmp(json_string_value(json_object_get(request->json, "state")) ?: "", "confirmed"))
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "notice",
+			"the appliance went from version %s to version %s and is as well as before", from, to);
+	else
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"version %s of the appliance did not stay: %s; version %s runs again", to, reason, from);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
 	operator_audit(request, "stop requested");
@@ -430,6 +446,7 @@ static const struct {
 	{"certificate_remove", command_certificate_remove},
 	{"fallback_enter", command_fallback_enter},
 	{"fallback_leave", command_fallback_leave},
+	{"upgrade_ended", command_upgrade_ended},
 	{"stop", command_stop},
 };
 

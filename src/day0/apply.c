@@ -13,7 +13,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "day0/nic.h"
-#include "day0/system.h"
+#include "base/system.h"
 
 #define NETWORK_FILE "/data/etc/management.network"
 #define HOSTNAME_FILE "/data/etc/hostname"

@@ -12,7 +12,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "day0/apply.h"
-#include "day0/system.h"
+#include "base/system.h"
 
 #define COMMIT_WAIT_NS (180 * NSEC_PER_SEC) /* an emulated machine starts slowly */
 

@@ -13,7 +13,7 @@
 #include "day0/commit.h"
 #include "day0/nic.h"
 #include "day0/seed.h"
-#include "day0/system.h"
+#include "base/system.h"
 #include "health/health.h"
 
 static const char usage_text[] =

@@ -15,7 +15,7 @@
 
 #include "base/common.h"
 #include "base/log.h"
-#include "day0/system.h"
+#include "base/system.h"
 
 #define SYS_NET "/sys/class/net"
 

@@ -14,7 +14,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "day0/settings.h"
-#include "day0/system.h"
+#include "base/system.h"
 
 static const struct seed_label {
 	const char *label, *file;

@@ -9,12 +9,14 @@
 
 #include "base/instance.h"
 #include "base/log.h"
+#include "daemon/check_stored.h"
 #include "daemon/supervisor.h"
 #include "daemon/teardown.h"
 
 static const char usage_text[] =
 	"usage: sluiced [--instance NAME] [--config FILE] [--bin-dir DIR] [--verbose]\n"
 	"       sluiced --teardown [--instance NAME]\n"
+	"       sluiced --check-stored [--instance NAME]\n"
 	"The supervisor: brings the wire up, starts and watches the other programs, takes the operator's commands.\n"
 	"Stays in the foreground; prints \"ready\" once the wire is up. SIGTERM stops it and leaves the wire up\n"
 	"without inspection (layer-2 fallback).\n"
@@ -24,6 +26,9 @@ static const char usage_text[] =
 	"  --bin-dir DIR    where the other programs are (default: beside sluiced)\n"
 	"  --teardown       ends what is left of the instance and takes it off the wire: ports go back to this\n"
 	"                   network namespace; stored configuration, certificates and logs stay\n"
+	"  --check-stored   says whether this version takes the newest stored configuration, changes nothing; needs "
+	"no\n"
+	"                   supervisor\n"
 	"  --verbose        debug messages on standard error\n"
 	"  --version, --help\n";
 
@@ -39,13 +44,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"instance", required_argument, NULL, 'i'},
 		{"config", required_argument, NULL, 'c'}, {"bin-dir", required_argument, NULL, 'b'},
-		{"teardown", no_argument, NULL, 't'}, {"foreground", no_argument, NULL, 'f'},
-		{"verbose", no_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"teardown", no_argument, NULL, 't'}, {"check-stored", no_argument, NULL, 's'},
+		{"foreground", no_argument, NULL, 'f'}, {"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *name = INSTANCE_DEFAULT, *config = NULL, *bin_dir;
 	struct instance instance;
 	char own[4096];
-	int option, teardown = 0;
+	int option, teardown = 0, check_stored = 0;
 
 	bin_dir = own_directory(own, sizeof(own));
 	log_set_name("sluiced");
@@ -58,6 +63,8 @@ int main(int argc, char **argv)
 			bin_dir = optarg;
 		else if (option == 't')
 			teardown = 1;
+		else if (option == 's')
+			check_stored = 1;
 		else if (option == 'v')
 			log_set_level(LOG_LEVEL_DEBUG);
 		else if (option == 'V')
@@ -75,5 +82,7 @@ int main(int argc, char **argv)
 		fputs("sluiced: must run as root (namespaces, eBPF)\n", stderr);
 		return 1;
 	}
+	if (check_stored)
+		return check_stored_main(&instance);
 	return teardown ? teardown_main(&instance) : supervisor_main(&instance, bin_dir, config);
 }

@@ -15,7 +15,7 @@
 #include "day0/apply.h"
 #include "day0/nic.h"
 #include "day0/settings.h"
-#include "day0/system.h"
+#include "base/system.h"
 
 static struct day0_settings *parsed(const char *text)
 {

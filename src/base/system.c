@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "day0/system.h"
+#include "base/system.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+sluice_unit_test(test_slots slots)
