@@ -164,7 +164,7 @@ static void test_i1_usage_errors(void **state)
 		     "debug, "
 		     "clear, "
 		     "certificate, keystore, "
-		     "log, fallback, stop, version"},
+		     "log, fallback, system, stop, version"},
 		{"show",
 			"the command is not complete: next comes one of status, sessions, bypasses, counters, metrics, "
 			"configuration, "
