@@ -108,6 +108,9 @@ json_t *cli_build_request(const struct cli_call *call);
 void cli_render_history(struct cli *cli, const json_t *answer);
 void cli_render_configuration(struct cli *cli, const json_t *answer);
 
+/* wire.c */
+void cli_render_ports(struct cli *cli, const json_t *answer);
+
 /* render.c */
 void cli_render_status(struct cli *cli, const json_t *answer);
 void cli_render_sessions(struct cli *cli, const json_t *answer);

@@ -298,6 +298,16 @@ const struct cli_command cli_commands[] = {
 		.request = "segments",
 		.help = "segments, their ports, and virtual segments",
 		.render = cli_render_segments},
+	{.words = "show ports",
+		.request = "ports",
+		.help = "ports of the segments: driver, speed, queues, offloads, traffic, drops by cause, warnings",
+		.detail =
+			"Frames and bytes are the interface's own since it was made. DROPPED is what the card lost "
+			"(rx_missed and its like) and what Sluice dropped of the frames that came in there, by the "
+			"names of its counters. A warning names a setting that keeps the wire from being transparent, "
+			"and the mend; the System log has them after each commit. To set something by hand: ip netns "
+			"exec INSTANCE-wire ethtool -K PORT ...",
+		.render = cli_render_ports},
 	{.words = "show bypass-rules",
 		.request = "bypass_rules",
 		.help = "inspection bypass rules, and how many flows each has let pass since the last commit",

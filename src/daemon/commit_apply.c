@@ -11,6 +11,7 @@
 #include "daemon/history.h"
 #include "daemon/keeper.h"
 #include "daemon/key_source.h"
+#include "daemon/ports.h"
 #include "daemon/replace.h"
 #include "daemon/targets.h"
 
@@ -118,6 +119,7 @@ static void commit_apply(struct commit *commit)
 	if (!commit->boot)
 		boot_clear_problem(supervisor);
 	commit_record(commit, policy->version);
+	ports_record(supervisor);
 	if (commit->override_locked)
 		config_locked_changes(before ? before->config : NULL, policy->config, commit_record_override, commit);
 	fault_at(FAULT_TARGETS);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "config/schema.h"
+#include "daemon/ports.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
 #include "ipc/message.h"
@@ -58,6 +59,8 @@ static const struct {
 } reports[] = {
 	{"status", monitor_report_status},
 	{"servers", report_servers},
+	{"segments", report_segments},
+	{"ports", report_ports},
 	{"sessions", report_sessions},
 	{"certificates", report_certificates},
 	{"graph", report_graph},

@@ -19,6 +19,7 @@
 #include "daemon/history.h"
 #include "daemon/keystore.h"
 #include "daemon/log_credentials.h"
+#include "daemon/ports.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
 #include "daemon/usage.h"
@@ -395,6 +396,7 @@ REPORT(status)
 REPORT(counters)
 REPORT(servers)
 REPORT(segments)
+REPORT(ports)
 REPORT(bypass_rules)
 REPORT(sessions)
 REPORT(bypasses)
@@ -415,6 +417,7 @@ static const struct {
 	{"counters", command_counters},
 	{"servers", command_servers},
 	{"segments", command_segments},
+	{"ports", command_ports},
 	{"bypass_rules", command_bypass_rules},
 	{"sessions", command_sessions},
 	{"graph", command_graph},

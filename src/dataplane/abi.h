@@ -89,6 +89,11 @@ static inline int segment_in_fallback(const struct wire_control *control, __u16 
 }
 _Static_assert(WIRE_SEGMENT_NUMBERS <= 32, "a bit for each segment");
 
+/* a port's share of the counters of dropped frames */
+struct wire_port_drops {
+	__u64 counter[WIRE_COUNTERS_MAX];
+};
+
 /* key ifindex in `wire` */
 struct wire_port {
 	__u32 peer; /* ifindex of the other port */

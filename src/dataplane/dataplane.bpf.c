@@ -11,14 +11,24 @@
 #define PACKET_HOST 0
 #define AF_INET 2
 
+/* TC_ACT_SHOT for a frame that came in on that port */
+static __noinline int frame_drop(const struct wire_port *port, __u32 counter)
+{
+	__u32 place = port->segment * 2 + port->side;
+	struct wire_port_drops *drops = bpf_map_lookup_elem(&port_drops, &place);
+
+	count(counter);
+	if (drops && counter < WIRE_COUNTERS_MAX)
+		drops->counter[counter]++;
+	return TC_ACT_SHOT;
+}
+
 /* what takes a frame without inspection */
 static __always_inline int frame_forward(
 	struct __sk_buff *skb, struct wire_control *control, const struct wire_port *port)
 {
-	if (port->block_when_down && (segment_in_fallback(control, port->segment) || worker_choose(control, 0) < 0)) {
-		count(COUNT_WIRE_BLOCKED_DOWN);
-		return TC_ACT_SHOT;
-	}
+	if (port->block_when_down && (segment_in_fallback(control, port->segment) || worker_choose(control, 0) < 0))
+		return frame_drop(port, COUNT_WIRE_BLOCKED_DOWN);
 	count(COUNT_WIRE_FORWARDED);
 	return bpf_redirect(port->peer, 0);
 }
@@ -154,10 +164,8 @@ static __noinline int flow_deliver(
 	flow_track_port(flow, &key, frame, dir);
 	__sync_fetch_and_add(&flow->packets[dir], skb->gso_segs ?: 1);
 	__sync_fetch_and_add(&flow->bytes[dir], skb->len);
-	if (frame_drop_outer_tag(skb, frame) || tunnel_strip(skb, frame)) {
-		count(COUNT_WIRE_ERRORS);
-		return TC_ACT_SHOT;
-	}
+	if (frame_drop_outer_tag(skb, frame) || tunnel_strip(skb, frame))
+		return frame_drop(port, COUNT_WIRE_ERRORS);
 	if (internal != flow->client_port)
 		rewrite_port(
 			skb, frame->l4, frame->l4 + TCP_CHECKSUM, dir == FLOW_TO_CLIENT, flow->client_port, internal);
@@ -174,10 +182,8 @@ static __noinline int flow_deliver(
 static __always_inline int flow_refuse(struct __sk_buff *skb, struct wire_control *control,
 	const struct wire_port *port, const struct verdict *verdict, __u32 bypassed, __u32 blocked)
 {
-	if (verdict->block_when_unavailable) {
-		count(blocked);
-		return TC_ACT_SHOT;
-	}
+	if (verdict->block_when_unavailable)
+		return frame_drop(port, blocked);
 	count(bypassed);
 	count(COUNT_WIRE_FORWARDED);
 	return bpf_redirect(port->peer, 0);
@@ -291,10 +297,8 @@ static __noinline int syn_ingress(
 		return flow_refuse(
 			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_WORKER, COUNT_WIRE_BLOCKED_NO_WORKER);
 	verdict.worker = worker;
-	if (syn_decide_hold(control, frame, port, &verdict) == HOLD_DROP) {
-		count(COUNT_WIRE_HOLDS_DROPPED);
-		return TC_ACT_SHOT;
-	}
+	if (syn_decide_hold(control, frame, port, &verdict) == HOLD_DROP)
+		return frame_drop(port, COUNT_WIRE_HOLDS_DROPPED);
 	if (flow_create(control, frame, port, &verdict) || !(flow = bpf_map_lookup_elem(&flows, &frame->key)))
 		return flow_refuse(
 			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FLOW_TABLE, COUNT_WIRE_BLOCKED_FLOW_TABLE);
@@ -329,10 +333,8 @@ static __always_inline int tcp_ingress(
 	flow_key_swap(&wire_key);
 	context = context_of(frame, port, FLOW_TO_CLIENT);
 	flow = flow_find(control, &wire_key, &context);
-	if (!flow && frame_is_syn_ack(frame) && tunnel_note_odd(control, frame, &wire_key, port)) {
-		count(COUNT_WIRE_TUNNEL_KEYS_DIFFER);
-		return TC_ACT_SHOT;
-	}
+	if (!flow && frame_is_syn_ack(frame) && tunnel_note_odd(control, frame, &wire_key, port))
+		return frame_drop(port, COUNT_WIRE_TUNNEL_KEYS_DIFFER);
 	if (!flow)
 		return frame_forward(skb, control, port); /* bypassed at its SYN, or older than we are */
 	flow_key_swap(&wire_key);
@@ -383,10 +385,8 @@ static __always_inline int fragment_ingress(
 {
 	int reason = fragment_judge(skb, control, frame, port);
 
-	if (reason) {
-		count(reason);
-		return TC_ACT_SHOT;
-	}
+	if (reason)
+		return frame_drop(port, reason);
 	count(COUNT_WIRE_FRAGMENTS);
 	return frame_forward(skb, control, port);
 }

@@ -19,6 +19,8 @@
 MAP(control, BPF_MAP_TYPE_ARRAY, __u32, struct wire_control, 1, BPF_F_MMAPABLE);
 MAP(heartbeats, BPF_MAP_TYPE_ARRAY, __u32, struct wire_heartbeat, FLOW_WORKERS_MAX, BPF_F_MMAPABLE);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, WIRE_COUNTERS_MAX, 0);
+/* by place in segment_ports: what was dropped of the frames that came in on that port */
+MAP(port_drops, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct wire_port_drops, 2 * WIRE_SEGMENT_NUMBERS, 0);
 MAP(ports, BPF_MAP_TYPE_HASH, __u32, struct wire_port, 2 * WIRE_SEGMENT_NUMBERS, 0);
 MAP(segment_ports, BPF_MAP_TYPE_ARRAY, __u32, __u32, 2 * WIRE_SEGMENT_NUMBERS, 0);
 MAP(epochs, BPF_MAP_TYPE_ARRAY, __u32, struct wire_epoch, 2, 0);

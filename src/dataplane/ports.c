@@ -2,21 +2,29 @@
 #include "dataplane/ports.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/common.h"
 #include "base/log.h"
+#include "dataplane/ethtool.h"
 #include "dataplane/flows.h"
 #include "dataplane/netns.h"
+#include "dataplane/port.h"
 #include "dataplane/programs.h"
 #include "dataplane/rtnl.h"
 #include "dataplane/topology.h"
 
 #define PORT_FLAGS (IFF_UP | IFF_NOARP | IFF_PROMISC)
+/* what merges frames so that they cannot be told apart again, or keeps some for itself */
+#define PORT_FEATURES_OFF                                                                               \
+	(1u << ETHTOOL_FEATURE_LRO | 1u << ETHTOOL_FEATURE_GRO_HW | 1u << ETHTOOL_FEATURE_VLAN_FILTER | \
+		1u << ETHTOOL_FEATURE_VLAN_SERVICE_FILTER)
 
 static bool port_name_ok(const char *name)
 {
@@ -135,6 +143,85 @@ int dataplane_port_link(struct dataplane *dp, const char *name)
 	return err ? err : (link.flags & IFF_RUNNING) != 0;
 }
 
+static const struct {
+	const char *name;
+	size_t offset;
+} port_drops[DATAPLANE_PORT_DROPS] = {
+#define PORT_DROP(id, name, field) [DATAPLANE_PORT_DROP_##id] = {name, offsetof(struct rtnl_link_stats64, field)},
+	DATAPLANE_PORT_DROP_LIST
+#undef PORT_DROP
+};
+
+const char *dataplane_port_drop_name(enum dataplane_port_drop cause)
+{
+	return port_drops[cause].name;
+}
+
+static void port_copy_stats(struct dataplane_port *out, const struct rtnl_link_stats64 *stats)
+{
+	out->rx_frames = stats->rx_packets;
+	out->rx_bytes = stats->rx_bytes;
+	out->tx_frames = stats->tx_packets;
+	out->tx_bytes = stats->tx_bytes;
+	for (size_t i = 0; i < ARRAY_SIZE(port_drops); i++)
+		memcpy(&out->drops[i], (const char *)stats + port_drops[i].offset, sizeof(out->drops[i]));
+}
+
+static int port_read_wire_drops(struct dataplane *dp, __u32 index, uint64_t sums[static WIRE_COUNTERS])
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct wire_port_drops *cells = cpus > 0 ? calloc(cpus, sizeof(*cells)) : NULL;
+	struct wire_port port;
+	__u32 place;
+
+	if (!cells || bpf_map_lookup_elem(dp->map.ports, &index, &port))
+		return cells ? -ENODEV : -ENOMEM;
+	place = port.segment * 2 + port.side;
+	if (bpf_map_lookup_elem(dp->map.port_drops, &place, cells))
+		return -errno;
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (unsigned int i = 0; i < WIRE_COUNTERS; i++)
+			sums[i] += cells[cpu].counter[i];
+	return 0;
+}
+
+/* in `wire` */
+static int port_read(struct dataplane *dp, const char *name, struct dataplane_port *out)
+{
+	struct rtnl_addresses_found addresses;
+	struct rtnl_link link;
+	int err = rtnl_link_get(name, &link);
+
+	if (!err)
+		err = ethtool_read(name, &out->driver);
+	if (!err)
+		err = rtnl_link_addresses(link.index, &addresses);
+	if (err)
+		return err;
+	out->up = link.flags & IFF_UP;
+	out->link = link.flags & IFF_RUNNING;
+	out->promiscuous = link.flags & IFF_PROMISC;
+	out->arp = !(link.flags & IFF_NOARP);
+	out->attached = programs_on_port(dp, link.index);
+	out->mtu = link.mtu;
+	memcpy(out->mac, link.mac, sizeof(out->mac));
+	out->addresses = addresses.n;
+	snprintf(out->first_address, sizeof(out->first_address), "%s", addresses.first);
+	out->driver.rx_queues = out->driver.rx_queues ?: link.rx_queues;
+	out->driver.tx_queues = out->driver.tx_queues ?: link.tx_queues;
+	port_copy_stats(out, &link.stats);
+	return port_read_wire_drops(dp, link.index, out->wire_drops);
+}
+
+int dataplane_read_port(struct dataplane *dp, const char *name, struct dataplane_port *out)
+{
+	_cleanup_netns_ int home = -1;
+	int err = port_name_ok(name) ? netns_enter(dp->wire_netns, &home) : -ENODEV;
+
+	memset(out, 0, sizeof(*out));
+	return err ? err : port_read(dp, name, out);
+}
+
 static unsigned int ports_max_mtu(const struct ports_set *set)
 {
 	unsigned int mtu = 0;
@@ -173,7 +260,7 @@ static int port_set_up(struct dataplane *dp, const char *name, int index)
 	if (!err)
 		err = netns_write_sysctl(path, "1");
 	if (!err)
-		err = rtnl_disable_lro(name);
+		err = ethtool_disable(name, PORT_FEATURES_OFF);
 	if (!err)
 		err = rtnl_link_set_flags(index, PORT_FLAGS, PORT_FLAGS);
 	return err ? log_err_r(err, "cannot set up port %s", name) : 0;
@@ -206,6 +293,17 @@ static int port_write(struct dataplane *dp, const struct ports_pair *pair, int s
 	return 0;
 }
 
+/* its place may have been another port's */
+static int port_clear_wire_drops(struct dataplane *dp, __u32 place)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct wire_port_drops *none = cpus > 0 ? calloc(cpus, sizeof(*none)) : NULL;
+
+	if (!none)
+		return -ENOMEM;
+	return bpf_map_update_elem(dp->map.port_drops, &place, none, BPF_ANY) ? -errno : 0;
+}
+
 /* A port that was in force in another pair keeps that until ports_switch(). */
 static int port_enter(struct dataplane *dp, struct ports_pair *pair, int side)
 {
@@ -215,7 +313,7 @@ static int port_enter(struct dataplane *dp, struct ports_pair *pair, int side)
 
 	pair->port[side].known = !bpf_map_lookup_elem(dp->map.ports, &index, &pair->port[side].before);
 	if (!pair->port[side].known)
-		err = port_write(dp, pair, side, false);
+		err = port_clear_wire_drops(dp, pair->number * 2 + side) ?: port_write(dp, pair, side, false);
 	if (!err)
 		err = netns_enter(dp->wire_netns, &home);
 	return err ? err : port_set_up(dp, pair->segment->port[side], pair->port[side].index);

@@ -98,6 +98,7 @@ static void programs_fill_map_fds(struct dataplane *dp)
 	const struct dataplane_bpf *bpf = dp->bpf;
 
 	dp->map.counters = bpf_map__fd(bpf->maps.counters);
+	dp->map.port_drops = bpf_map__fd(bpf->maps.port_drops);
 	dp->map.heartbeats = bpf_map__fd(bpf->maps.heartbeats);
 	dp->map.listeners = bpf_map__fd(bpf->maps.listeners);
 	dp->map.ports = bpf_map__fd(bpf->maps.ports);
@@ -196,6 +197,14 @@ static int programs_attach_classifier(int ifindex, const struct bpf_program *pro
 int programs_attach_port(struct dataplane *dp, int ifindex)
 {
 	return programs_attach_classifier(ifindex, dp->bpf->progs.port_ingress);
+}
+
+bool programs_on_port(struct dataplane *dp, int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+
+	return bpf_tc_query(&hook, &options) == 0;
 }
 
 int programs_attach_ti0(struct dataplane *dp, int ifindex)

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/rtnl.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/ethtool.h>
 #include <linux/fib_rules.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "base/common.h"
 
@@ -109,6 +107,16 @@ static void rtnl_link_parse(const struct nlmsghdr *message, struct rtnl_link *li
 		case IFLA_LINKINFO:
 			link->veth = rtnl_link_info_is(attr, "veth");
 			break;
+		case IFLA_NUM_RX_QUEUES:
+			link->rx_queues = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_NUM_TX_QUEUES:
+			link->tx_queues = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_STATS64: /* later kernels append: the buffer's own alignment is 4 */
+			memcpy(&link->stats, mnl_attr_get_payload(attr),
+				MIN(sizeof(link->stats), mnl_attr_get_payload_len(attr)));
+			break;
 		}
 	}
 }
@@ -145,6 +153,40 @@ static int rtnl_copy_link(const struct rtnl_link *link, void *data)
 {
 	*(struct rtnl_link *)data = *link;
 	return 0;
+}
+
+struct rtnl_addresses {
+	int index;
+	struct rtnl_addresses_found *out;
+};
+
+static int rtnl_address_message(const struct nlmsghdr *message, void *data)
+{
+	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
+	const struct rtnl_addresses *search = data;
+	const struct nlattr *attr;
+
+	if (address->ifa_index != (unsigned int)search->index || search->out->n++)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*address))
+	{
+		size_t bytes = address->ifa_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+
+		if (mnl_attr_get_type(attr) == IFA_ADDRESS && mnl_attr_get_payload_len(attr) == bytes)
+			inet_ntop(address->ifa_family, mnl_attr_get_payload(attr), search->out->first,
+				sizeof(search->out->first));
+	}
+	return MNL_CB_OK;
+}
+
+int rtnl_link_addresses(int index, struct rtnl_addresses_found *out)
+{
+	struct rtnl_addresses search = {.index = index, .out = out};
+	struct rtnl_request request;
+
+	memset(out, 0, sizeof(*out));
+	rtnl_begin(&request, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
+	return rtnl_talk(&request, rtnl_address_message, &search);
 }
 
 int rtnl_link_get(const char *name, struct rtnl_link *out)
@@ -369,26 +411,4 @@ int rtnl_clsact_delete(int index)
 	rtnl_begin_clsact(&request, RTM_DELQDISC, 0, index);
 	err = rtnl_do_unless(&request, -ENOENT);
 	return err == -EINVAL ? 0 : err; /* no such qdisc, as some kernels say it */
-}
-
-static int rtnl_ethtool(int fd, struct ifreq *request, struct ethtool_value *value)
-{
-	request->ifr_data = (void *)value;
-	return ioctl(fd, SIOCETHTOOL, request) < 0 ? -errno : 0;
-}
-
-int rtnl_disable_lro(const char *name)
-{
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
-	struct ifreq request = {0};
-
-	if (fd < 0)
-		return -errno;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	if (rtnl_ethtool(fd, &request, &value) || !(value.data & ETH_FLAG_LRO))
-		return 0;
-	value.cmd = ETHTOOL_SFLAGS;
-	value.data &= ~(uint32_t)ETH_FLAG_LRO;
-	return rtnl_ethtool(fd, &request, &value);
 }

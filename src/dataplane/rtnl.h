@@ -2,6 +2,7 @@
 #pragma once
 /* The few rtnetlink requests that the wire needs, each in the calling thread's network namespace. 0 or -errno; what
  * already is as asked is no error. Nothing is logged here: the caller knows what the request was for. */
+#include <linux/if_link.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +14,8 @@ struct rtnl_link {
 	uint8_t mac[6];
 	char name[16];
 	bool veth;
+	unsigned int rx_queues, tx_queues; /* that the interface was made with */
+	struct rtnl_link_stats64 stats;
 };
 
 /* -ENODEV: no such interface */
@@ -25,6 +28,12 @@ int rtnl_link_set_flags(int index, unsigned int flags, unsigned int mask);
 int rtnl_link_set_mtu(int index, unsigned int mtu);
 int rtnl_link_move(int index, int netns_fd);
 int rtnl_link_delete(int index);
+/* the IP addresses that it has */
+struct rtnl_addresses_found {
+	unsigned int n;
+	char first[INET6_ADDRSTRLEN];
+};
+int rtnl_link_addresses(int index, struct rtnl_addresses_found *out);
 /* a pair with one end here and one in peer_netns_fd */
 int rtnl_veth_create(const char *name, const char *peer, int peer_netns_fd);
 
@@ -43,5 +52,3 @@ int rtnl_neighbour_add(int index, struct in_addr address, const uint8_t mac[6]);
 /* the hook that classifier programs attach to */
 int rtnl_clsact_add(int index);
 int rtnl_clsact_delete(int index);
-/* large receive offload merges frames irrecoverably: off, where the driver has it */
-int rtnl_disable_lro(const char *name);
