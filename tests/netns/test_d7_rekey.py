@@ -13,7 +13,7 @@ from lab.appliance import configuration, ssl_server
 from lab.clients import client_context, http_get, outcome_of, tls_connect
 from lab.laboratory import Laboratory
 from lab.namespace import stop_process, wait_until
-from lab.peers import TlsServer, echo, is_listening
+from lab.peers import Httpd, TlsServer, echo, is_listening
 from lab.topology import SERVER_IP
 
 HIGH = bytes(range(0x80, 0x100))  # the payload's alphabet: what s_server says itself is ASCII
@@ -190,22 +190,10 @@ def test_d5_a_clients_key_update_between_its_data(rekey):
             stop_process(client)
 
 
-APACHE_CONF = """
-ServerRoot {dir}
-PidFile {dir}/pid
-ErrorLog {dir}/error.log
-Listen 0.0.0.0:9001
-ServerName www.example.test
-{modules}
-User www-data
-Group www-data
+PRIVATE = """
 SSLProtocol TLSv1.2
-SSLEngine on
-SSLCertificateFile {crt}
-SSLCertificateKeyFile {key}
 SSLCACertificateFile {ca}
 SSLInsecureRenegotiation off
-DocumentRoot {dir}/www
 <Location /private>
 SSLVerifyClient require
 SSLVerifyDepth 3
@@ -214,31 +202,15 @@ SSLVerifyDepth 3
 
 
 @pytest.fixture
-def apache(rekey):
+def httpd(rekey):
     """the classic that asks for a client certificate by renegotiation, when the path says so"""
-    directory = rekey.topology.path("apache")
-    for sub in "www/private", "":
-        os.makedirs(os.path.join(directory, sub), exist_ok=True)
-    for path in "index.html", "private/index.html":
-        with open(os.path.join(directory, "www", path), "w") as page:
-            page.write("hello from " + path)
-    modules = "\n".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so" % (name, name)
-                        for name in ("mpm_event", "authn_core", "authz_core", "dir", "ssl"))
-    conf = os.path.join(directory, "httpd.conf")
-    with open(conf, "w") as out:
-        out.write(APACHE_CONF.format(dir=directory, modules=modules, crt=rekey.certificate.certificate, key=rekey.certificate.key,
-                                     ca=rekey.certificate.certificate))
-    server = rekey.server.popen("apache2", "-d", directory, "-f", conf, "-DFOREGROUND", env=dict(os.environ, APACHE_RUN_DIR=directory),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: server.poll() is not None or is_listening(rekey.server, 9001), 10, "httpd to listen")
-        assert server.poll() is None, open(os.path.join(directory, "error.log")).read()
+    with Httpd(rekey.topology, rekey.certificate, 9001, PRIVATE.format(ca=rekey.certificate.certificate)) as server:
+        for path in "index.html", "private/index.html":
+            server.put_page(path, "hello from " + path)
         yield server
-    finally:
-        stop_process(server)
 
 
-def test_d6_httpd_requires_a_certificate_by_renegotiation(rekey, apache):
+def test_d6_httpd_requires_a_certificate_by_renegotiation(rekey, httpd):
     """the first session that meets it is ended, and later ones are passed: the client can show its certificate"""
     context = client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2)
     context.load_cert_chain(rekey.certificate.certificate, rekey.certificate.key)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""D1, D3: NSS on both sides, and a scanner that compares what it finds through Sluice with what the server itself has."""
+"""D1, D3: NSS and BoringSSL on both sides, HAProxy and Apache httpd as servers, Chromium as client; and a scanner that compares what it
+finds through Sluice with what the server itself has."""
 import os
 import re
 import select
@@ -7,9 +8,10 @@ import subprocess
 
 import pytest
 
+from lab.browser import Chromium
 from lab.clients import WEB_NAME
 from lab.namespace import run, stop_process, wait_until
-from lab.peers import is_listening
+from lab.peers import Httpd, is_listening
 from lab.topology import SERVER_IP
 
 ACCEPTED = re.compile(r"^(?:Preferred|Accepted)\s+(TLSv[\d.]+)\s+\d+ bits\s+(\S+)", re.M)
@@ -90,6 +92,58 @@ def test_d1_haproxy_as_server(lab, version):
             assert reply.ok and reply.body == b"hello from haproxy", reply
     finally:
         stop_process(server)
+
+
+# --- BoringSSL --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("version", ["tls1.2", "tls1.3"])
+def test_d1_bssl_on_both_sides(lab, version):
+    """its own server and client; the second connection resumes the first one's session"""
+    server = lab.server.popen("bssl-tool", "server", "-accept", "8447", "-cert", lab.certificate.certificate, "-key", lab.certificate.key,
+                              "-min-version", version, "-max-version", version, "-loop", "-www", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_listening(lab.server, 8447), 5, "bssl-tool to listen")
+        with lab.client:
+            said = subprocess.run(["bssl-tool", "client", "-connect", SERVER_IP + ":8447", "-server-name", WEB_NAME, "-root-certs",
+                                   lab.certificate.certificate, "-min-version", version, "-max-version", version, "-grease", "-test-resumption"],
+                                  input=b"GET / HTTP/1.0\r\n\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=15).stdout.decode()
+    finally:
+        stop_process(server)
+    assert "HTTP/1.0 200 OK" in said and "Resumed session: yes" in said, said
+    record = lab.appliance.wait_record("ssl_inspection", dest_port=8447, client_tls_version=version.upper().replace("TLS", "TLSv"), client_tls_resumed=True)
+    assert (record["action"], record["sni"]) == ("decrypted", WEB_NAME), record
+
+
+# --- Apache httpd -----------------------------------------------------------------------------------------------------
+@pytest.mark.cable
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_d1_httpd_as_server(lab, version):
+    with Httpd(lab.topology, lab.certificate, 8445, "SSLProtocol TLSv" + version) as httpd:
+        httpd.put_page("index.html", "hello from httpd")
+        for _ in range(3):
+            reply = lab.curl("/", port=8445)
+            assert reply.ok and reply.body == b"hello from httpd", reply
+
+
+# --- Chromium ---------------------------------------------------------------------------------------------------------
+SCRIPT = """addEventListener('load', async () => {
+    const out = document.getElementById('out'), reply = await (await fetch('/files/data.json')).json();
+    out.textContent = 'answer ' + reply.answer + ', ' + getComputedStyle(out).color + ', image ' + document.images[0].naturalWidth;
+});"""
+PAGE = {"page.html": "<html><head><link rel=stylesheet href=/files/a.css><script src=/files/a.js></script></head><body><img src=/files/i.gif>"
+                     "<p id=out></p></body></html>",
+        "a.css": "p { color: rgb(1, 2, 3) }", "a.js": SCRIPT, "data.json": '{"answer": 42}',
+        "i.gif": "GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"}
+
+
+def test_d1_chromium_shows_a_page_with_all_that_it_needs(lab):
+    """style, script, image and what the script fetches; the browser trusts the certificate that it must see, and no other"""
+    for name, body in PAGE.items():
+        lab.nginx.put_file(name, 0, body.encode("latin-1"))
+    page, said = Chromium(lab.topology, lab.certificate).page("https://%s/files/page.html" % WEB_NAME)
+    assert "answer 42, rgb(1, 2, 3), image 1<" in page, (page, said)
+    assert {row["address"] for row in lab.nginx.wait_for("/files/data.json")} == {"10.9.0.1"}
+    record = lab.appliance.wait_record("ssl_inspection", sni=WEB_NAME, dest_port=443, client_tls_version="TLSv1.3")
+    assert (record["action"], record["alpn"]) == ("decrypted", "http/1.1"), record
 
 
 # --- a scanner --------------------------------------------------------------------------------------------------------

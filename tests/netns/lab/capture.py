@@ -6,7 +6,7 @@ import signal
 import struct
 import subprocess
 
-from .namespace import wait_until
+from .namespace import run, wait_until
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TLS_HANDSHAKE, TLS_APPLICATION = 22, 23
@@ -134,3 +134,14 @@ def application_bytes(records, tls13):
         if lengths and lengths[-1] <= 19:
             lengths.pop()
     return sum(lengths)
+
+
+def dissect(path, ports, what, fields):
+    """tshark's words about a capture: [{field: [values]}] of each frame that fits `what`; `ports` carry TLS"""
+    command = ["tshark", "-r", path, "-Y", what, "-T", "fields", "-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,"]
+    for port in ports:
+        command += ["-d", "tcp.port==%d,tls" % port]
+    for field in fields:
+        command += ["-e", field]
+    rows = run(*command).stdout.splitlines()
+    return [{field: [value for value in text.split(",") if value] for field, text in zip(fields, row.split("|"))} for row in rows]

@@ -108,6 +108,55 @@ class Nginx:
         return wait_until(lambda: self.saw(text), timeout, "'%s' in nginx's access log" % text)
 
 
+HTTPD_CONF = """
+ServerRoot {dir}
+PidFile {dir}/pid
+ErrorLog {dir}/error.log
+Listen 0.0.0.0:{port}
+ServerName www.example.test
+{modules}
+User www-data
+Group www-data
+SSLEngine on
+SSLCertificateFile {crt}
+SSLCertificateKeyFile {key}
+DocumentRoot {dir}/www
+{extra}
+"""
+
+
+class Httpd:
+    """Apache's, with `extra` directives; put_page() before it is asked for one"""
+
+    def __init__(self, topology, certificate, port, extra=""):
+        self.namespace, self.certificate, self.port, self.extra = topology.server, certificate, port, extra
+        self.directory = topology.path("httpd-%d" % port)
+
+    def put_page(self, path, text):
+        path = os.path.join(self.directory, "www", path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as page:
+            page.write(text)
+
+    def __enter__(self):
+        os.makedirs(os.path.join(self.directory, "www"), exist_ok=True)
+        conf = os.path.join(self.directory, "httpd.conf")
+        modules = "\n".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so" % (name, name)
+                            for name in ("mpm_event", "authn_core", "authz_core", "dir", "ssl"))
+        with open(conf, "w") as out:
+            out.write(HTTPD_CONF.format(dir=self.directory, port=self.port, modules=modules, crt=self.certificate.certificate,
+                                        key=self.certificate.key, extra=self.extra))
+        self.process = self.namespace.popen("apache2", "-d", self.directory, "-f", conf, "-DFOREGROUND", stdout=subprocess.DEVNULL,
+                                            stderr=subprocess.DEVNULL, env=dict(os.environ, APACHE_RUN_DIR=self.directory))
+        wait_until(lambda: self.process.poll() is not None or is_listening(self.namespace, self.port), 10, "httpd to listen")
+        if self.process.poll() is not None:
+            raise RuntimeError("httpd: " + _read(os.path.join(self.directory, "error.log")))
+        return self
+
+    def __exit__(self, *unused):
+        stop_process(self.process)
+
+
 class OpensslServer:
     """openssl s_server; mode -rev answers each line reversed, -WWW serves files of its directory."""
 
