@@ -201,7 +201,7 @@ static __noinline int flow_create(
 		.virtual_segment_id = verdict->virtual_segment_id,
 		.client_port = frame->key.client_port,
 		.worker = verdict->worker,
-		.place = __sync_fetch_and_add(&control->embryonic, 1),
+		.place = verdict->place,
 		.hold = verdict->hold ? FLOW_HELD : FLOW_OPEN,
 		.server_mark = verdict->server_mark,
 	};
@@ -227,7 +227,6 @@ static __noinline int flow_create(
 	back->outer_source = frame->tunnel.destination;
 	back->outer_destination = frame->tunnel.source;
 	back->outer_df = frame->tunnel.df;
-	embryonic_make_room(control, flow.place);
 	err = flow_insert(control, &frame->key, &flow);
 	if (!err) {
 		count(verdict->hold ? COUNT_WIRE_HELD : COUNT_WIRE_HOLDS_SKIPPED);
@@ -254,12 +253,15 @@ static __noinline int syn_decide_hold(
 	return choice;
 }
 
+/* What becomes of a new connection's SYN, or SYN_TAKEN: then it has a flow, and frame->key is its key. The caller
+ * delivers it, because the chain of calls from there takes all the stack there is. */
+#define SYN_TAKEN -1
+
 static __noinline int syn_ingress(
 	struct __sk_buff *skb, struct wire_control *control, struct frame *frame, const struct wire_port *port)
 {
 	__u32 epoch = *(volatile __u32 *)&control->epoch;
 	struct verdict verdict = {};
-	struct flow *flow;
 	__u32 block = 0;
 	int worker, key, limit;
 
@@ -299,10 +301,11 @@ static __noinline int syn_ingress(
 	verdict.worker = worker;
 	if (syn_decide_hold(control, frame, port, &verdict) == HOLD_DROP)
 		return frame_drop(port, COUNT_WIRE_HOLDS_DROPPED);
-	if (flow_create(control, frame, port, &verdict) || !(flow = bpf_map_lookup_elem(&flows, &frame->key)))
+	verdict.place = embryonic_make_room(control);
+	if (flow_create(control, frame, port, &verdict))
 		return flow_refuse(
 			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FLOW_TABLE, COUNT_WIRE_BLOCKED_FLOW_TABLE);
-	return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
+	return SYN_TAKEN;
 }
 
 /* A SYN reuses the ports of a connection that is over, or whose worker died: it is a new flow, decided afresh. */
@@ -328,8 +331,17 @@ static __always_inline int tcp_ingress(
 	if (flow && flow_delete(control, &frame->key, flow))
 		sessions_follow(flow->server_mark, frame->key.client_ip, flow->flags, 0);
 	frame->key = wire_key;
-	if (frame_is_syn(frame))
-		return syn_ingress(skb, control, frame, port);
+	if (frame_is_syn(frame)) {
+		int fate = syn_ingress(skb, control, frame, port);
+
+		flow = fate == SYN_TAKEN ? bpf_map_lookup_elem(&flows, &frame->key) : NULL;
+		if (flow)
+			return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
+		if (fate != SYN_TAKEN)
+			return fate;
+		return frame_drop(
+			port, COUNT_WIRE_HOLDS_DROPPED); /* another CPU has removed it: the client tries again */
+	}
 	flow_key_swap(&wire_key);
 	context = context_of(frame, port, FLOW_TO_CLIENT);
 	flow = flow_find(control, &wire_key, &context);

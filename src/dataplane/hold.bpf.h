@@ -201,20 +201,23 @@ static __noinline int hold_see_error(
 }
 
 /* Nothing tells in advance which SYNs will be answered, so the table of flows takes a bounded number of those that
- * have not been: the oldest makes way. Established flows never do. */
-static __noinline int embryonic_make_room(struct wire_control *control, __u32 place)
+ * have not been: the oldest makes way. Established flows never do. Answers the place of the next one. Not called by
+ * flow_create(), whose stack is nearly all that a kernel before 6.9 allows to a chain of calls. */
+static __noinline int embryonic_make_room(struct wire_control *control)
 {
+	__u32 place = (__u16)__sync_fetch_and_add(&control->embryonic, 1);
 	struct flow_key *cell = bpf_map_lookup_elem(&embryonic, &place), old;
 	struct flow *flow;
 
 	if (!cell)
-		return 0;
+		return place;
 	old = *cell;
 	flow = bpf_map_lookup_elem(&flows, &old);
 	if (!flow || flow->place != place || (flow->flags & (FLOW_ESTABLISHED | FLOW_RST)))
-		return 0;
+		return place;
 	count(COUNT_WIRE_EMBRYONIC_DISPLACED);
-	return flow_delete(control, &old, flow);
+	flow_delete(control, &old, flow);
+	return place;
 }
 
 static __always_inline void embryonic_note(__u32 place, const struct flow_key *key)

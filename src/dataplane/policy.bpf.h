@@ -10,6 +10,7 @@ struct verdict {
 	__u16 block_when_unavailable, block_in_crash_loop;
 	__u8 worker, hold; /* hold: the SYN is kept until the server answers */
 	__u8 ttl, tos;     /* of the server's last SYN-ACK; 0: not known */
+	__u16 place;       /* among the flows whose client has not answered */
 	__u32 server_mark;
 };
 
