@@ -68,11 +68,7 @@ class Topology:
             namespace.run("ethtool", "-K", interface, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off")
 
     def _tag(self, namespace, interface):
-        program = self.path("vlan%d.o" % self.vlan)
-        if not os.path.exists(program):
-            run("clang-19", "-O2", "-g", "-target", "bpf", "-I/usr/include/%s-linux-gnu" % os.uname().machine,
-                "-DVLAN_ID=%d" % self.vlan, "-DVLAN_PROTOCOL=%d" % self.vlan_protocol,
-                *(["-DVLAN_INNER=%d" % self.vlan_inner] if self.vlan_inner else []), "-c", os.path.join(os.path.dirname(__file__), "vlan.bpf.c"), "-o", program)
+        program = vlan_program(self, self.vlan, self.vlan_inner, self.vlan_protocol)
         namespace.run("tc", "qdisc", "add", "dev", interface, "clsact")
         for hook, section in ("egress", "push"), ("ingress", "pop"):
             namespace.run("tc", "filter", "add", "dev", interface, hook, "bpf", "da", "obj", program, "sec", section)
@@ -88,3 +84,13 @@ class Topology:
             run("ip", "link", "del", port, check=False)
         if self.directory:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def vlan_program(topology, vlan, inner=None, protocol=0x8100):
+    """the object file that makes a host's interface speak frames with these tags only (sections push and pop)"""
+    program = topology.path("vlan-%x-%d-%s.o" % (protocol, vlan, inner))
+    if not os.path.exists(program):
+        run("clang-19", "-O2", "-g", "-target", "bpf", "-I/usr/include/%s-linux-gnu" % os.uname().machine, "-DVLAN_ID=%d" % vlan,
+            "-DVLAN_PROTOCOL=%d" % protocol, *(["-DVLAN_INNER=%d" % inner] if inner else []),
+            "-c", os.path.join(os.path.dirname(__file__), "vlan.bpf.c"), "-o", program)
+    return program
