@@ -294,6 +294,13 @@ const struct cli_command cli_commands[] = {
 			"entropy, drivers of the network interfaces. A check that is \"refused\" keeps SSL inspection "
 			"off.",
 		.render = cli_render_health},
+	{.words = "show rates",
+		.request = "rates",
+		.help = "how often the important things happen now, per second",
+		.detail = "Averages over the last second, minute and five minutes. In JSON and in SNMP they are "
+			  "hundredths per "
+			  "second.",
+		.render = cli_render_rates},
 	{.words = "show segments",
 		.request = "segments",
 		.help = "segments, their ports, and virtual segments",

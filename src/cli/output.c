@@ -180,6 +180,9 @@ void output_cell(const json_t *row, const struct output_column *column, char *te
 		cell_endpoint(row, column, text, size);
 	else if (column->format == OUTPUT_BYTES && json_is_integer(value))
 		cell_bytes(json_integer_value(value), text, size);
+	else if (column->format == OUTPUT_HUNDREDTHS && json_is_integer(value))
+		snprintf(text, size, "%" JSON_INTEGER_FORMAT ".%02d", json_integer_value(value) / 100,
+			(int)(json_integer_value(value) % 100));
 	else if (column->format == OUTPUT_TIME && cell_parse_time(value, &when))
 		cell_time(when, text, size);
 	else if (column->format == OUTPUT_AGE && cell_parse_time(value, &when))
@@ -192,7 +195,8 @@ void output_cell(const json_t *row, const struct output_column *column, char *te
 
 static void table_put_cell(FILE *out, const struct output_column *column, const char *text, size_t width, bool last)
 {
-	bool right = column->format == OUTPUT_NUMBER || column->format == OUTPUT_BYTES || column->format == OUTPUT_AGE;
+	bool right = column->format == OUTPUT_NUMBER || column->format == OUTPUT_BYTES ||
+		     column->format == OUTPUT_HUNDREDTHS || column->format == OUTPUT_AGE;
 	int pad = (int)(width - output_width(text));
 
 	if (right)

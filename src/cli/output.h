@@ -13,13 +13,14 @@ void output_text(FILE *out, const char *text);
 void output_json(const struct cli *cli, const json_t *value);
 
 enum output_format {
-	OUTPUT_TEXT,     /* strings and numbers as they are, lists joined by ", ", booleans as yes and no */
-	OUTPUT_NUMBER,   /* to the right */
-	OUTPUT_BYTES,    /* "1.2 MiB", to the right */
-	OUTPUT_TIME,     /* RFC 3339 text, or seconds or microseconds since 1970, as local time */
-	OUTPUT_AGE,      /* how long ago that was, to the right */
-	OUTPUT_ENDPOINT, /* key and key_port: "10.0.0.1:443" */
-	OUTPUT_TLS,      /* a protocol version, as text or as its number */
+	OUTPUT_TEXT,       /* strings and numbers as they are, lists joined by ", ", booleans as yes and no */
+	OUTPUT_NUMBER,     /* to the right */
+	OUTPUT_BYTES,      /* "1.2 MiB", to the right */
+	OUTPUT_HUNDREDTHS, /* 50 as "0.50", to the right */
+	OUTPUT_TIME,       /* RFC 3339 text, or seconds or microseconds since 1970, as local time */
+	OUTPUT_AGE,        /* how long ago that was, to the right */
+	OUTPUT_ENDPOINT,   /* key and key_port: "10.0.0.1:443" */
+	OUTPUT_TLS,        /* a protocol version, as text or as its number */
 };
 
 struct output_column {

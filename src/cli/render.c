@@ -253,6 +253,19 @@ void cli_render_health(struct cli *cli, const json_t *answer)
 	TABLE(cli, json_object_get(answer, "checks"), columns, "");
 }
 
+void cli_render_rates(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {
+		{"COUNTER", "name", OUTPUT_TEXT},
+		{"PER SECOND: 1 S", "second_hundredths", OUTPUT_HUNDREDTHS},
+		{"1 MIN", "minute_hundredths", OUTPUT_HUNDREDTHS},
+		{"5 MIN", "five_minutes_hundredths", OUTPUT_HUNDREDTHS},
+		{"UNIT", "unit", OUTPUT_TEXT},
+	};
+
+	TABLE(cli, json_object_get(answer, "rates"), columns, "");
+}
+
 void cli_render_segments(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column segments[] = {

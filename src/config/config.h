@@ -270,6 +270,7 @@ struct config {
 	enum config_exception_policy exceptions[CONFIG_EXCEPTION_N];
 	char *agentx_socket;            /* absolute path; NULL: no SNMP sub-agent */
 	unsigned int notifications_off; /* H4: bits 1 << value of schema_notification_words */
+	unsigned int notification_interval_seconds;
 	size_t n_segments, n_ssl_servers, n_profiles, n_virtual_segments;
 	struct config_segment *segments;
 	struct config_ssl_server *ssl_servers;

@@ -109,7 +109,7 @@ static const struct schema_word privacy_words[] = {
 	{NULL, 0},
 };
 _Static_assert(ARRAY_SIZE(privacy_words) == EVENT_PRIVACY_N, "every class but none has its word");
-/* as mib_notifications (snmp/mib.c) has them: a test compares the two */
+/* as mib_notifications (mib/mib.c) has them: a test compares the two */
 const struct schema_word schema_notification_words[] = {
 	{"inspection", 0},
 	{"key_keeper", 1},
@@ -120,6 +120,8 @@ const struct schema_word schema_notification_words[] = {
 	{"sessions", 6},
 	{"configuration", 7},
 	{"block", 8},
+	{"fallback", 9},
+	{"port", 10},
 	{NULL, 0},
 };
 const struct schema_word schema_service_words[] = {
@@ -652,9 +654,14 @@ const struct schema_row schema_rows[] = {
 		.example = "[macs, excerpts]", .help = "classes of fields that are not sent"},
 	{SCHEMA_SNMP, "agentx_socket", SCHEMA_TYPE_PATH, IN(config, agentx_socket), .example = "/var/agentx/master",
 		.help = "absolute path of snmpd's AgentX socket; without it no sub-agent runs"},
-	{SCHEMA_SNMP, "notifications_off", SCHEMA_TYPE_WORDS, IN(config, notifications_off), .max = 9,
+	{SCHEMA_SNMP, "notifications_off", SCHEMA_TYPE_WORDS, IN(config, notifications_off), .max = 11,
 		.words = schema_notification_words, .example = "[block, drift]",
 		.help = "notifications that are not sent; none: all are (docs/monitoring.md)"},
+	{SCHEMA_SNMP, "notification_interval_seconds", SCHEMA_TYPE_NUMBER, IN(config, notification_interval_seconds),
+		.min = 1, .max = 3600, .unit = "seconds", .default_text = "1", .example = "60",
+		.help = "least time between two notifications of one kind; what happens meanwhile is told together, "
+			"with "
+			"a number of hits"},
 };
 const size_t schema_n_rows = ARRAY_SIZE(schema_rows);
 

@@ -208,3 +208,18 @@ const char *fallback_cause(struct supervisor *supervisor, size_t segment)
 		return "command";
 	return config->ssl_inspection && config->n_ssl_servers && !fallback_live(supervisor) ? "no live worker" : NULL;
 }
+
+json_t *fallback_report(struct supervisor *supervisor)
+{
+	const char *cause = NULL;
+	int segments = 0;
+
+	for (size_t i = 0; supervisor->policy && i < supervisor->policy->config->n_segments; i++) {
+		const char *of_segment = fallback_cause(supervisor, i);
+
+		segments += of_segment != NULL;
+		cause = cause ?: of_segment;
+	}
+	return json_pack("{s:s, s:i, s:b}", "cause", cause ?: "none", "segments", segments, "crash_loop",
+		supervisor->fallback.crash_loop);
+}

@@ -28,3 +28,5 @@ void fallback_on_worker_end(struct supervisor *supervisor);
 const char *fallback_command(struct supervisor *supervisor, const char *segment, bool enter, unsigned int *n);
 /* why a segment of the configuration in force is in fallback; NULL: it is not */
 const char *fallback_cause(struct supervisor *supervisor, size_t segment);
+/* for `status`: {cause, segments, crash_loop}; cause of the first segment that is in fallback, or "none" */
+json_t *fallback_report(struct supervisor *supervisor);

@@ -8,10 +8,8 @@
 
 #include "base/clock.h"
 #include "base/common.h"
-#include "config/schema.h"
-#include "daemon/ports.h"
+#include "daemon/monitor_report.h"
 #include "daemon/supervisor.h"
-#include "daemon/targets.h"
 #include "ipc/message.h"
 
 #define MONITOR_QUERIES_MAX 50 /* answered in a second; a broken child cannot keep the supervisor busy */
@@ -23,62 +21,16 @@ static const enum role monitor_roles[MONITORS] = {ROLE_SNMP};
 /* --- queries -------------------------------------------------------------------------------------------------------
  */
 
-static json_t *monitor_notifications_off(const struct supervisor *supervisor)
-{
-	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
-	json_t *words = json_array();
-
-	for (const struct schema_word *word = schema_notification_words; config && word->name; word++)
-		if (config->notifications_off & 1u << word->value)
-			json_array_append_new(words, json_string(word->name));
-	return words;
-}
-
-static json_t *monitor_report_targets(struct supervisor *supervisor, const json_t *request)
-{
-	return targets_report(supervisor);
-}
-
-/* the SNMP status has its values beside each other; the operator's is a tree */
-static json_t *monitor_report_status(struct supervisor *supervisor, const json_t *request)
-{
-	json_t *status = report_status(supervisor, request);
-
-	json_object_set(status, "keeper_state", json_object_get(json_object_get(status, "keeper"), "state"));
-	json_object_set(status, "log_state", json_object_get(json_object_get(status, "log"), "state"));
-	json_object_set(status, "certificates_told", supervisor->expiry.told);
-	json_object_set_new(status, "notifications_off", monitor_notifications_off(supervisor));
-	json_object_set_new(status, "configs_rejected", json_integer(supervisor->rejected.n));
-	json_object_set(status, "config_rejection", supervisor->rejected.error);
-	return status;
-}
-
-static const struct {
-	const char *name;
-	json_t *(*report)(struct supervisor *supervisor, const json_t *request);
-} reports[] = {
-	{"status", monitor_report_status},
-	{"servers", report_servers},
-	{"segments", report_segments},
-	{"ports", report_ports},
-	{"sessions", report_sessions},
-	{"certificates", report_certificates},
-	{"graph", report_graph},
-	{"targets", monitor_report_targets},
-};
-
 static json_t *monitor_answer(struct monitor *monitor, const char *name)
 {
-	/* nothing that a child says but the name goes into a report */
-	json_auto_t *request = json_object();
+	json_t *report = NULL;
 
-	for (size_t i = 0; name && monitor->queries < MONITOR_QUERIES_MAX && i < ARRAY_SIZE(reports); i++) {
-		if (strcmp(reports[i].name, name))
-			continue;
-		monitor->queries++;
-		return reports[i].report(monitor->supervisor, request);
-	}
-	return json_pack("{s:b}", "ok", 0);
+	if (monitor->queries < MONITOR_QUERIES_MAX)
+		report = monitor_report_named(monitor->supervisor, name);
+	if (!report)
+		return json_pack("{s:b}", "ok", 0);
+	monitor->queries++;
+	return report;
 }
 
 static void monitor_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)

@@ -408,6 +408,7 @@ REPORT(configuration)
 REPORT(ciphers)
 REPORT(graph)
 REPORT(health)
+REPORT(rates)
 
 static const struct {
 	const char *name;
@@ -421,6 +422,7 @@ static const struct {
 	{"bypass_rules", command_bypass_rules},
 	{"sessions", command_sessions},
 	{"graph", command_graph},
+	{"rates", command_rates},
 	{"clear_sessions", command_clear_sessions},
 	{"bypasses", command_bypasses},
 	{"clear_bypasses", command_clear_bypasses},

@@ -141,6 +141,7 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 	json_object_set(
 		json_object_get(status, "keeper"), "engine_reason", json_object_get(supervisor->key_engine, "reason"));
 	json_object_set_new(status, "limits", limits_report(supervisor));
+	json_object_set_new(status, "fallback", fallback_report(supervisor));
 	json_object_set_new(status, "snmp", monitor_report(supervisor, ROLE_SNMP));
 	return status;
 }

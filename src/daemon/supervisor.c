@@ -109,6 +109,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 		supervisor->flows = reap.flows - reap.removed;
 	supervisor_read_wire(supervisor);
 	graph_tick(supervisor);
+	rates_tick(supervisor);
 	limits_tick(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);

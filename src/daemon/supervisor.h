@@ -18,6 +18,7 @@
 #include "daemon/graph.h"
 #include "daemon/limits.h"
 #include "daemon/monitor.h"
+#include "daemon/rates.h"
 #include "daemon/store.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/worker_cell.h"
@@ -121,6 +122,7 @@ struct supervisor {
 	json_t *key_engine; /* the keeper's last word about its engine: {engine, reason} */
 	struct monitor monitors[MONITORS];
 	struct graph graph;
+	struct rates rates;
 	struct limits_watch limits;
 	struct fallback fallback;
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -384,11 +385,12 @@ static json_t *target_report(const struct log_target *target)
 	/* a process that says nothing does not say since when */
 	json_int_t lag_seconds = oldest ? MAX(now - oldest, 0) / 1000000 : heard;
 
-	return json_pack("{s:s, s:b, s:s, s:O, s:O, s:O, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name",
+	return json_pack("{s:s, s:b, s:s, s:i, s:O, s:O, s:i, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:i, s:s}", "name",
 		target->name, "down", target->down, "host",
 		host ? host : json_string_value(json_array_get(json_object_get(settings, "hosts"), 0)), "port",
-		json_object_get(settings, "port"), "protocol", json_object_get(settings, "protocol"), "format",
-		json_object_get(settings, "format"), "pid", (int)target->child.pid, "state",
+		atoi(json_string_value(json_object_get(settings, "port")) ?: "0"), "protocol",
+		json_object_get(settings, "protocol"), "format", json_object_get(settings, "format"), "pid",
+		(int)target->child.pid, "state",
 		!child_running(&target->child) ? "restarting"
 		: silent                       ? "no progress"
 		: state                        ? state

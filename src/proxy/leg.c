@@ -23,6 +23,16 @@ static void leg_fail(struct leg *leg, int error)
 	leg->writable = false;
 }
 
+/* what goes over the wire, decrypted or not */
+static void leg_count(struct leg *leg, bool sent, size_t n)
+{
+	static const enum counter_id counters[LEGS][2] = {
+		[LEG_CLIENT] = {COUNTER_BYTES_RECEIVED_CLIENT_LEG, COUNTER_BYTES_SENT_CLIENT_LEG},
+		[LEG_SERVER] = {COUNTER_BYTES_RECEIVED_SERVER_LEG, COUNTER_BYTES_SENT_SERVER_LEG}};
+
+	session_count(leg->session, counters[leg == &leg->session->legs[LEG_SERVER]][sent], n);
+}
+
 static int leg_socket_error(const struct leg *leg)
 {
 	int error = 0;
@@ -141,6 +151,7 @@ enum leg_status leg_receive(struct leg *leg, uint8_t *buf, size_t size, size_t *
 	/* a short read empties the socket, unless a FIN whose edge has already been seen stands behind it */
 	if ((size_t)got < size && !leg->hang_up)
 		leg->readable = false;
+	leg_count(leg, false, got);
 	*n = got;
 	return LEG_OK;
 }
@@ -185,7 +196,9 @@ static enum leg_status leg_send_backlog(struct leg *leg)
 		leg_fail(leg, errno);
 		return LEG_RESET;
 	}
-	leg->backlog_sent += MAX(sent, 0);
+	sent = MAX(sent, 0);
+	leg->backlog_sent += sent;
+	leg_count(leg, true, sent);
 	if (leg->backlog_sent < leg->backlog_len) {
 		leg->writable = false;
 		return LEG_AGAIN;
@@ -228,6 +241,7 @@ static enum leg_status leg_send_gathered(struct leg *leg)
 		return LEG_RESET;
 	}
 	sent = MAX(sent, 0);
+	leg_count(leg, true, sent);
 	return (size_t)sent == len ? LEG_OK : leg_keep_backlog(leg, io->out + sent, len - sent);
 }
 

@@ -13,6 +13,7 @@
 #include "proxy/block.h"
 #include "proxy/flow_lookup.h"
 #include "proxy/hold.h"
+#include "proxy/negotiated.h"
 #include "proxy/record.h"
 #include "proxy/rekey.h"
 #include "proxy/splice.h"
@@ -505,10 +506,7 @@ static void session_count_established(struct session *session)
 		facts->ticket_offered[LEG_CLIENT] && !facts->resumed[LEG_CLIENT]);
 	session_count(session, COUNTER_SESSIONS_UNRESUMED_SERVER,
 		facts->ticket_offered[LEG_SERVER] && !facts->resumed[LEG_SERVER]);
-	if (facts->version[LEG_CLIENT] == 0x0304)
-		session_count(session, COUNTER_SESSIONS_TLS13, 1);
-	else if (facts->version[LEG_CLIENT] == 0x0303)
-		session_count(session, COUNTER_SESSIONS_TLS12, 1);
+	negotiated_count(session);
 }
 
 /* the server leg broke while the client's handshake went on: an alert in front of the reset says why (TLS 1.3 asks for

@@ -20,6 +20,9 @@ static bool signature_data(struct session *session, enum inspect_dir dir, struct
 		return true;
 	inspect_data(session->stream, dir, data.data, data.len, &verdict);
 	session_count(session, COUNTER_BYTES_INSPECTED, data.len);
+	session_count(session,
+		dir == INSPECT_TO_SERVER ? COUNTER_BYTES_INSPECTED_TO_SERVER : COUNTER_BYTES_INSPECTED_TO_CLIENT,
+		data.len);
 	return signature_judge(session, &verdict, release);
 }
 

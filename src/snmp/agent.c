@@ -16,6 +16,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "snmp/notify.h"
+#include "snmp/numbers.h"
 #include "snmp/snapshot.h"
 
 #define AGENT_PING_SECONDS 2 /* between attempts to reach snmpd, and to notice that it has gone */

@@ -6,16 +6,13 @@
 #include "base/clock.h"
 #include "ipc/report_query.h"
 
-static const struct {
-	const char *name;
-	unsigned int keep_ms;
-} reports[MIB_REPORT_N] = {
-	[MIB_STATUS] = {"status", 500},
-	[MIB_SERVERS] = {"servers", 500},
-	[MIB_SESSIONS] = {"sessions", 500},
-	[MIB_CERTIFICATES] = {"certificates", 5000}, /* reads files */
-	[MIB_GRAPH] = {"graph", 5000},               /* 1440 rows that change once a minute */
-	[MIB_TARGETS] = {"targets", 500},
+#define KEEP_MS 500
+
+/* those that cost the supervisor more, or change seldom */
+static const unsigned int keep_ms[MIB_REPORT_N] = {
+	[MIB_CERTIFICATES] = 5000, /* reads files */
+	[MIB_GRAPH] = 5000,        /* 1440 rows that change once a minute */
+	[MIB_HEALTH] = 60000,      /* of the supervisor's start */
 };
 
 const json_t *feed_get(struct feed *feed, enum mib_report report)
@@ -25,9 +22,9 @@ const json_t *feed_get(struct feed *feed, enum mib_report report)
 	int r;
 
 	if (feed->reports[report].answer &&
-		now - feed->reports[report].asked_ns < reports[report].keep_ms * NSEC_PER_MSEC)
+		now - feed->reports[report].asked_ns < (keep_ms[report] ?: KEEP_MS) * NSEC_PER_MSEC)
 		return feed->reports[report].answer;
-	r = feed->error ? feed->error : ipc_query_report(feed->fd, reports[report].name, &answer);
+	r = feed->error ? feed->error : ipc_query_report(feed->fd, mib_report_names[report], &answer);
 	if (r < 0) {
 		feed->error = r == -EAGAIN ? 0 : r;
 		return feed->reports[report].answer;

@@ -4,7 +4,7 @@
  * no more than one that walks once a second. */
 #include <jansson.h>
 
-#include "snmp/mib.h"
+#include "mib/mib.h"
 
 struct feed {
 	int fd;    /* control socket; borrowed */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* snmp-mib/SLUICE-MIB.txt, written from the arrays of mib.c and from the counters' definitions. */
+#include "snmp/mib_text.h"
+
 #include <ctype.h>
 #include <string.h>
 
 #include "base/common.h"
-#include "snmp/mib.h"
-
-#define DESCRIPTOR_MAX 96
+#include "snmp/numbers.h"
 
 static const char *const syntax_texts[] = {
 	[MIB_TEXT] = "SnmpAdminString (SIZE (0..255))",
@@ -31,13 +31,12 @@ static const char *const base_texts[] = {
 	[MIB_WORD] = "INTEGER",
 };
 
-/* "WIRE_NEW_FLOWS" after "slu": sluWireNewFlows; "no configuration": noConfiguration */
-static void write_camel(char out[DESCRIPTOR_MAX], const char *prefix, const char *words)
+void mib_write_descriptor(char out[MIB_DESCRIPTOR_MAX], const char *prefix, const char *words)
 {
-	size_t n = snprintf(out, DESCRIPTOR_MAX, "%s", prefix);
+	size_t n = snprintf(out, MIB_DESCRIPTOR_MAX, "%s", prefix);
 	bool upper = n > 0;
 
-	for (; *words && n < DESCRIPTOR_MAX - 1; words++) {
+	for (; *words && n < MIB_DESCRIPTOR_MAX - 1; words++) {
 		if (*words == '_' || *words == ' ') {
 			upper = true;
 			continue;
@@ -72,7 +71,7 @@ static void write_quoted(FILE *out, const char *indent, const char *text)
 
 static void write_syntax(FILE *out, const struct mib_object *object)
 {
-	char word[DESCRIPTOR_MAX];
+	char word[MIB_DESCRIPTOR_MAX];
 
 	if (object->syntax != MIB_WORD) {
 		fprintf(out, "    SYNTAX      %s\n", syntax_texts[object->syntax]);
@@ -80,7 +79,7 @@ static void write_syntax(FILE *out, const struct mib_object *object)
 	}
 	fputs("    SYNTAX      INTEGER {", out);
 	for (int i = 0; object->words[i]; i++) {
-		write_camel(word, "", object->words[i]);
+		mib_write_descriptor(word, "", object->words[i]);
 		fprintf(out, "%s %s(%d)", i ? "," : "", word, i + 1);
 	}
 	fputs(" }\n", out);
@@ -121,7 +120,7 @@ static unsigned int counter_of_number(uint32_t number, bool server, bool closed)
 static void each_counter(FILE *out, bool server, bool closed,
 	void (*fn)(FILE *out, const struct mib_object *object, const char *parent), const char *parent)
 {
-	char name[DESCRIPTOR_MAX], description[512];
+	char name[MIB_DESCRIPTOR_MAX], description[512];
 	struct mib_object object = {.name = name, .description = description};
 
 	for (uint32_t number = 1; number < MIB_COLUMN_CLOSED; number++) {
@@ -132,7 +131,7 @@ static void each_counter(FILE *out, bool server, bool closed,
 		object.number = closed ? mib_close_number[i] : mib_counter_number[i];
 		if (server)
 			object.number += closed ? MIB_COLUMN_CLOSED : MIB_COLUMN_COUNTERS;
-		write_camel(name, closed ? (server ? "sluSrvEnd" : "sluClosed") : (server ? "sluSrv" : "slu"),
+		mib_write_descriptor(name, closed ? (server ? "sluSrvEnd" : "sluClosed") : (server ? "sluSrv" : "slu"),
 			closed ? close_reason_info[i].name : counter_info[i].name);
 		object.units = closed ? "sessions" : counter_info[i].unit;
 		object.syntax = !closed && counter_info[i].gauge ? MIB_GAUGE : MIB_COUNTER;
@@ -206,10 +205,10 @@ static void write_table(FILE *out, const struct mib_table *table)
 
 static void write_notified_name(FILE *out, const struct mib_notified *notified)
 {
-	char name[DESCRIPTOR_MAX];
+	char name[MIB_DESCRIPTOR_MAX];
 
 	if (notified->branch == MIB_COUNTERS) {
-		write_camel(name, "slu", counter_info[notified->number].name);
+		mib_write_descriptor(name, "slu", counter_info[notified->number].name);
 		fprintf(out, "%s, ", name);
 	}
 	for (size_t i = 0; notified->branch == MIB_DEVICE && i < mib_n_device; i++)
@@ -279,7 +278,7 @@ static void write_next_member(FILE *out, const struct mib_object *object, const 
 
 static void write_group(FILE *out, const struct mib_table *table)
 {
-	char name[DESCRIPTOR_MAX];
+	char name[MIB_DESCRIPTOR_MAX];
 
 	snprintf(name, sizeof(name), "%.*sGroup", (int)(strlen(table->name) - strlen("Table")), table->name);
 	write_group_head(out, name);
@@ -344,12 +343,16 @@ static const char head[] =
 	"        FROM HCNUM-TC;\n"
 	"\n"
 	"sluiceMIB MODULE-IDENTITY\n"
-	"    LAST-UPDATED \"202611250000Z\"\n"
+	"    LAST-UPDATED \"202611252200Z\"\n"
 	"    ORGANIZATION \"The Sluice project\"\n"
 	"    CONTACT-INFO\n"
 	"        \"The operator of the appliance.\"\n"
 	"    DESCRIPTION\n"
 	"        \"State and counters of Sluice, an inline TLS inspection appliance.\"\n"
+	"    REVISION \"202611252200Z\"\n"
+	"    DESCRIPTION\n"
+	"        \"Segments, virtual segments, health, rates, thresholds, which notifications are\n"
+	"         sent; notifications of fallback and of ports.\"\n"
 	"    REVISION \"202611250000Z\"\n"
 	"    DESCRIPTION\n"
 	"        \"Notifications, log targets, rejected configurations.\"\n"

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "snmp/numbers.h"
 
 #define SNAPSHOT_KEEP_NS NSEC_PER_SEC
 #define OBJECTS_BRANCH 1 /* sluObjects */

@@ -2,6 +2,7 @@
 #include "snmp/value.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,30 @@ static void value_append(struct value *out, const char *text)
 	out->len += len;
 }
 
+static void value_append_item(struct value *out, const json_t *item, bool first)
+{
+	const char *name = json_string_value(json_is_object(item) ? json_object_get(item, "name") : item);
+
+	value_append(out, first ? "" : ", ");
+	value_append(out, name ?: "");
+}
+
+/* of an object with numbers: "cause 3, other cause 1" */
+static void value_append_numbers(struct value *out, const json_t *numbers)
+{
+	const json_t *number;
+	const char *name;
+	char text[24];
+
+	json_object_foreach((json_t *)numbers, name, number)
+	{
+		snprintf(text, sizeof(text), " %lld", (long long)json_integer_value(number));
+		value_append(out, out->len ? ", " : "");
+		value_append(out, name);
+		value_append(out, text);
+	}
+}
+
 static bool value_text(const json_t *json, struct value *out)
 {
 	const json_t *item;
@@ -28,12 +53,10 @@ static bool value_text(const json_t *json, struct value *out)
 	out->wire = VALUE_BYTES;
 	if (json_is_string(json))
 		value_append(out, json_string_value(json));
-	json_array_foreach(json, i, item)
-	{
-		value_append(out, i ? ", " : "");
-		value_append(out, json_is_string(item) ? json_string_value(item) : "");
-	}
-	return json_is_string(json) || json_is_array(json);
+	json_array_foreach(json, i, item) value_append_item(out, item, i == 0);
+	if (json_is_object(json))
+		value_append_numbers(out, json);
+	return json_is_string(json) || json_is_array(json) || json_is_object(json);
 }
 
 /* RFC 2579 DateAndTime, eleven octets, UTC */

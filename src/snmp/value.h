@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "snmp/mib.h"
+#include "mib/mib.h"
 
 #define VALUE_BYTES_MAX 255
 

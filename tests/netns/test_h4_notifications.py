@@ -6,12 +6,15 @@ import time
 import pytest
 
 from lab.appliance import CommandFailed, configuration, kill_and_wait
-from lab.clients import http_get, tls_connect
+from lab.clients import WEB_NAME, http_get, tls_connect
 from lab.namespace import wait_until
+from lab.peers import Certificate
 from lab.snmp import ROOT, TRAP_OID, Snmpd, Snmptrapd
 from test_e_certificates import expired
+from test_e_keeper import without_key
 
-NAMES = {"inspection": 1, "key_keeper": 2, "server_key": 3, "log_target": 4, "certificate": 5, "configuration": 8, "block": 9}
+NAMES = {"inspection": 1, "key_keeper": 2, "server_key": 3, "log_target": 4, "certificate": 5, "drift": 6, "sessions": 7,
+         "configuration": 8, "block": 9, "fallback": 10, "port": 11}
 HITS = ROOT + ".1.99.1.0"
 ATTACK = "/../../etc/passwd"
 
@@ -120,6 +123,94 @@ def test_h4_configuration_rejected(told_lab, trapd, snmp_document):
         told_lab.appliance.commit(dict(snmp_document, ssl_servers=[dict(web, certificates=["nowhere"]), raw]))
     trap = wait_trap(trapd, "configuration", since)
     assert "nowhere" in trap[ROOT + ".1.1.14.0"] and trap[ROOT + ".1.1.13.0"] == "1"
+
+
+def test_h4_fallback_by_command_names_segment_and_cause(told_lab, trapd):
+    since, index = len(trapd.received()), ".".join(str(byte) for byte in b"dmz")
+    told_lab.appliance.command("fallback", "enter")
+    wait_trap(trapd, "fallback", since, objects={".1.10.1.6.%s" % index: "3", ".1.10.1.7.%s" % index: "4"})
+    told_lab.appliance.command("fallback", "leave")
+    back = wait_trap(trapd, "fallback", since, objects={".1.10.1.6.%s" % index: "1"})
+    assert ROOT + ".1.10.1.7.%s" % index not in back
+
+
+def test_h4_link_of_a_port(told_lab, trapd):
+    since, link = len(trapd.received()), ".1.15.1.4." + ".".join(str(byte) for byte in told_lab.topology.port_a.encode())
+    told_lab.client.run("ip", "link", "set", "c0", "down")
+    try:
+        down = wait_trap(trapd, "port", since, objects={link: "2"})
+        assert "dmz" in down.values()
+    finally:
+        told_lab.client.run("ip", "link", "set", "c0", "up")
+    wait_trap(trapd, "port", since, objects={link: "1"})
+    wait_until(lambda: told_lab.curl("/").ok, 20, "the client to be back")
+
+
+def test_h4_session_thresholds(told_lab, trapd, snmp_document):
+    """of ten sessions at most: five is the warning threshold, eight the critical one"""
+    since = len(trapd.received())
+    told_lab.appliance.commit(dict(snmp_document, limits={"max_sessions": 10, "warning_threshold_percent": 50,
+                                                          "critical_threshold_percent": 80}))
+    connections = []
+    try:
+        for state, wanted in (("2", 6), ("3", 9)):
+            while len(connections) < wanted:
+                connections.append(tls_connect(told_lab.client, certificate=told_lab.certificate))
+            trap = wait_trap(trapd, "sessions", since, objects={".1.1.19.0": state, ".1.1.9.0": "10"})
+            assert int(trap[ROOT + ".1.1.8.0"]) >= (5 if state == "2" else 8), trap
+    finally:
+        for connection in connections:
+            connection.close()
+    wait_trap(trapd, "sessions", since, objects={".1.1.19.0": "1"})
+    told_lab.appliance.commit(snmp_document)
+
+
+def test_h4_server_key(told_lab, trapd):
+    since, column = len(trapd.received()), "%s.1.4.1.6.%s" % (ROOT, ".".join(str(byte) for byte in b"web"))
+
+    def told(available):
+        return [trap for trap in trapd.received()[since:] if column in trap and (trap[column] == "available") == available]
+    with without_key(told_lab):
+        trap = wait_until(lambda: told(False), 20, "the missing key to be told")[0]
+        assert trap[TRAP_OID] == ROOT + ".0.3"
+        since = len(trapd.received())
+    wait_until(lambda: told(True), 20, "the key to be told again")
+    told_lab.appliance.wait_inspecting(timeout=30)
+
+
+def test_h4_drift(told_lab, trapd, snmp_document):
+    since = len(trapd.received())
+    held = Certificate(told_lab.topology.directory, "held", WEB_NAME)
+    told_lab.appliance.import_certificate(held)
+    web, raw = snmp_document["ssl_servers"]
+    told_lab.appliance.commit(dict(snmp_document, ssl_servers=[
+        dict(web, certificates=["held"], certificate_drift="ignore"), raw]))
+    for _ in range(2):
+        assert told_lab.curl("/drifting", certificate=held).ok
+    told_lab.appliance.wait_counter("certificate_drifts", 2)
+
+    def told():
+        return [trap for trap in trapd.received()[since:] if trap[TRAP_OID] == ROOT + ".0.6"]
+    wait_until(lambda: sum(int(trap[HITS]) for trap in told()) == 2, 10, "both sessions to be told of")
+    assert told()[-1][ROOT + ".1.2.254.0"] == "2"
+    told_lab.appliance.commit(snmp_document)
+
+
+def test_h4_the_interval_gathers_what_happens(told_lab, trapd, snmp_document):
+    appliance = told_lab.appliance
+    document = dict(snmp_document, snmp=dict(snmp_document["snmp"], notification_interval_seconds=6))
+    appliance.commit(document)
+    since, before = len(trapd.received()), appliance.counters()["sessions_blocked"]
+    started = time.monotonic()
+    while time.monotonic() - started < 9:
+        attack(told_lab)
+    attacks = appliance.counters()["sessions_blocked"] - before
+
+    def told():
+        return [trap for trap in trapd.received()[since:] if trap[TRAP_OID] == ROOT + ".0.9"]
+    wait_until(lambda: sum(int(trap[HITS]) for trap in told()) >= attacks, 15, "every block to be told")
+    assert len(told()) <= 4 and attacks > 4, (len(told()), attacks)
+    appliance.commit(snmp_document)
 
 
 def test_h4_log_target_and_turning_off(told_lab, trapd, snmp_document):

@@ -3,6 +3,7 @@
 import pytest
 
 from lab.clients import WEB_NAME, client_context, http_get, outcome_of, tls_connect
+from lab.namespace import wait_until
 from lab.topology import CLIENT_IP, CLIENT_MAC, SERVER_IP, SERVER_MAC
 
 pytestmark = pytest.mark.quick
@@ -78,6 +79,28 @@ def test_h6_counters_count_what_happened(lab):
     lab.appliance.wait_counter("wire_to_inspect", before["wire_to_inspect"] + 8 * 5)  # read from the kernel once a second
     assert after["bytes_to_client"] - before["bytes_to_client"] >= 7 * len("hello from nginx\n")
     assert after["key_operations"] > before["key_operations"] and after["key_failures"] == 0
+
+
+def test_h6_what_each_leg_negotiated_and_carried(lab):
+    """by version, class of cipher suite and key exchange; bytes of each leg as the kernel counts them for the session's record"""
+    def grown(*options):
+        before, recorded = lab.appliance.counters("web"), len(lab.appliance.records("ssl_inspection"))
+        assert lab.curl("/negotiated", *options).ok
+        record, = wait_until(lambda: lab.appliance.records("ssl_inspection")[recorded:], 5, "its record")
+        after = lab.appliance.counters("web")
+        return record, {name: value - before[name] for name, value in after.items() if value != before[name]}
+    record, growth = grown("--tls-max", "1.2", "--ciphers", "AES256-SHA")
+    assert record["client_tls_cipher"] == "TLS_RSA_WITH_AES_256_CBC_SHA"
+    assert {"sessions_tls12": 1, "sessions_aes256_cbc": 1, "sessions_rsa_key_exchange": 1, "sessions_tls12_server": 1}.items() <= growth.items()
+    assert not [name for name in growth if "tls13" in name or "chacha" in name]
+    record, growth = grown("--tls13-ciphers", "TLS_CHACHA20_POLY1305_SHA256", "--ciphers", "ECDHE-RSA-CHACHA20-POLY1305")
+    assert {"sessions_tls13": 1, "sessions_chacha20": 1, "sessions_tls13_server": 1}.items() <= growth.items()
+    assert not [name for name in growth if "rsa_key" in name or "cbc" in name]
+    for leg in "client", "server":
+        for way in "received", "sent":
+            # the kernel counts a FIN as a byte
+            assert growth["bytes_%s_%s_leg" % (way, leg)] in (record["%s_leg_bytes_%s" % (leg, way)], record["%s_leg_bytes_%s" % (leg, way)] - 1)
+    assert growth["bytes_inspected"] == growth["bytes_inspected_to_server"] + growth.get("bytes_inspected_to_client", 0)
 
 
 def test_i1_status_servers_and_segments(lab):

@@ -11,6 +11,7 @@
 #include "base/common.h"
 #include "config/schema.h"
 #include "snmp/notify.h"
+#include "snmp/numbers.h"
 #include "snmp/snapshot.h"
 
 static void test_h6_every_counter_has_a_number_of_its_own(void **state)
@@ -182,8 +183,8 @@ static void on_told(void *data, enum mib_notification_id what, const char *index
 	snprintf(told->index, sizeof(told->index), "%s", index ?: "");
 }
 
-/* a look at these reports, which are taken */
-static struct told look(struct notify *notify, json_t *status, json_t *servers)
+/* a look at these reports, which are taken, two seconds after the last one */
+static struct told look(struct notify *notify, json_t *status, json_t *servers, json_t *segments, const char *link)
 {
 	struct told told = {0};
 
@@ -191,14 +192,16 @@ static struct told look(struct notify *notify, json_t *status, json_t *servers)
 	feed_clear(notify->feed);
 	notify->feed->reports[MIB_STATUS].answer = status;
 	notify->feed->reports[MIB_SERVERS].answer = servers;
+	notify->feed->reports[MIB_SEGMENTS].answer = segments;
+	notify->feed->reports[MIB_PORTS].answer = json_pack("{s:[{s:s, s:s}]}", "ports", "name", "p1", "link", link);
 	notify_look(notify, notify->looked_ns + 2000000000u);
 	return told;
 }
 
-static json_t *status_of(const char *inspection, int sessions, const char *off)
+static json_t *status_of(const char *inspection, const char *sessions, const char *off, int interval)
 {
-	return json_pack("{s:s, s:i, s:i, s:[s], s:{s:[i, i]}}", "inspection", inspection, "sessions", sessions,
-		"max_sessions", 100, "notifications_off", off, "certificates_told", "old", 5, 1);
+	return json_pack("{s:s, s:s, s:[s], s:i, s:{s:[i, i]}}", "inspection", inspection, "sessions_state", sessions,
+		"notifications_off", off, "notification_interval", interval, "certificates_told", "old", 5, 1);
 }
 
 static json_t *servers_of(const char *state, int n)
@@ -211,32 +214,96 @@ static json_t *servers_of(const char *state, int n)
 	return json_pack("{s:o}", "servers", rows);
 }
 
+static json_t *segment_of(const char *cause)
+{
+	return json_pack("{s:[{s:s, s:s*}]}", "segments", "name", "dmz", "cause", cause);
+}
+
+struct looking {
+	struct stats_page *stats;
+	struct feed feed;
+	struct notify notify;
+};
+
+static void looking_begin(struct looking *looking)
+{
+	*looking = (struct looking){.feed = {.fd = -1, .error = -1}};
+	assert_int_equal(stats_page_create(&looking->stats), 0);
+	looking->notify = (struct notify){.feed = &looking->feed, .stats = looking->stats, .send = on_told};
+}
+
+static void looking_end(struct looking *looking)
+{
+	notify_clear(&looking->notify);
+	feed_clear(&looking->feed);
+	stats_page_free(&looking->stats);
+}
+
 static void test_h4_changes_are_told_once_and_counted(void **state)
 {
-	struct stats_page *stats;
-	struct feed feed = {.fd = -1, .error = -1};
+	struct looking looking;
+	struct notify *notify = &looking.notify;
 
-	assert_int_equal(stats_page_create(&stats), 0);
-	struct notify notify = {.feed = &feed, .stats = stats, .send = on_told};
-	struct told told = look(&notify, status_of("on", 10, ""), servers_of("available", 12));
+	looking_begin(&looking);
+	struct told told = look(notify, status_of("on", "normal", "", 1), servers_of("available", 12), NULL, "up");
 
 	assert_int_equal(told.n[NOTIFY_INSPECTION], 0);
 	assert_int_equal(told.n[NOTIFY_CERTIFICATE], 1);
 	assert_string_equal(told.index, "old");
-	told = look(&notify, status_of("fallback", 90, ""), servers_of("missing", 12));
+	told = look(notify, status_of("fallback", "warning", "", 1), servers_of("missing", 12), NULL, "up");
 	assert_int_equal(told.n[NOTIFY_INSPECTION], 1);
 	assert_int_equal(told.n[NOTIFY_SESSIONS], 1);
 	assert_int_equal(told.n[NOTIFY_CERTIFICATE], 0);
 	assert_int_equal(told.n[NOTIFY_SERVER_KEY], NOTIFY_ROWS_MAX);
 	assert_int_equal(told.hits[NOTIFY_SERVER_KEY], 12);
-	told = look(&notify, status_of("fallback", 85, ""), servers_of("missing", 12));
+	told = look(notify, status_of("fallback", "warning", "", 1), servers_of("missing", 12), NULL, "up");
 	assert_int_equal(told.n[NOTIFY_INSPECTION] + told.n[NOTIFY_SESSIONS] + told.n[NOTIFY_SERVER_KEY], 0);
-	told = look(&notify, status_of("on", 79, "inspection"), servers_of("missing", 12));
+	told = look(notify, status_of("on", "normal", "inspection", 1), servers_of("missing", 12), NULL, "up");
 	assert_int_equal(told.n[NOTIFY_INSPECTION], 0);
 	assert_int_equal(told.n[NOTIFY_SESSIONS], 1);
-	notify_clear(&notify);
-	feed_clear(&feed);
-	stats_page_free(&stats);
+	looking_end(&looking);
+}
+
+static void test_h4_segments_and_their_ports(void **state)
+{
+	struct looking looking;
+	struct notify *notify = &looking.notify;
+	struct told told;
+
+	looking_begin(&looking);
+	look(notify, status_of("on", "normal", "", 1), NULL, segment_of(NULL), "up");
+	told = look(notify, status_of("on", "normal", "", 1), NULL, segment_of(NULL), "up");
+	assert_int_equal(told.n[NOTIFY_FALLBACK] + told.n[NOTIFY_PORT], 0);
+	told = look(notify, status_of("on", "normal", "", 1), NULL, segment_of("command"), "up");
+	assert_int_equal(told.n[NOTIFY_FALLBACK], 1);
+	assert_string_equal(told.index, "dmz");
+	told = look(notify, status_of("on", "normal", "", 1), NULL, segment_of(NULL), "down");
+	assert_int_equal(told.n[NOTIFY_FALLBACK], 1);
+	assert_int_equal(told.n[NOTIFY_PORT], 1);
+	looking_end(&looking);
+}
+
+/* a link that flaps at every look: told at first, then once in ten seconds with all its changes */
+static void test_h4_what_happens_in_the_interval_is_told_together(void **state)
+{
+	struct looking looking;
+	struct notify *notify = &looking.notify;
+	unsigned int n = 0, hits = 0, most = 0;
+
+	looking_begin(&looking);
+	look(notify, status_of("on", "normal", "", 10), NULL, segment_of(NULL), "up");
+	for (int i = 0; i < 26; i++) {
+		struct told told =
+			look(notify, status_of("on", "normal", "", 10), NULL, segment_of(NULL), i % 2 ? "up" : "down");
+
+		n += told.n[NOTIFY_PORT];
+		hits += told.hits[NOTIFY_PORT];
+		most = MAX(most, told.hits[NOTIFY_PORT]);
+	}
+	assert_int_equal(n, 6);
+	assert_int_equal(hits, 26);
+	assert_int_equal(most, 5);
+	looking_end(&looking);
 }
 
 int main(void)
@@ -251,6 +318,8 @@ int main(void)
 		cmocka_unit_test(test_h3_server_counters_by_name),
 		cmocka_unit_test(test_h4_every_notification_has_its_word),
 		cmocka_unit_test(test_h4_changes_are_told_once_and_counted),
+		cmocka_unit_test(test_h4_segments_and_their_ports),
+		cmocka_unit_test(test_h4_what_happens_in_the_interval_is_told_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,7 +135,11 @@ class Snmpd:
         found = []
         for line in self.ask(command, oid, options=["-Onx", *options]).splitlines():
             name, _, value = line.partition(" = ")
-            if not name.startswith(ROOT + ".") or value.startswith("No "):
+            if not name.startswith(ROOT + "."):  # a long string goes on
+                if found and line and not line.startswith("No "):
+                    found[-1] = (*found[-1][:2], found[-1][2] + line)
+                continue
+            if value.startswith("No "):
                 continue
             kind, _, text = value.partition(": ")
             found.append((tuple(int(word) for word in name[len(ROOT) + 1:].split(".")), kind, text))

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* SLUICE-MIB as arrays: the module's text (snmp-mib/SLUICE-MIB.txt) and the values that the sub-agent serves both come
- * from here. Nothing in this header needs Net-SNMP. */
+/* What the appliance shows to monitoring systems, as arrays: SLUICE-MIB's text (snmp-mib/SLUICE-MIB.txt), the values
+ * that the sub-agent serves, OpenMetrics and the files of provisioning/monitoring all come from here. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "stats/stats.h"
 
 /* Where the module hangs: netSnmpPlaypen.7583 until its owner has an enterprise number. The module's text says the same
- * around sluRoot (mib_text.c); docs/monitoring.md says how to move it. */
+ * around sluRoot (snmp/mib_text.c); docs/monitoring.md says how to move it. */
 #define MIB_ROOT {1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 7583}
 
 enum mib_syntax {
@@ -39,7 +38,20 @@ struct mib_object {
 };
 
 /* the supervisor's reports that objects are taken from */
-enum mib_report { MIB_STATUS, MIB_SERVERS, MIB_SESSIONS, MIB_CERTIFICATES, MIB_GRAPH, MIB_TARGETS, MIB_REPORT_N };
+enum mib_report {
+	MIB_STATUS,
+	MIB_SERVERS,
+	MIB_SESSIONS,
+	MIB_CERTIFICATES,
+	MIB_GRAPH,
+	MIB_TARGETS,
+	MIB_SEGMENTS,
+	MIB_HEALTH,
+	MIB_RATES,
+	MIB_PORTS,
+	MIB_REPORT_N
+};
+extern const char *const mib_report_names[MIB_REPORT_N]; /* as the supervisor knows them */
 
 struct mib_table {
 	uint32_t number;
@@ -50,7 +62,8 @@ struct mib_table {
 	/* the first object is the index; without a key it is the row's place, from 1 */
 	const struct mib_object *objects;
 	size_t n;
-	bool counters; /* each row has the counters of an SSL server as well */
+	bool counters;      /* each row has the counters of an SSL server as well */
+	const char *metric; /* its rows in OpenMetrics: prefix of the names, and the label; NULL: they are not there */
 };
 
 enum mib_branch {
@@ -74,9 +87,11 @@ enum mib_notification_id {
 	NOTIFY_SESSIONS,
 	NOTIFY_CONFIGURATION,
 	NOTIFY_BLOCK,
+	NOTIFY_FALLBACK,
+	NOTIFY_PORT,
 	NOTIFY_N
 };
-#define MIB_NOTIFIED_MAX 3
+#define MIB_NOTIFIED_MAX 4
 
 struct mib_notification {
 	const char *name, *word; /* descriptor; in the configuration (schema.c) */
@@ -93,9 +108,3 @@ extern const struct mib_object mib_device[];
 extern const size_t mib_n_device;
 extern const struct mib_table mib_tables[];
 extern const size_t mib_n_tables;
-
-/* numbers.def; 0: the counter has none there, and a test fails */
-extern const uint32_t mib_counter_number[COUNTER_N], mib_close_number[CLOSE_REASON_N];
-
-/* snmp-mib/SLUICE-MIB.txt */
-void mib_write_module(FILE *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "snmp/mib.h"
+#include "snmp/numbers.h"
 
 #define CLOSE_NUMBER(id, number)
 const uint32_t mib_counter_number[COUNTER_N] = {
