@@ -57,6 +57,7 @@ enum config_bulk {
 enum config_mac { CONFIG_MAC_SHA1, CONFIG_MAC_SHA256, CONFIG_MAC_SHA384 };
 enum config_unavailable { CONFIG_UNAVAILABLE_BYPASS, CONFIG_UNAVAILABLE_BLOCK, CONFIG_UNAVAILABLE_N };
 enum config_key_unavailable { CONFIG_KEY_SAME, CONFIG_KEY_BYPASS, CONFIG_KEY_BLOCK }; /* as when_unavailable, or */
+enum config_quic { CONFIG_QUIC_BLOCK, CONFIG_QUIC_FORWARD, CONFIG_QUIC_N };           /* A12 */
 enum config_drift { CONFIG_DRIFT_PIN, CONFIG_DRIFT_VERIFY, CONFIG_DRIFT_IGNORE, CONFIG_DRIFT_N }; /* D9 */
 
 /* what becomes of a session that cannot be decrypted, by cause */
@@ -96,6 +97,7 @@ struct config_ssl_server {
 	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but DES and 3DES (policy/suite.h) */
 	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
+	enum config_quic quic; /* UDP to the detection ports that begins a QUIC connection */
 	enum config_undecryptable_action undecryptable[CONFIG_UNDECRYPTABLE_N];
 	unsigned int bypass_seconds;                            /* how long a bypass is remembered */
 	enum config_unavailable when_crash_loop;                /* no live worker because they keep dying (A8) */

@@ -59,6 +59,11 @@ const struct schema_word schema_mac_words[] = {
 	{"sha384", CONFIG_MAC_SHA384},
 	{NULL, 0},
 };
+static const struct schema_word quic_words[] = {
+	{"block", CONFIG_QUIC_BLOCK},
+	{"forward", CONFIG_QUIC_FORWARD},
+	{NULL, 0},
+};
 static const struct schema_word direction_words[] = {
 	{"a_to_b", CONFIG_DIRECTION_A_TO_B},
 	{"b_to_a", CONFIG_DIRECTION_B_TO_A},
@@ -500,6 +505,12 @@ const struct schema_row schema_rows[] = {
 		.help = "new sessions while a private key of the server cannot be used (keystore locked, key not yet "
 			"fetched, "
 			"key keeper down); same: as when_unavailable"},
+	{SCHEMA_SSL_SERVER, "quic", SCHEMA_TYPE_WORD, IN(config_ssl_server, quic), .words = quic_words,
+		.default_text = "block", .example = "block",
+		.help = "QUIC (HTTP/3) to the destinations and detection ports, which cannot be decrypted; block: "
+			"clients "
+			"are told that there is none (ICMP port unreachable in the server's name) and use TCP; "
+			"forward: it passes undecrypted, and is counted and logged. Other UDP passes in any case"},
 	{SCHEMA_SSL_SERVER, "rekey_interval_seconds", SCHEMA_TYPE_NUMBER, IN(config_ssl_server, rekey_interval_seconds),
 		.max = 86400, .unit = "seconds", .default_text = "0", .example = "0",
 		.help = "interval at which the server renews keys, by renegotiation (TLS 1.2 and older) or key update "

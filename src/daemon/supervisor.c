@@ -24,12 +24,22 @@
 #include "daemon/key_source.h"
 #include "daemon/keystore.h"
 #include "daemon/orphans.h"
+#include "daemon/quic.h"
 #include "daemon/replace.h"
 
 #define TICK_NS NSEC_PER_SEC
 #define STOP_NS (3 * NSEC_PER_SEC)
 /* the worker ends a silent session first (limits.idle_timeout_seconds); this is for what a dead worker left */
 #define FLOW_IDLE_SECONDS 7200
+
+void supervisor_commit_event(struct supervisor *supervisor, struct event *event)
+{
+	if (!supervisor->events)
+		return;
+	if (event_commit(supervisor->events, event, SUPERVISOR_PRODUCER) < 0)
+		stats_add(stats_cells(supervisor->stats, STATS_WRITER_SUPERVISOR), COUNTER_EVENTS_LOST, 1);
+	event_ring_flush(supervisor->events);
+}
 
 static void supervisor_write_record(
 	struct supervisor *supervisor, enum event_log log, const char *severity, const char *user, const char *text)
@@ -46,9 +56,7 @@ static void supervisor_write_record(
 	event_str(&event, EVENT_USER, user);
 	if (supervisor->policy)
 		event_u64(&event, EVENT_CONFIG_VERSION, supervisor->policy->version);
-	if (event_commit(supervisor->events, &event, SUPERVISOR_PRODUCER) < 0)
-		stats_add(stats_cells(supervisor->stats, STATS_WRITER_SUPERVISOR), COUNTER_EVENTS_LOST, 1);
-	event_ring_flush(supervisor->events);
+	supervisor_commit_event(supervisor, &event);
 }
 
 void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
@@ -111,6 +119,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	graph_tick(supervisor);
 	rates_tick(supervisor);
 	limits_tick(supervisor);
+	quic_tick(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
 		fallback_tick(supervisor);
@@ -201,6 +210,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	json_decref(supervisor->key_engine);
 	json_decref(supervisor->keyless);
 	targets_free(supervisor);
+	quic_close(supervisor);
 	expiry_clear(&supervisor->expiry);
 	if (supervisor->dataplane)
 		dataplane_close(&supervisor->dataplane);

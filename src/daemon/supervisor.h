@@ -33,6 +33,7 @@
 #define SUPERVISOR_TICKET_KEYS_SIZE 160                    /* two struct tls_ticket_key */
 
 struct commit;
+struct quic_log;
 struct key_source;
 struct keystore_job;
 struct targets;
@@ -135,6 +136,7 @@ struct supervisor {
 	struct loop_timer tick;
 	unsigned int flows;
 	struct boot boot;
+	struct quic_log *quic_log; /* quic.c; NULL before its first tick */
 	struct {
 		unsigned int n;
 		json_t *error; /* the last one's */
@@ -146,6 +148,8 @@ struct supervisor {
 /* the main of sluiced after its arguments; config_path NULL: the stored version. Returns the exit status. */
 int supervisor_main(const struct instance *instance, const char *bin_dir, const char *config_path);
 void supervisor_stop(struct supervisor *supervisor);
+/* a record of the supervisor's own, which has a log and fields */
+void supervisor_commit_event(struct supervisor *supervisor, struct event *event);
 /* a System or Audit record of the supervisor's own */
 void supervisor_record(struct supervisor *supervisor, enum event_log log, const char *severity, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

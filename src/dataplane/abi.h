@@ -24,6 +24,7 @@
 #define WIRE_BYPASS_KEYS_MAX 262144 /* of one configuration */
 #define WIRE_ODD_TUNNELS_MAX 4096   /* remembered, the least recently used goes first */
 #define WIRE_EMBRYONIC_MAX 65536    /* flows whose client has not answered: of more, the oldest makes way. flow.place */
+#define WIRE_QUIC_MAX 1024          /* noted for the log, the least recently used goes first */
 #define WIRE_HELD_MAX 16384         /* SYNs kept at once, the least recently used goes first */
 #define WIRE_ANSWERS_MAX 16384      /* servers remembered, the least recently used goes first */
 #define WIRE_COUNTERS_MAX 128       /* size of the map, so that a later list of counters finds room in an adopted one */
@@ -46,7 +47,9 @@ struct wire_control {
 	__u32 crash_loop; /* workers keep dying: while none lives, block_in_crash_loop decides */
 	__u32 pad0;
 	__u64 flows, aliases; /* entries in the maps of that name */
-	__u64 pad2[6];
+	__u64 quic_second;    /* CLOCK_MONOTONIC; ICMP errors sent in it: */
+	__u32 quic_answers, pad1;
+	__u64 pad2[4];
 };
 
 /* value of the heartbeat array: one cache line per slot, so that workers do not disturb each other */
@@ -159,7 +162,8 @@ struct wire_prefix {
 struct wire_detection {
 	__u16 low, high; /* detection ports, host byte order; high 0 ends the list */
 	__u16 server_id, policy_id;
-	__u16 block_when_unavailable, block_in_crash_loop;
+	__u8 block_when_unavailable, block_in_crash_loop;
+	__u8 block_quic, pad;
 };
 struct wire_server {
 	struct wire_detection ranges[WIRE_PORT_RANGES_MAX];
@@ -169,6 +173,20 @@ struct wire_server {
 struct wire_alias {
 	struct flow_key key; /* as on the wire */
 	struct flow_context context;
+};
+
+/* A12: who tried QUIC, where, and whether it was dropped */
+struct wire_quic_key {
+	__be32 client, server;
+	__be16 port;
+	__u16 vlan, segment;
+	__u8 blocked, pad;
+};
+struct wire_quic {
+	__u64 datagrams;
+	__u32 config_version;
+	__u16 ssl_server_id, ssl_policy_id, virtual_segment_id, pad;
+	__u32 pad2;
 };
 
 /* a server as clients of one context address it */
@@ -237,6 +255,8 @@ _Static_assert(sizeof(struct wire_quota) == 16, "wire_quota");
 _Static_assert(sizeof(struct wire_bypass_key) == 24, "wire_bypass_key is a map key");
 _Static_assert(sizeof(struct wire_heartbeat) == 64, "wire_heartbeat");
 _Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
+_Static_assert(sizeof(struct wire_quic_key) == 16, "wire_quic_key is a map key");
+_Static_assert(sizeof(struct wire_quic) == 24, "wire_quic");
 _Static_assert(sizeof(struct wire_target) == 28, "wire_target is a map key");
 _Static_assert(sizeof(struct wire_answer) == 24, "wire_answer");
 _Static_assert(sizeof(struct wire_syn) == 48, "wire_syn");

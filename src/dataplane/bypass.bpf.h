@@ -41,7 +41,7 @@ static __noinline int bypass_applies(const struct frame *frame, const struct wir
 			.vlan = frame->vlan & 0xfff,
 			.port = frame->key.server_port,
 			.side = port->side,
-			.protocol = IPPROTO_TCP,
+			.protocol = frame->protocol,
 			.source = frame->key.client_ip,
 			.destination = frame->key.server_ip},
 	};

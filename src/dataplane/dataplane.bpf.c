@@ -7,6 +7,7 @@
 #include "bypass.bpf.h"
 #include "fragments.bpf.h"
 #include "hold.bpf.h"
+#include "quic.bpf.h"
 
 #define PACKET_HOST 0
 #define AF_INET 2
@@ -403,6 +404,20 @@ static __always_inline int fragment_ingress(
 	return frame_forward(skb, control, port);
 }
 
+static __noinline int quic_ingress(
+	struct __sk_buff *skb, struct wire_control *control, const struct frame *frame, const struct wire_port *port)
+{
+	if (quic_judge(control, frame, port)) {
+		frame_drop(port, COUNT_WIRE_QUIC_BLOCKED);
+		if (!quic_may_answer(skb, frame) || quic_make_answer(skb, frame, port))
+			return TC_ACT_SHOT;
+		return bpf_redirect(skb->ifindex, 0);
+	}
+	if (frame->fragment)
+		count(COUNT_WIRE_FRAGMENTS);
+	return frame_forward(skb, control, port);
+}
+
 static __always_inline void frame_count_tunnel(const struct frame *frame, int kind)
 {
 	if (kind == FRAME_ICMP_TUNNEL)
@@ -456,6 +471,8 @@ int port_ingress(struct __sk_buff *skb)
 		return fragment_ingress(skb, control, &frame, port);
 	if (kind == FRAME_ICMP_ERROR || kind == FRAME_ICMP_TUNNEL)
 		return icmp_ingress(skb, control, &frame, port, kind);
+	if (kind == FRAME_QUIC)
+		return quic_ingress(skb, control, &frame, port);
 	frame_count_kind(kind);
 	return frame_forward(skb, control, port);
 }

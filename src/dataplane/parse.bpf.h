@@ -36,6 +36,7 @@ enum frame_kind {
 	FRAME_TCP_FRAGMENT, /* of a TCP segment; frame.fragment says which part */
 	FRAME_ICMP_ERROR,   /* quotes a TCP header: frame.key is the quoted one, frame.l4 its place */
 	FRAME_ICMP_TUNNEL,  /* too big a tunnel packet: as FRAME_ICMP_ERROR about the packet inside */
+	FRAME_QUIC,         /* UDP with a QUIC long header, or a fragment that may begin with one */
 	FRAME_OTHER,
 	FRAME_IPV6,
 	FRAME_NON_IP,
@@ -63,6 +64,8 @@ struct gre_head {
 };
 #define GRE_KEY 0x2000
 #define GTP_USER_PORT 2152
+#define QUIC_LONG_HEADER 0x80
+#define QUIC_HEAD_BYTES 13 /* the UDP header, the first byte and the version */
 
 struct frame_tunnel {
 	__u8 encap; /* enum flow_encap */
@@ -215,13 +218,29 @@ static __noinline int frame_parse_icmp(struct __sk_buff *skb, struct frame *fram
 	return frame_parse_quoted(skb, frame) ? FRAME_OTHER : FRAME_ICMP_ERROR;
 }
 
+/* RFC 8999 5.1; version 0 is a server's answer. What a first fragment leaves open may be one. */
+static __always_inline int frame_has_long_header(struct __sk_buff *skb, const struct frame *frame)
+{
+	__u8 head[5];
+
+	if (frame->l4_bytes < QUIC_HEAD_BYTES)
+		return frame->fragment;
+	if (bpf_skb_load_bytes(skb, frame->l4 + 8, head, sizeof(head)))
+		return 0;
+	return (head[0] & QUIC_LONG_HEADER) && (head[1] | head[2] | head[3] | head[4]);
+}
+
 static __always_inline int frame_parse_udp(struct __sk_buff *skb, struct frame *frame)
 {
 	__be16 ports[2];
 
 	if (frame->l4_bytes < 8 || bpf_skb_load_bytes(skb, frame->l4, ports, sizeof(ports)))
 		return FRAME_OTHER;
-	return ports[1] == bpf_htons(GTP_USER_PORT) ? FRAME_TUNNEL_GTP : FRAME_OTHER;
+	if (ports[1] == bpf_htons(GTP_USER_PORT))
+		return FRAME_TUNNEL_GTP;
+	frame->key.client_port = ports[0];
+	frame->key.server_port = ports[1];
+	return frame_has_long_header(skb, frame) ? FRAME_QUIC : FRAME_OTHER;
 }
 
 static __always_inline int protocol_is_tunnel(__u8 protocol)
@@ -236,6 +255,8 @@ static __always_inline int frame_parse_fragment(struct __sk_buff *skb, struct fr
 
 	if (protocol_is_tunnel(frame->protocol) && !frame->tunnel.length)
 		return offset ? FRAME_FRAGMENT : FRAME_TUNNEL;
+	if (frame->protocol == IPPROTO_UDP && !offset && frame_parse_udp(skb, frame) == FRAME_QUIC)
+		return FRAME_QUIC;
 	if (frame->protocol != IPPROTO_TCP)
 		return FRAME_FRAGMENT;
 	if (!offset)

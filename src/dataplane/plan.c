@@ -102,6 +102,7 @@ static int server_add_ranges(struct wire_server *value, size_t *n, const struct 
 			.server_id = server->id,
 			.policy_id = policy->id,
 			.block_in_crash_loop = server->when_crash_loop == CONFIG_UNAVAILABLE_BLOCK,
+			.block_quic = server->quic == CONFIG_QUIC_BLOCK,
 			.block_when_unavailable = server->when_unavailable == CONFIG_UNAVAILABLE_BLOCK,
 		};
 	}

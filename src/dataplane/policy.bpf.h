@@ -7,7 +7,7 @@
 struct verdict {
 	__u32 config_version;
 	__u16 profile_id, ssl_policy_id, ssl_server_id, virtual_segment_id;
-	__u16 block_when_unavailable, block_in_crash_loop;
+	__u8 block_when_unavailable, block_in_crash_loop, block_quic;
 	__u8 worker, hold; /* hold: the SYN is kept until the server answers */
 	__u8 ttl, tos;     /* of the server's last SYN-ACK; 0: not known */
 	__u16 place;       /* among the flows whose client has not answered */
@@ -179,13 +179,14 @@ static __noinline int policy_find_server(const struct frame *frame, __u32 epoch,
 		verdict->ssl_policy_id = range->policy_id;
 		verdict->block_when_unavailable = range->block_when_unavailable;
 		verdict->block_in_crash_loop = range->block_in_crash_loop;
+		verdict->block_quic = range->block_quic;
 		return 1;
 	}
 	return 0;
 }
 
-/* is this SYN for an SSL server that its profile inspects? The walk over the virtual segments comes only after the
- * destination is known to be some profile's server. */
+/* is this SYN (or QUIC) for an SSL server that its profile inspects? The walk over the virtual segments comes only
+ * after the destination is known to be some profile's server. */
 static __noinline int policy_is_ssl_server(
 	const struct frame *frame, const struct wire_port *port, __u32 epoch, struct verdict *verdict)
 {
