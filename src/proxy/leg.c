@@ -10,6 +10,7 @@
 
 /* reads of input that nobody wants before other sessions get their turn */
 #define LEG_DISCARD_BUDGET 16
+#define LEG_READ_BUDGET 8
 
 static bool leg_output(void *owner, const uint8_t *data, size_t len);
 static void leg_on_key_ready(void *owner);
@@ -323,19 +324,24 @@ enum leg_status leg_handshake(struct leg *leg)
 
 enum leg_status leg_peek(struct leg *leg)
 {
-	for (;;) {
-		enum tls_status tls = tls_peek(leg->tls);
-		enum leg_status status = leg_advance(leg, tls);
+	enum leg_status status = LEG_OK;
+	enum tls_status tls = TLS_WANT_READ;
 
-		if (status == LEG_OK && tls != TLS_OK)
-			continue;
-		return leg_park(leg) < 0 ? LEG_FAILED : status;
+	for (unsigned int turn = 0; turn < LEG_READ_BUDGET && status == LEG_OK && tls != TLS_OK; turn++) {
+		tls = tls_peek(leg->tls);
+		status = leg_advance(leg, tls);
 	}
+	if (status == LEG_OK && tls != TLS_OK) {
+		leg->session->again = true;
+		status = LEG_AGAIN;
+	}
+	return leg_park(leg) < 0 ? LEG_FAILED : status;
 }
 
+/* tickets and key updates may come without end: other sessions get their turn in between */
 enum leg_status leg_read(struct leg *leg, uint8_t *buf, size_t size, size_t *n)
 {
-	for (;;) {
+	for (unsigned int turn = 0; turn < LEG_READ_BUDGET; turn++) {
 		enum tls_status tls = tls_read(leg->tls, buf, size, n);
 		enum leg_status status = leg_advance(leg, tls);
 
@@ -346,6 +352,8 @@ enum leg_status leg_read(struct leg *leg, uint8_t *buf, size_t size, size_t *n)
 		if (status != LEG_OK || tls == TLS_OK)
 			return status;
 	}
+	leg->session->again = true;
+	return LEG_AGAIN;
 }
 
 /* A renegotiation is under way (D7). Not to be read for here: the shared buffer may hold what the other leg has yet to

@@ -198,7 +198,9 @@ static enum close_reason session_tls_reason(const struct session *session, enum 
 	case TLS_ERROR_CLIENT_CERTIFICATE:
 		return CLOSE_SERVER_WANTS_CLIENT_CERT;
 	case TLS_ERROR_RENEGOTIATION:
-		return client ? CLOSE_CLIENT_TLS_ERROR : CLOSE_SERVER_RENEGOTIATION;
+		return client ? CLOSE_CLIENT_RENEGOTIATION : CLOSE_SERVER_RENEGOTIATION;
+	case TLS_ERROR_FLOOD:
+		return client ? CLOSE_CLIENT_FLOOD : CLOSE_SERVER_FLOOD;
 	case TLS_ERROR_KEY:
 		return CLOSE_KEY_UNAVAILABLE;
 	case TLS_ERROR_ENGINE:

@@ -187,11 +187,11 @@ static const struct {
 static void worker_publish_engines(struct worker *worker)
 {
 	const struct inspect_stats *inspect = inspect_scratch_stats(worker->scratch);
-	uint64_t operations, failures;
+	const struct tls_counts *tls = tls_runtime_counts(worker->tls);
 
-	tls_runtime_key_counts(worker->tls, &operations, &failures);
-	worker_publish(worker, COUNTER_KEY_OPERATIONS, operations);
-	worker_publish(worker, COUNTER_KEY_FAILURES, failures);
+	worker_publish(worker, COUNTER_KEY_OPERATIONS, tls->key_operations);
+	worker_publish(worker, COUNTER_KEY_FAILURES, tls->key_failures);
+	worker_publish(worker, COUNTER_SERVER_TICKETS_IGNORED, tls->tickets_ignored);
 	for (size_t i = 0; i < ARRAY_SIZE(inspect_counters); i++)
 		worker_publish(worker, inspect_counters[i].id,
 			*(const uint64_t *)((const char *)inspect + inspect_counters[i].offset));

@@ -10,6 +10,9 @@
 
 #include "base/span.h"
 
+#define TICKET_SIZE_MAX 4096u
+#define TICKETS_PER_CONNECTION 16
+
 /* --- callbacks of the engine ------------------------------------------------------------------------------------ */
 
 static bool connector_holds(const struct tls_connector *connector, const CRYPTO_BUFFER *leaf)
@@ -58,13 +61,26 @@ static int connector_client_certificate(SSL *ssl, void *arg)
 	return 1;
 }
 
+/* What a server may leave in our memory: tickets of real servers have 160 to 1500 bytes, and come in twos or fours. */
+static bool connector_keeps_ticket(struct tls_conn *conn, const SSL_SESSION *session)
+{
+	const uint8_t *ticket;
+	size_t len;
+
+	SSL_SESSION_get0_ticket(session, &ticket, &len);
+	if (len <= TICKET_SIZE_MAX && conn->n_tickets < TICKETS_PER_CONNECTION)
+		return ++conn->n_tickets;
+	conn->runtime->counts.tickets_ignored++;
+	return false;
+}
+
 /* 1: the session is ours now */
 static int connector_new_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_conn *conn = tls_conn_of(ssl);
 
 	conn->got_ticket = true;
-	if (!conn->session_key || !SSL_SESSION_is_resumable(session))
+	if (!conn->session_key || !SSL_SESSION_is_resumable(session) || !connector_keeps_ticket(conn, session))
 		return 0;
 	session_cache_put(conn->connector->sessions, conn->session_key, session);
 	return 1;

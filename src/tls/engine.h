@@ -23,7 +23,7 @@ struct tls_runtime {
 	BIO_METHOD *bio_method;
 	bool has_previous;
 	struct tls_ticket_key current, previous;
-	uint64_t key_operations, key_failures; /* asked of the keeper; ended without a result */
+	struct tls_counts counts;
 };
 
 /* certificate.c: what choosing and using a certificate needs to know */
@@ -103,6 +103,7 @@ struct tls_conn {
 	uint16_t version_max, wanted_suite; /* acceptor: as the server chose; 0: any */
 	bool drifted;                       /* the server shows none of the certificates held */
 	uint16_t key_updates;               /* by the server; stays at its greatest value */
+	uint8_t n_tickets;                  /* by the server, as far as they are kept */
 	bool ticket_offered;
 	bool got_ticket;
 	bool established;   /* tls_handshake() said TLS_OK */

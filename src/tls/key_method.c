@@ -12,7 +12,7 @@
 
 static enum ssl_private_key_result_t key_fail(struct tls_conn *conn, enum tls_error error, const char *text)
 {
-	conn->runtime->key_failures += error == TLS_ERROR_KEY;
+	conn->runtime->counts.key_failures += error == TLS_ERROR_KEY;
 	tls_conn_fail(conn, error, text);
 	return ssl_private_key_failure;
 }
@@ -23,7 +23,7 @@ static enum ssl_private_key_result_t key_submit(
 	int err =
 		keyring_client_submit(conn->runtime->keys, &conn->key, op, conn->certificate->key_id, algorithm, input);
 
-	conn->runtime->key_operations++;
+	conn->runtime->counts.key_operations++;
 	if (err)
 		return key_fail(conn, TLS_ERROR_KEY, "the key keeper is not available");
 	conn->key_decrypt = op == KEYRING_RSA_DECRYPT;

@@ -198,8 +198,7 @@ int tls_ctx_new(SSL_CTX **out, struct tls_runtime *runtime, uint16_t protocol_mi
 	return err;
 }
 
-void tls_runtime_key_counts(const struct tls_runtime *runtime, uint64_t *operations, uint64_t *failures)
+const struct tls_counts *tls_runtime_counts(const struct tls_runtime *runtime)
 {
-	*operations = runtime->key_operations;
-	*failures = runtime->key_failures;
+	return &runtime->counts;
 }

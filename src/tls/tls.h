@@ -36,6 +36,7 @@ enum tls_error {
 	TLS_ERROR_CLIENT_CERTIFICATE, /* the server requires a client certificate (D6) */
 	TLS_ERROR_KEY,                /* key keeper: no key, fault, or ring full */
 	TLS_ERROR_RENEGOTIATION,      /* refused */
+	TLS_ERROR_FLOOD,              /* records without end that carry nothing, or a message without end */
 	TLS_ERROR_ENGINE,             /* out of memory and the like */
 };
 
@@ -65,8 +66,12 @@ void tls_runtime_poll_keys(struct tls_runtime *runtime);
 /* once per loop round: rings the keeper's doorbell if operations were queued since the last call */
 void tls_runtime_ring_doorbell(struct tls_runtime *runtime);
 
-/* private-key operations asked of the keeper since the runtime began, and those that ended without a result */
-void tls_runtime_key_counts(const struct tls_runtime *runtime, uint64_t *operations, uint64_t *failures);
+struct tls_counts {               /* since the runtime began */
+	uint64_t key_operations;  /* private-key operations asked of the keeper */
+	uint64_t key_failures;    /* of those: ended without a result */
+	uint64_t tickets_ignored; /* servers' tickets that were not kept: too large, or too many for one connection */
+};
+const struct tls_counts *tls_runtime_counts(const struct tls_runtime *runtime);
 
 /* --- certificates (public part; DER) ---------------------------------------------------------------------------- */
 struct tls_certificate {
