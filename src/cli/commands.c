@@ -85,6 +85,12 @@
 			.help = "read the password from standard input"},                                           \
 	}
 
+/* what every protection does besides */
+#define NEW_DEVICE_KEY_ALONE                                                                                          \
+	"A new device key is made and every private key is sealed with it, all or none: a copy of an old device.key " \
+	"opens nothing that is in the keystore from then on."
+#define NEW_DEVICE_KEY " " NEW_DEVICE_KEY_ALONE
+
 #define PASSPHRASE_PARAMETERS                                                        \
 	{                                                                            \
 		{.option = "--password-file",                                        \
@@ -458,12 +464,12 @@ const struct cli_command cli_commands[] = {
 		.render = cli_render_keystore},
 	{.words = "keystore unlock",
 		.request = "keystore_unlock",
-		.help = "after a start: give the passphrase that the device key is under",
-		.detail = "The passphrase is asked for on the terminal, or comes from a file or standard input; it is "
-			  "never an "
-			  "argument. Until then no private key can be used and new sessions of SSL servers are "
-			  "bypassed or "
-			  "blocked, as their when_key_unavailable says.",
+		.help = "after a start: open the device key, with its passphrase or by the TPM that sealed it",
+		.detail =
+			"The passphrase is asked for on the terminal, or comes from a file or standard input; it is "
+			"never an argument. Until then no private key can be used and new sessions of SSL servers are "
+			"bypassed or blocked, as their when_key_unavailable says. A TPM is asked by itself at every "
+			"start; with this word, at once.",
 		.parameters = PASSPHRASE_PARAMETERS,
 		.run = cli_run_keystore,
 		.render = cli_render_keystore},
@@ -471,13 +477,37 @@ const struct cli_command cli_commands[] = {
 		.request = "keystore_protect",
 		.help = "put the device key under a passphrase, or under another one",
 		.detail = "At least 12 bytes. From the next start of Sluice on no private key can be used before "
-			  "\"sluice keystore unlock\". Without the passphrase the stored keys are lost.",
+			  "\"sluice keystore unlock\". Without the passphrase the stored keys are lost." NEW_DEVICE_KEY,
 		.parameters = PASSPHRASE_PARAMETERS,
 		.run = cli_run_keystore,
+		.render = cli_render_keystore},
+	{.words = "keystore protect tpm",
+		.request = "keystore_protect",
+		.fixed = "tpm",
+		.help = "let the TPM seal the device key: a copy of the disk opens nothing without it",
+		.detail =
+			"The TPM is the one that device: tpm_device names. Without --pcrs it opens the key for this "
+			"machine whatever it has booted; with --pcrs only while those PCRs of its SHA-256 bank are as "
+			"they are now, so that a new kernel or firmware needs \"keystore protect file\" before and "
+			"\"keystore protect tpm\" after it." NEW_DEVICE_KEY,
+		.parameters = {{.option = "--pcrs",
+			.metavar = "LIST",
+			.key = "pcrs",
+			.help = "numbers from 0 to 23 with commas between them, as 0,2,4,7"}},
 		.render = cli_render_keystore},
 	{.words = "keystore protect file",
 		.request = "keystore_protect",
 		.help = "keep the device key in a file that needs no passphrase: who can read the disk as root has it",
+		.detail = NEW_DEVICE_KEY_ALONE,
+		.render = cli_render_keystore},
+	{.words = "keystore rotate",
+		.request = "keystore_protect",
+		.fixed = "same",
+		.help = "another device key, protected as the one before",
+		.detail = NEW_DEVICE_KEY_ALONE
+		" A passphrase is asked for, or comes from a file or standard input: the one to use from now on.",
+		.parameters = PASSPHRASE_PARAMETERS,
+		.run = cli_run_keystore,
 		.render = cli_render_keystore},
 
 	{.words = "log status",

@@ -184,19 +184,13 @@ static ssize_t keystore_passphrase(const struct cli_call *call, bool new, char *
 	return n;
 }
 
-int cli_run_keystore(struct cli *cli, const struct cli_call *call)
+/* *fd: the passphrase; -1 where the answer to `keystore_show` says that none is needed */
+static int keystore_open_passphrase(struct cli *cli, const struct cli_call *call, bool new, int *fd)
 {
-	bool new = !strcmp(call->command->request, "keystore_protect");
 	char passphrase[IMPORT_PASSWORD_MAX];
-	json_auto_t *answer = NULL;
-	_cleanup_close_ int fd = -1;
-	ssize_t n;
-	int r, status;
+	ssize_t n = keystore_passphrase(call, new, passphrase, sizeof(passphrase));
+	int r = n > 0 ? shm_create_sealed("sluice-password", passphrase, n, fd) : (int)n;
 
-	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
-		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
-	n = keystore_passphrase(call, new, passphrase, sizeof(passphrase));
-	r = n > 0 ? shm_create_sealed("sluice-password", passphrase, n, &fd) : (int)n;
 	explicit_bzero(passphrase, sizeof(passphrase));
 	if (n == -ENOTTY)
 		return client_fail(cli, CLI_FAILED,
@@ -207,8 +201,35 @@ int cli_run_keystore(struct cli *cli, const struct cli_call *call)
 		return client_fail(cli, CLI_FAILED, "the passphrase is empty");
 	if (r < 0)
 		return client_fail(cli, CLI_FAILED, "the passphrase cannot be read: %s", strerror(-r));
-	status = client_ask(
-		cli, json_pack("{s:s}", "command", call->command->request), &fd, 1, CLIENT_PATIENCE_S, &answer);
+	return CLI_OK;
+}
+
+/* for what depends on how the device key is protected now: is it by a passphrase? */
+static int keystore_needs_passphrase(struct cli *cli, bool *needs)
+{
+	json_auto_t *shown = NULL;
+	int status =
+		client_ask(cli, json_pack("{s:s}", "command", "keystore_show"), NULL, 0, CLIENT_PATIENCE_S, &shown);
+
+	*needs = !strcmp(json_string_value(json_object_get(shown, "protection")) ?: "", "passphrase");
+	return status;
+}
+
+int cli_run_keystore(struct cli *cli, const struct cli_call *call)
+{
+	bool new = !strcmp(call->command->request, "keystore_protect"), needs = true;
+	json_auto_t *answer = NULL;
+	_cleanup_close_ int fd = -1;
+	int status = CLI_OK;
+
+	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
+		status = client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	else if (!new || call->command->fixed)
+		status = keystore_needs_passphrase(cli, &needs);
+	if (status == CLI_OK && needs)
+		status = keystore_open_passphrase(cli, call, new, &fd);
+	if (status == CLI_OK)
+		status = client_ask(cli, cli_build_request(call), &fd, fd >= 0 ? 1 : 0, CLIENT_PATIENCE_S, &answer);
 	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;
 }
 

@@ -423,7 +423,13 @@ void cli_render_replaced(struct cli *cli, const json_t *answer)
 void cli_render_keystore(struct cli *cli, const json_t *answer)
 {
 	render_line(cli, "Device key", answer, "protection", OUTPUT_TEXT);
+	if (json_array_size(json_object_get(answer, "pcrs")))
+		render_line(cli, "PCRs", answer, "pcrs", OUTPUT_TEXT);
 	render_line(cli, "Keystore", answer, "state", OUTPUT_TEXT);
+	if (json_object_get(answer, "problem"))
+		render_line(cli, "Problem", answer, "problem", OUTPUT_TEXT);
+	if (json_object_get(answer, "keys_resealed"))
+		render_line(cli, "Keys sealed anew", answer, "keys_resealed", OUTPUT_TEXT);
 }
 
 void cli_render_certificate(struct cli *cli, const json_t *answer)

@@ -265,6 +265,7 @@ struct config {
 	unsigned int workers;                          /* 0: one per core */
 	bool persist_private_keys;                     /* E5 */
 	char *key_provider_socket;                     /* NULL: none */
+	char *tpm_device;                              /* of the TPM that seals the device key (E5) */
 	bool ssl_inspection;                           /* F5 */
 	unsigned int enterprise_number;                /* of RFC 5424 structured data */
 	struct config_ranges certificate_warning_days; /* E4; none: 60, 30, 7, 1 */

@@ -326,6 +326,10 @@ const struct schema_row schema_rows[] = {
 		.example = "/run/sluice-keys.socket",
 		.help = "Unix socket of a key provider (docs/key-provider.md), asked for private keys that are not in "
 			"the keystore"},
+	{SCHEMA_DEVICE, "tpm_device", SCHEMA_TYPE_PATH, IN(config, tpm_device), .default_text = "/dev/tpmrm0",
+		.example = "/dev/tpmrm0",
+		.help = "the TPM 2.0 that seals the device key (sluice keystore protect tpm): a device, or the Unix "
+			"socket of a software TPM"},
 	{SCHEMA_DEVICE, "enterprise_number", SCHEMA_TYPE_NUMBER, IN(config, enterprise_number), .min = 1,
 		.max = 4294967295, .unit = "", .default_text = "32473", .example = "32473",
 		.help = "private enterprise number in the structured data of log messages, sluice@NUMBER (RFC 5424 "

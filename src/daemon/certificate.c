@@ -29,6 +29,7 @@ struct import {
 	void *owner;
 	char name[64];
 	bool answered, replace;
+	unsigned int epoch; /* of the device key that it seals with */
 };
 static LIST_HEAD(import_list, import) imports = LIST_HEAD_INITIALIZER(imports);
 
@@ -57,6 +58,10 @@ static void import_store(struct import *import, json_t *message, int sealed_key_
 		facts = message;
 	json_object_del(message, "message");
 	json_object_set_new(facts, "name", json_string(import->name));
+	if (keystore_busy(supervisor) || import->epoch != supervisor->keystore.epoch) {
+		import_answer_error(import, "the device key has been changed meanwhile: try again");
+		return;
+	}
 	if (import->replace) {
 		import->answered = true;
 		replace_begin(supervisor, import->name, json_incref(facts), sealed_key_fd, import->done, import->owner);
@@ -127,6 +132,8 @@ static const char *import_check(
 {
 	if (!name || n_fds != 1u + import_with_key(request) + import_with_password(request))
 		return "malformed request: a name and one descriptor per file";
+	if (keystore_busy(supervisor))
+		return keystore_busy(supervisor);
 	if (!store_certificate_name_ok(name))
 		return "a certificate's name is 1 to 63 letters, digits, '-', '_' and '.', and does not begin with '.'";
 	if (replace)
@@ -169,6 +176,7 @@ static void import_begin(struct supervisor *supervisor, const json_t *request, c
 	}
 	import->supervisor = supervisor;
 	import->replace = replace;
+	import->epoch = supervisor->keystore.epoch;
 	import->done = done;
 	import->owner = owner;
 	snprintf(import->name, sizeof(import->name), "%s", name);
@@ -308,6 +316,8 @@ json_t *certificate_remove(struct supervisor *supervisor, const json_t *request)
 		answer = answer_error(NO_CERTIFICATE);
 	else if (supervisor->commit || supervisor->replace)
 		answer = answer_error("a commit or a replacement is in progress: try again when it has ended");
+	else if (keystore_busy(supervisor))
+		answer = answer_error(keystore_busy(supervisor));
 	else if (json_array_size(users))
 		answer = refuse_removal(name, json_incref(users));
 	else if (store_remove_certificate(&supervisor->store, name) < 0)

@@ -7,6 +7,7 @@
 #include "base/common.h"
 #include "daemon/commit_internal.h"
 #include "daemon/history.h"
+#include "daemon/keystore.h"
 
 static void commit_free(struct commit *commit)
 {
@@ -107,6 +108,10 @@ void commit_begin(struct supervisor *supervisor, const struct commit_request *re
 	}
 	if (supervisor->replace) {
 		commit_refuse(request, "a certificate is being replaced: try again when it has ended");
+		return;
+	}
+	if (keystore_busy(supervisor)) {
+		commit_refuse(request, keystore_busy(supervisor));
 		return;
 	}
 	if (supervisor->commit) {

@@ -122,7 +122,10 @@ void keeper_load_key(struct supervisor *supervisor, const char *name)
 	if (fd < 0)
 		fd = file;
 	if (keystore_is_locked(supervisor)) {
-		keeper_set_state(supervisor, name, "keystore locked");
+		char text[256];
+
+		keystore_lock_text(supervisor, text, sizeof(text));
+		keeper_set_state(supervisor, name, text);
 		goto done;
 	}
 	if (fd < 0 || !key_id) {
@@ -139,7 +142,7 @@ done:
 	json_decref(facts);
 }
 
-static void keeper_load_all(struct supervisor *supervisor)
+void keeper_load_keys(struct supervisor *supervisor)
 {
 	json_t *names = store_list_certificates(&supervisor->store), *name;
 	size_t i;
@@ -159,7 +162,7 @@ void keeper_give_device_key(struct supervisor *supervisor)
 		log_err_r(fd, "cannot give the key keeper the device key");
 	else
 		child_send(&supervisor->keeper.child, "device_key", json_object(), &fd, 1);
-	keeper_load_all(supervisor);
+	keeper_load_keys(supervisor);
 }
 
 void keyring_close(struct worker_slot *worker)
@@ -253,7 +256,7 @@ void keeper_spawn(struct supervisor *supervisor)
 		json_pack("{s:s, s:i}", "instance", supervisor->instance.name, "half", generation_half(supervisor)),
 		(int[]){device_key, stats_page_fd(supervisor->stats)}, 2);
 	json_object_clear(supervisor->key_states);
-	keeper_load_all(supervisor);
+	keeper_load_keys(supervisor);
 	for (unsigned int i = 0; i < FLOW_WORKERS_MAX; i++)
 		if (child_running(&supervisor->workers[i].child))
 			keyring_connect(&supervisor->workers[i]);

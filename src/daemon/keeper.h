@@ -7,6 +7,8 @@
 void keeper_spawn(struct supervisor *supervisor);
 /* the device key can be had now, or in another way than before: every key is loaded with it */
 void keeper_give_device_key(struct supervisor *supervisor);
+/* all of them (again) */
+void keeper_load_keys(struct supervisor *supervisor);
 /* (again) one certificate's key; what comes of it is its state */
 void keeper_load_key(struct supervisor *supervisor, const char *name);
 

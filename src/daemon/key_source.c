@@ -35,7 +35,7 @@ struct key_fetch {
 	struct child child;
 	struct loop_timer timer; /* its patience, or the next try */
 	char name[STORE_CERTIFICATE_NAME], sealed_as[STORE_CERTIFICATE_NAME], key_id[17];
-	unsigned int failures;
+	unsigned int failures, epoch; /* of the device key that it seals with */
 	bool answered;
 };
 
@@ -72,6 +72,16 @@ int key_source_find(const struct supervisor *supervisor, const char *key_id, con
 	if (key)
 		*sealed_as = key->sealed_as;
 	return key ? key->fd : -1;
+}
+
+void key_source_each(const struct supervisor *supervisor,
+	void (*fn)(const char *key_id, const char *sealed_as, int fd, void *data), void *data)
+{
+	const struct volatile_key *key;
+
+	if (supervisor->key_source)
+		LIST_FOREACH (key, &supervisor->key_source->keys, link)
+			fn(key->key_id, key->sealed_as, key->fd, data);
 }
 
 void key_source_drop(struct supervisor *supervisor, const char *key_id)
@@ -179,7 +189,8 @@ void key_source_apply(struct supervisor *supervisor)
 	}
 	while (persist && supervisor->key_source && !LIST_EMPTY(&supervisor->key_source->keys))
 		key_source_drop(supervisor, LIST_FIRST(&supervisor->key_source->keys)->key_id);
-	/* a provider may have been named */
+	/* the TPM may have been named, and a provider */
+	keystore_tick(supervisor);
 	json_array_foreach(names, i, name)
 	{
 		const char *state = json_string_value(json_object_get(supervisor->key_states, json_string_value(name)));
@@ -246,6 +257,10 @@ static void fetch_on_message(struct child *child, const char *name, json_t *mess
 	if (fetch->answered)
 		return;
 	if (!strcmp(name, "fetched") && n_fds == 1) {
+		if (keystore_busy(supervisor) || fetch->epoch != supervisor->keystore.epoch) {
+			fetch_fail(fetch, "the device key has been changed meanwhile");
+			return;
+		}
 		fetch->answered = true;
 		loop_timer_disarm(supervisor->loop, &fetch->timer);
 		supervisor_record(supervisor, EVENT_LOG_AUDIT, "notice",
@@ -321,6 +336,7 @@ static void fetch_begin(struct key_fetch *fetch)
 	}
 	child_end(&fetch->child); /* an earlier one may just be ending */
 	fetch->answered = false;
+	fetch->epoch = supervisor->keystore.epoch;
 	provider = provider_connect(path);
 	if (provider < 0) {
 		snprintf(error, sizeof(error), "cannot connect to the key provider at %.100s: %s", path,

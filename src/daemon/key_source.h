@@ -10,6 +10,9 @@ int key_source_put(struct supervisor *supervisor, const char *key_id, const char
 int key_source_keep(struct supervisor *supervisor, const json_t *facts, const char *sealed_as, int *sealed_key_fd);
 /* borrowed; -1: not there */
 int key_source_find(const struct supervisor *supervisor, const char *key_id, const char **sealed_as);
+/* all of them; fd is borrowed */
+void key_source_each(const struct supervisor *supervisor,
+	void (*fn)(const char *key_id, const char *sealed_as, int fd, void *data), void *data);
 void key_source_drop(struct supervisor *supervisor, const char *key_id);
 /* what the configuration now in force says: stored keys leave the state directory, or those in memory go there */
 void key_source_apply(struct supervisor *supervisor);

@@ -76,32 +76,6 @@ int store_open_spool(const struct store *store)
 	return fd < 0 ? -errno : fd;
 }
 
-static int store_open_key_file(const struct store *store, const char *name, int flags, uid_t uid, gid_t gid)
-{
-	_cleanup_close_ int fd = openat(store->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-
-	if (fd < 0 || fchown(fd, uid, gid) < 0)
-		return -errno;
-	return TAKE_FD(fd);
-}
-
-int store_open_device_key(const struct store *store, uid_t uid, gid_t gid)
-{
-	return store_open_key_file(store, "device.key", 0, uid, gid);
-}
-
-int store_open_new_device_key(const struct store *store, uid_t uid, gid_t gid)
-{
-	return store_open_key_file(store, "device.key.new", O_TRUNC, uid, gid);
-}
-
-int store_publish_device_key(const struct store *store)
-{
-	if (renameat(store->dir_fd, "device.key.new", store->dir_fd, "device.key") < 0)
-		return -errno;
-	return store_sync_dir(store, ".");
-}
-
 /* --- whole files ------------------------------------------------------------------------------------------------- */
 
 static int store_write_all(int fd, const void *data, size_t len)

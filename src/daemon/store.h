@@ -18,13 +18,16 @@ int store_open(struct store *store, const struct instance *instance, uid_t log_u
 void store_close(struct store *store);
 int store_open_log_dir(const struct store *store);
 int store_open_spool(const struct store *store);
-/* the device key's file, made empty (0600, owned by the key keeper's user) if there is none; only the keeper reads it
- */
+/* store_keys.c. The device key's file, made empty (0600, owned by the key keeper's user) if there is none; only the
+ * keeper reads it */
 int store_open_device_key(const struct store *store, uid_t uid, gid_t gid);
-
-/* beside it, for one that shall take its place; then that */
+/* A change of the device key: the new one's file, the keys sealed with it, and then both at once; or nothing. What a
+ * crash cut short is finished or undone by store_recover_keys(), before anything else is done with the store. */
 int store_open_new_device_key(const struct store *store, uid_t uid, gid_t gid);
-int store_publish_device_key(const struct store *store);
+int store_stage_key(const struct store *store, const char *file, int sealed_key_fd);
+int store_publish_device_key(const struct store *store); /* -errno: nothing is changed */
+int store_discard_device_key(const struct store *store);
+int store_recover_keys(const struct store *store);
 
 /* the highest committed version, 0 when there is none */
 uint32_t store_newest_version(const struct store *store);
@@ -55,6 +58,9 @@ json_t *store_load_certificate(const struct store *store, const char *name);
 /* the same for workers: with "previous_leaf" while the certificate that it replaced is in the store (D9) */
 json_t *store_load_certificate_in_use(const struct store *store, const char *name);
 int store_open_key(const struct store *store, const char *name, const json_t *facts);
+#define STORE_KEY_FILE 104 /* with its end */
+/* the name of its key's file, by which certificates may share one */
+int store_key_file(const char *name, const json_t *facts, char file[STORE_KEY_FILE]);
 /* sealed_key_fd -1: the key is not kept here */
 int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd);
 /* store_cache.c: compiled filters by a key of what they were compiled from. Opens: a descriptor or -errno; one at a

@@ -31,17 +31,27 @@ static void store_certificate_path(char *path, const char *name)
 }
 
 /* NAME.key, unless the facts name another: '@' stands in no certificate's name, '/' in no file's */
+int store_key_file(const char *name, const json_t *facts, char file[STORE_KEY_FILE])
+{
+	const char *other = json_string_value(json_object_get(facts, "key_file"));
+
+	if (other && (strchr(other, '/') || *other == '.' || strlen(other) > 100))
+		return -EINVAL;
+	if (other)
+		snprintf(file, STORE_KEY_FILE, "%s", other);
+	else
+		snprintf(file, STORE_KEY_FILE, "%.63s.key", name);
+	return 0;
+}
+
 static int store_key_path(char *path, const char *name, const json_t *facts)
 {
-	const char *file = json_string_value(json_object_get(facts, "key_file"));
+	char file[STORE_KEY_FILE];
+	int r = store_key_file(name, facts, file);
 
-	if (file && (strchr(file, '/') || *file == '.' || strlen(file) > 100))
-		return -EINVAL;
-	if (file)
+	if (r >= 0)
 		snprintf(path, STORE_NAME_MAX, "keys/%s", file);
-	else
-		snprintf(path, STORE_NAME_MAX, "keys/%.63s.key", name);
-	return 0;
+	return r;
 }
 
 json_t *store_load_certificate(const struct store *store, const char *name)

@@ -126,6 +126,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 		elders_tick(supervisor);
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
+		keystore_tick(supervisor);
 		keeper_tick(supervisor);
 		tickets_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);
@@ -293,6 +294,8 @@ static int supervisor_open(struct supervisor *supervisor)
 		r = store_open(&supervisor->store, &supervisor->instance, uid, gid);
 	if (r >= 0)
 		store_clean(&supervisor->store);
+	if (r >= 0)
+		store_recover_keys(&supervisor->store);
 	store_clean_certificates(&supervisor->store);
 	if (r >= 0)
 		r = supervisor_open_stats(supervisor);

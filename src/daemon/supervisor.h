@@ -114,11 +114,15 @@ struct supervisor {
 	json_t *spool_state;     /* sluice-log's last report */
 	json_t *key_states;      /* certificate name -> "available" or an error */
 	struct {
-		int pipe_fds[2];          /* with the device key in it; -1: locked, or not under a passphrase */
+		int pipe_fds[2];          /* with the device key in it; -1: locked, or in a file only */
 		struct keystore_job *job; /* NULL: none in progress */
-	} keystore;                       /* keystore.c */
-	struct key_source *key_source;    /* key_source.c; NULL: nothing in it */
-	json_t *keyless;                  /* SSL server name -> the state of its keys that the System log was told of */
+		unsigned int epoch;       /* of the device key: what was sealed in an earlier one does not open */
+		unsigned int failures;    /* of the TPM, in a row */
+		uint64_t retry_ns;
+		char problem[200];     /* why the TPM did not open it; empty: nothing known */
+	} keystore;                    /* keystore.c */
+	struct key_source *key_source; /* key_source.c; NULL: nothing in it */
+	json_t *keyless;               /* SSL server name -> the state of its keys that the System log was told of */
 	uint64_t keeper_heard_ns;
 	json_t *key_engine; /* the keeper's last word about its engine: {engine, reason} */
 	struct monitor monitors[MONITORS];

@@ -15,7 +15,7 @@ static const char usage[] =
 	"descriptor 3.\n"
 	"\n"
 	"  --import   read one certificate and key from the control socket, check and seal them, and end\n"
-	"  --keystore put the device key under a passphrase, or take it out, and end\n"
+	"  --keystore open the device key with a passphrase or a TPM, or make and protect a new one, and end\n"
 	"  --fetch    get one private key from a key provider, check and seal it, and end\n"
 	"  --help     this text\n"
 	"  --version  the version\n";

@@ -12,7 +12,8 @@
 int keeper_run(int control_fd);
 /* answers one `import` message with `imported` or `import_error`. Exit status. */
 int import_run(int control_fd);
-/* the device key and its passphrase: answers one `unlock` or `protect` message. Exit status. */
+/* opens the device key (`unlock`), or makes and protects another (`protect`) and seals keys with it (`reseal`). Exit
+ * status. */
 int keystore_run(int control_fd);
 /* one private key from a key provider: answers one `fetch` message. Exit status. */
 int fetch_run(int control_fd);

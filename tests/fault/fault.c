@@ -14,6 +14,7 @@
 static const char *const names[] = {
 #define FAULT_POINT(id, name, end, text) [FAULT_##id] = (name),
 #include "base/fault_points.def"
+#include "base/fault_points_keys.def"
 #undef FAULT_POINT
 };
 
