@@ -9,44 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/common.h"
 #include "base/log.h"
-#include "day0/nic.h"
 #include "base/system.h"
+#include "day0/draft.h"
+#include "day0/nic.h"
+#include "day0/snmp.h"
 
 #define NETWORK_FILE "/data/etc/management.network"
 #define HOSTNAME_FILE "/data/etc/hostname"
 #define SSH_KEY "/data/etc/ssh/ssh_host_ed25519_key"
-
-/* a file that is put together in memory and then written as a whole */
-struct draft {
-	FILE *file;
-	char *text;
-	size_t len;
-};
-
-static int draft_open(struct draft *draft)
-{
-	*draft = (struct draft){0};
-	draft->file = open_memstream(&draft->text, &draft->len);
-	return draft->file ? 0 : -ENOMEM;
-}
-
-static void draft_clear(struct draft *draft)
-{
-	if (draft->text)
-		explicit_bzero(draft->text, draft->len);
-	free(draft->text);
-}
-
-static int draft_write(struct draft *draft, const char *path, mode_t mode)
-{
-	int r = fclose(draft->file) == 0 ? system_write_file(path, mode, draft->text, draft->len) : -ENOMEM;
-
-	draft_clear(draft);
-	return r;
-}
 
 static int apply_hostname(const struct day0_settings *settings)
 {
@@ -131,27 +103,6 @@ static int apply_password(const struct day0_settings *settings)
 	return r;
 }
 
-/* snmpd replaces createUser by a localised key when it starts */
-static int apply_snmp_users(const struct day0_settings *settings)
-{
-	const struct tree_node *user = tree_item(day0_node(settings, "snmp_users"), 0);
-	struct draft secrets, access;
-	int r;
-
-	if (!user)
-		return 0;
-	if (draft_open(&secrets) < 0 || draft_open(&access) < 0)
-		return -ENOMEM;
-	for (; user; user = user->next) {
-		fprintf(secrets.file, "createUser %s SHA-256 \"%s\" AES \"%s\"\n", day0_item_text(user, "name"),
-			day0_item_text(user, "auth_passphrase"), day0_item_text(user, "privacy_passphrase"));
-		fprintf(access.file, "rouser %s authpriv\n", day0_item_text(user, "name"));
-	}
-	r = draft_write(&secrets, "/var/lib/snmp/snmpd.conf", 0600);
-	system_own_like("/var/lib/snmp/snmpd.conf", "/var/lib/snmp");
-	return draft_write(&access, "/data/etc/snmp/users.conf", 0644) < 0 ? -EIO : r;
-}
-
 static int apply_log_hosts(const struct day0_settings *settings)
 {
 	const struct tree_node *host = tree_item(day0_node(settings, "log_hosts"), 0);
@@ -184,7 +135,7 @@ static int apply_ports(const struct day0_settings *settings)
 int apply_settings(const struct day0_settings *settings)
 {
 	static int (*const steps[])(const struct day0_settings *settings) = {apply_hostname, apply_management,
-		apply_time_servers, apply_ssh_keys, apply_password, apply_snmp_users, apply_log_hosts, apply_ports};
+		apply_time_servers, apply_ssh_keys, apply_password, snmp_apply, apply_log_hosts, apply_ports};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -193,96 +144,6 @@ int apply_settings(const struct day0_settings *settings)
 		result = r < 0 ? r : result;
 	}
 	return result;
-}
-
-static int pending_write(const char *kind, const char *name, const char *text, size_t len)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), DAY0_PENDING "/%s/%s", kind, name);
-	return system_write_file(path, 0600, text, len);
-}
-
-static int pending_from_medium(const struct seed *seed, const char *kind, const char *name, const char *file)
-{
-	char *text = NULL;
-	size_t len;
-	int r = seed_read_file(seed, file, &text, &len);
-
-	if (r >= 0)
-		r = pending_write(kind, name, text, len);
-	if (text)
-		explicit_bzero(text, len);
-	free(text);
-	return r;
-}
-
-static int pending_base64(const char *name, const char *text)
-{
-	_cleanup_free_ char *packed = strdup(text);
-	uint8_t *bytes = NULL;
-	size_t n = 0, len;
-	int r;
-
-	if (!packed)
-		return -ENOMEM;
-	for (const char *c = text; *c; c++)
-		if (*c != '\n' && *c != ' ')
-			packed[n++] = *c;
-	r = base64_decode(packed, n, &bytes, &len);
-	if (r < 0)
-		return log_err_r(r, "certificates: %s: pkcs12 is no base64", name);
-	r = pending_write("certificates", name, (char *)bytes, len);
-	explicit_bzero(bytes, len);
-	free(bytes);
-	return r;
-}
-
-static int pending_certificate(const struct seed *seed, const struct tree_node *item)
-{
-	const char *name = day0_item_text(item, "name"), *inline_text = day0_item_text(item, "pkcs12");
-	const char *password = day0_item_text(item, "password");
-	int r = inline_text ? pending_base64(name, inline_text)
-			    : pending_from_medium(seed, "certificates", name, day0_item_text(item, "pkcs12_file"));
-
-	return r < 0 ? r : pending_write("passwords", name, password, strlen(password));
-}
-
-static int pending_rules(const struct seed *seed, const struct tree_node *item)
-{
-	const char *name = day0_item_text(item, "name"), *text = day0_item_text(item, "text");
-
-	return text ? pending_write("configuration", name, text, strlen(text))
-		    : pending_from_medium(seed, "configuration", name, name);
-}
-
-static int pending_configuration(const struct day0_settings *settings, const struct seed *seed)
-{
-	const char *text = day0_text(settings, "configuration"), *file = day0_text(settings, "configuration_file");
-
-	if (text)
-		return pending_write("configuration", "sluice.yaml", text, strlen(text));
-	return file ? pending_from_medium(seed, "configuration", "sluice.yaml", file) : 0;
-}
-
-int apply_pending(const struct day0_settings *settings, const struct seed *seed, bool *pending)
-{
-	static const char *const kinds[] = {"certificates", "passwords", "configuration"};
-	const struct tree_node *certificate = tree_item(day0_node(settings, "certificates"), 0);
-	const struct tree_node *rules = tree_item(day0_node(settings, "rule_files"), 0);
-	char path[128];
-	int r = 0;
-
-	*pending = certificate || day0_text(settings, "configuration") || day0_text(settings, "configuration_file");
-	for (size_t i = 0; *pending && r >= 0 && i < ARRAY_SIZE(kinds); i++) {
-		snprintf(path, sizeof(path), DAY0_PENDING "/%s", kinds[i]);
-		r = system_make_directory(path, 0700);
-	}
-	for (; r >= 0 && certificate; certificate = certificate->next)
-		r = pending_certificate(seed, certificate);
-	for (; r >= 0 && rules; rules = rules->next)
-		r = pending_rules(seed, rules);
-	return r < 0 ? r : pending_configuration(settings, seed);
 }
 
 static void boot_hostname(void)

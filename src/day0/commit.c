@@ -60,20 +60,40 @@ static int commit_certificate(const char *name)
 	return system_run(command) == 0 ? 0 : log_err_r(-EINVAL, "certificate %s cannot be imported", name);
 }
 
-static int commit_certificates(void)
+/* each of what waits in one directory */
+static int commit_each(const char *pending, int (*take)(const char *name))
 {
-	DIR *directory = opendir(DAY0_PENDING "/certificates");
+	DIR *directory = opendir(pending);
 	struct dirent *entry;
 	int result = 0;
 
 	while (directory && (entry = readdir(directory))) {
-		int r = entry->d_name[0] == '.' ? 0 : commit_certificate(entry->d_name);
+		int r = entry->d_name[0] == '.' ? 0 : take(entry->d_name);
 
 		result = r < 0 ? r : result;
 	}
 	if (directory)
 		closedir(directory);
 	return result;
+}
+
+static int commit_credential(const char *name)
+{
+	static const struct {
+		const char *file, *option;
+	} parts[] = {{"ca", "--ca"}, {"certificate", "--cert"}, {"key", "--key"}};
+	const char *command[12] = {"sluice", "log", "credentials", "import", name};
+	char paths[ARRAY_SIZE(parts)][256];
+	size_t n = 5;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		snprintf(paths[i], sizeof(paths[i]), DAY0_PENDING "/log_credentials/%s/%s", name, parts[i].file);
+		if (access(paths[i], F_OK) < 0)
+			continue;
+		command[n++] = parts[i].option;
+		command[n++] = paths[i];
+	}
+	return system_run(command) == 0 ? 0 : log_err_r(-EINVAL, "log_credentials %s cannot be imported", name);
 }
 
 int commit_pending(void)
@@ -83,7 +103,9 @@ int commit_pending(void)
 	int r = commit_wait();
 
 	if (r >= 0)
-		r = commit_certificates();
+		r = commit_each(DAY0_PENDING "/certificates", commit_certificate);
+	if (r >= 0)
+		r = commit_each(DAY0_PENDING "/log_credentials", commit_credential);
 	if (r < 0 || access(file, F_OK) < 0)
 		return r;
 	return system_run(command) == 0 ? 0 : log_err_r(-EINVAL, "the configuration of day 0 is not in force");

@@ -89,6 +89,24 @@ static bool is_passphrase(const char *text)
 	return len >= 8 && len <= 128 && !strpbrk(text, "\"\\");
 }
 
+/* RFC 3411, section 5: SnmpEngineID has 5 to 32 octets */
+static bool is_engine_id(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= 10 && len <= 64 && len % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == len;
+}
+
+static bool is_trap_kind(const char *text)
+{
+	return strcmp(text, "trap") == 0 || strcmp(text, "inform") == 0;
+}
+
+static bool is_pem(const char *text)
+{
+	return strncmp(text, "-----BEGIN ", 11) == 0;
+}
+
 static bool is_port(const char *text)
 {
 	return all_of(text, 1, 5, "") && strspn(text, "0123456789") == strlen(text) && atoi(text) >= 1 &&
@@ -149,11 +167,23 @@ const char *const day0_section_headings[DAY0_SECTION_N] = {
 	[DAY0_ROOT] = "At the root",
 	[DAY0_MANAGEMENT] = "management",
 	[DAY0_SNMP_USER] = "snmp_users[]",
+	[DAY0_SNMP_TRAP] = "snmp_traps[]",
 	[DAY0_LOG_HOST] = "log_hosts[]",
+	[DAY0_LOG_TARGET] = "log_targets[]",
+	[DAY0_LOG_CREDENTIALS] = "log_credentials[]",
 	[DAY0_PORTS] = "ports",
 	[DAY0_CERTIFICATE] = "certificates[]",
 	[DAY0_RULE_FILE] = "rule_files[]",
 };
+
+/* text in PEM, or the name of a file that holds it */
+#define PEM_ROWS(name, is_secret, what)                                                                              \
+	{DAY0_LOG_CREDENTIALS, name, .secret = is_secret, .block = true, .good = is_pem,                             \
+		.allowed = "write \"" name ": |\" and the PEM text on the lines below it, indented", .example = "|", \
+		.help = what ", in PEM"},                                                                            \
+		{DAY0_LOG_CREDENTIALS, name "_file", .good = is_file_name,                                           \
+			.allowed = "the name of a file on the same medium is needed", .example = name ".pem",        \
+			.help = "the same, as a file on the medium"}
 
 const struct day0_row day0_rows[] = {
 	{DAY0_ROOT, "hostname", .good = is_host_name, .allowed = "letters, digits, '-' and '.', at most 63",
@@ -169,9 +199,17 @@ const struct day0_row day0_rows[] = {
 		.allowed = "a hash as `openssl passwd -6` prints it is needed", .example = "$6$salt$hash",
 		.help = "password of admin on the console; without it nobody can log in there"},
 	{DAY0_ROOT, "snmp_users", DAY0_OBJECTS, DAY0_SNMP_USER, .help = "SNMPv3 users; without one SNMP stays off"},
+	{DAY0_ROOT, "snmp_traps", DAY0_OBJECTS, DAY0_SNMP_TRAP, .help = "who gets SNMPv3 notifications"},
+	{DAY0_ROOT, "snmp_engine_id", .good = is_engine_id, .allowed = "10 to 64 hexadecimal digits, an even number",
+		.example = "80001f8804736c756963652d31",
+		.help = "SNMP engine id, which receivers of traps have to know; without it snmpd makes one"},
 	{DAY0_ROOT, "log_hosts", DAY0_OBJECTS, DAY0_LOG_HOST,
-		.help = "where the operating system's own log goes over RELP; Sluice's logs go to the log_targets of "
-			"the configuration"},
+		.help = "where the operating system's own log goes over RELP; Sluice's logs go to log_targets"},
+	{DAY0_ROOT, "log_targets", DAY0_OBJECTS, DAY0_LOG_TARGET,
+		.help = "where Sluice's logs go; added to the configuration, which can have them instead "
+			"(docs/logging.md)"},
+	{DAY0_ROOT, "log_credentials", DAY0_OBJECTS, DAY0_LOG_CREDENTIALS,
+		.help = "what log targets with TLS need, imported before the configuration is committed"},
 	{DAY0_ROOT, "ports", DAY0_MAPPING, DAY0_PORTS,
 		.help = "which network interface is which; without it they are taken in the order of their PCI "
 			"addresses: mgmt0, port1a, port1b, port2a …"},
@@ -207,6 +245,36 @@ const struct day0_row day0_rows[] = {
 		.example = "logs.example.net", .help = "the log server"},
 	{DAY0_LOG_HOST, "port", .required = true, .good = is_port, .allowed = "1 to 65535", .example = "2514",
 		.help = "TCP port"},
+
+	{DAY0_SNMP_TRAP, "host", .required = true, .good = is_host, .allowed = "a name or an IPv4 address is needed",
+		.example = "192.0.2.20", .help = "the receiver"},
+	{DAY0_SNMP_TRAP, "port", .good = is_port, .allowed = "1 to 65535", .example = "162",
+		.help = "UDP port; without it 162"},
+	{DAY0_SNMP_TRAP, "user", .required = true, .good = is_word,
+		.allowed = "letters, digits, '-' and '_', at most 32", .example = "monitor",
+		.help = "which of snmp_users they are from"},
+	{DAY0_SNMP_TRAP, "kind", .good = is_trap_kind, .allowed = "allowed are trap and inform", .example = "trap",
+		.help = "trap (without it), or inform, which the receiver acknowledges; for informs the user's "
+			"passphrases stay in a file that only root reads"},
+
+	{DAY0_LOG_TARGET, "name", .required = true, .good = is_word,
+		.allowed = "letters, digits, '-' and '_', at most 32", .example = "siem", .help = "name of the target"},
+	{DAY0_LOG_TARGET, "host", .required = true, .good = is_host, .allowed = "a name or an IPv4 address is needed",
+		.example = "logs.example.net", .help = "the log server"},
+	{DAY0_LOG_TARGET, "port", .good = is_port, .allowed = "1 to 65535", .example = "2514", .help = "TCP port"},
+	{DAY0_LOG_TARGET, "protocol", .good = is_word, .allowed = "a word such as relp_tls is needed",
+		.example = "relp_tls", .help = "as in the configuration"},
+	{DAY0_LOG_TARGET, "credentials", .good = is_word, .allowed = "letters, digits, '-' and '_', at most 32",
+		.example = "siem", .help = "which of log_credentials it uses"},
+	{DAY0_LOG_TARGET, "certificate_name", .good = is_host, .allowed = "a name is needed",
+		.example = "logs.example.net", .help = "name in the server's certificate; without it that of the host"},
+
+	{DAY0_LOG_CREDENTIALS, "name", .required = true, .good = is_word,
+		.allowed = "letters, digits, '-' and '_', at most 32", .example = "siem",
+		.help = "name that log targets use"},
+	PEM_ROWS("ca", false, "certificate of the CA that the log server's must chain to"),
+	PEM_ROWS("certificate", false, "the appliance's own certificate"),
+	PEM_ROWS("key", true, "its private key, without a password"),
 
 	{DAY0_PORTS, "", .good = is_mac_or_pci, .good_key = day0_is_port_name,
 		.allowed = "a MAC (52:54:00:00:00:0a) or PCI address (0000:00:05.0) is needed",

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/common.h"
 #include "base/log.h"
 #include "day0/settings.h"
@@ -76,16 +77,47 @@ static int seed_from_medium(struct seed *seed, const struct seed_label *label)
 	return r;
 }
 
-static int seed_from_guestinfo(struct seed *seed)
+/* a document as it is, or in base64, which has no colon; gzip is not taken */
+static int seed_from_user_data(struct seed *seed)
 {
-	static const char *const command[] = {"vmtoolsd", "--cmd", "info-get guestinfo.ovfEnv", NULL};
+	_cleanup_free_ char *packed = NULL;
+	size_t n = 0;
+	int r;
 
-	if (!system_is_vmware() || system_output(command, DAY0_DOCUMENT_MAX, &seed->text, &seed->len) < 0 || !seed->len)
+	if (memchr(seed->text, ':', seed->len))
+		return 0;
+	packed = TAKE_PTR(seed->text);
+	for (size_t i = 0; i < seed->len; i++)
+		if (!strchr("\r\n ", packed[i]))
+			packed[n++] = packed[i];
+	r = base64_decode(packed, n, (uint8_t **)&seed->text, &seed->len);
+	return r < 0 ? log_err_r(r, "%s is neither a document nor one in base64", seed->file) : 0;
+}
+
+static const struct seed_variable {
+	const char *name;
+	int (*read)(struct seed *seed);
+} seed_variables[] = {
+	{"guestinfo.ovfEnv", seed_from_ovf},
+	{"guestinfo.userdata", seed_from_user_data},
+};
+
+static int seed_from_guestinfo(struct seed *seed, const struct seed_variable *variable)
+{
+	char words[64];
+	const char *const command[] = {"vmtoolsd", "--cmd", words, NULL};
+
+	snprintf(words, sizeof(words), "info-get %s", variable->name);
+	if (system_output(command, DAY0_DOCUMENT_MAX, &seed->text, &seed->len) < 0)
 		return -ENOENT;
-	snprintf(seed->origin, sizeof(seed->origin), "the OVF environment (guestinfo)");
-	snprintf(seed->file, sizeof(seed->file), "guestinfo.ovfEnv");
+	if (!seed->len) {
+		free(TAKE_PTR(seed->text));
+		return -ENOENT;
+	}
+	snprintf(seed->origin, sizeof(seed->origin), "VMware's %s", variable->name);
+	snprintf(seed->file, sizeof(seed->file), "%s", variable->name);
 	seed->guestinfo = true;
-	return seed_from_ovf(seed);
+	return variable->read(seed);
 }
 
 static int seed_from_file(struct seed *seed)
@@ -104,8 +136,8 @@ int seed_find(struct seed *seed)
 
 	for (size_t i = 0; r == -ENOENT && i < ARRAY_SIZE(seed_labels); i++)
 		r = seed_from_medium(seed, &seed_labels[i]);
-	if (r == -ENOENT)
-		r = seed_from_guestinfo(seed);
+	for (size_t i = 0; r == -ENOENT && system_is_vmware() && i < ARRAY_SIZE(seed_variables); i++)
+		r = seed_from_guestinfo(seed, &seed_variables[i]);
 	if (r == -ENOENT)
 		r = seed_from_file(seed);
 	return r;
@@ -136,16 +168,18 @@ static bool seed_eject(const char *device)
 
 void seed_wipe(const struct seed *seed, char *told, size_t size)
 {
-	static const char *const wipe[] = {"vmtoolsd", "--cmd", "info-set guestinfo.ovfEnv ", NULL};
+	char words[80];
+	const char *const wipe[] = {"vmtoolsd", "--cmd", words, NULL};
 
 	if (seed->on_disk) {
 		seed_overwrite(DAY0_FILE);
 		snprintf(told, size, DAY0_FILE " is wiped");
 	} else if (seed->guestinfo) {
-		snprintf(told, size, "%s",
-			system_run(wipe) == 0 ? "the OVF environment is wiped in the guest; the hypervisor keeps the "
-						"vApp properties: empty the passwords there"
-					      : "the OVF environment could not be wiped: empty the vApp properties");
+		snprintf(words, sizeof(words), "info-set %s ", seed->file);
+		snprintf(told, size,
+			"%s %s; what the hypervisor keeps of it (vApp properties, extra configuration) cannot "
+			"be wiped from here: empty the passwords there",
+			seed->file, system_run(wipe) == 0 ? "is wiped" : "could not be wiped");
 	} else {
 		snprintf(told, size,
 			"the medium %s cannot be wiped from here%s: detach it and delete its file on the hypervisor",

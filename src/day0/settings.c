@@ -11,6 +11,7 @@
 #include "base/suggest.h"
 #include "config/problems.h"
 #include "config/value.h"
+#include "day0/complete.h"
 #include "day0/rows.h"
 
 struct day0_settings {
@@ -139,6 +140,44 @@ static void day0_check_mapping(struct day0_walk *walk, enum day0_section section
 	day0_check_missing(walk, section, node);
 }
 
+static const struct tree_node *day0_named(const struct tree_node *list, const char *name)
+{
+	for (const struct tree_node *item = tree_item(list, 0); item; item = item->next)
+		if (day0_item_text(item, "name") && strcmp(day0_item_text(item, "name"), name) == 0)
+			return item;
+	return NULL;
+}
+
+/* what items of one list call by its name has to be in the other */
+static void day0_check_names(
+	struct day0_walk *walk, const struct tree_node *root, const char *list, const char *key, const char *named)
+{
+	char mend[64];
+
+	snprintf(mend, sizeof(mend), "it has to be the name of one of %s", named);
+	for (const struct tree_node *item = tree_item(tree_value(root, list), 0); item; item = item->next) {
+		const struct tree_node *name = tree_value(item, key);
+
+		if (name && name->text && !day0_named(tree_value(root, named), name->text))
+			day0_error(walk, name, "is not known", mend);
+	}
+}
+
+static bool day0_has(const struct tree_node *item, const char *text, const char *file)
+{
+	return tree_value(item, text) || tree_value(item, file);
+}
+
+static void day0_check_credentials(struct day0_walk *walk, const struct tree_node *item)
+{
+	for (; item; item = item->next) {
+		if (!day0_has(item, "ca", "ca_file"))
+			day0_error(walk, item, "lacks the CA of the log server", "give ca (PEM) or ca_file");
+		if (day0_has(item, "certificate", "certificate_file") != day0_has(item, "key", "key_file"))
+			day0_error(walk, item, "has one of certificate and key", "give both, or neither");
+	}
+}
+
 static void day0_check_together(struct day0_walk *walk, const struct tree_node *root)
 {
 	const struct tree_node *management = tree_value(root, "management");
@@ -153,6 +192,9 @@ static void day0_check_together(struct day0_walk *walk, const struct tree_node *
 	for (; item; item = item->next)
 		if (!tree_value(item, "pkcs12") == !tree_value(item, "pkcs12_file"))
 			day0_error(walk, item, "is not one certificate", "give either pkcs12 (base64) or pkcs12_file");
+	day0_check_credentials(walk, tree_item(tree_value(root, "log_credentials"), 0));
+	day0_check_names(walk, root, "snmp_traps", "user", "snmp_users");
+	day0_check_names(walk, root, "log_targets", "credentials", "log_credentials");
 }
 
 static const struct tree_node *day0_root_of(const struct tree *tree, struct config_problems *problems)
@@ -183,6 +225,8 @@ int day0_parse(const char *text, size_t len, struct day0_settings **out, struct 
 		day0_check_mapping(&walk, DAY0_ROOT, settings->root);
 	if (settings->root && settings->root->kind == TREE_MAPPING && !problems_any_error(problems, from))
 		day0_check_together(&walk, settings->root);
+	if (settings->root && !problems_any_error(problems, from))
+		day0_check_configuration(settings, problems);
 	problems_finish(problems, from);
 	if (problems_any_error(problems, from))
 		return -EINVAL;
@@ -225,4 +269,9 @@ const char *day0_item_text(const struct tree_node *item, const char *key)
 	const struct tree_node *node = tree_value(item, key);
 
 	return node ? node->text : NULL;
+}
+
+const struct tree_node *day0_find_item(const struct day0_settings *settings, const char *path, const char *name)
+{
+	return day0_named(day0_node(settings, path), name);
 }

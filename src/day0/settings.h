@@ -25,6 +25,9 @@ const struct tree_node *day0_node(const struct day0_settings *settings, const ch
 /* a key of one item of a list of objects; NULL when it is not given */
 const char *day0_item_text(const struct tree_node *item, const char *key);
 
+/* the item of a list of objects that has this name; NULL when there is none */
+const struct tree_node *day0_find_item(const struct day0_settings *settings, const char *path, const char *name);
+
 /* docs/day0.md */
 void day0_write_document(FILE *out);
 

@@ -9,11 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/common.h"
+#include "config/config.h"
 #include "day0/apply.h"
+#include "day0/complete.h"
 #include "day0/nic.h"
+#include "day0/seed.h"
 #include "day0/settings.h"
 #include "base/system.h"
 
@@ -80,6 +84,22 @@ static const struct bad {
 	{"configuration: |\n  a\nconfiguration_file: x.yaml\n", 3, "one of the two"},
 	{"configuration_file: ../../etc/shadow\n", 1, "same medium"},
 	{"hostname: [a, b]\n", 1, "single value"},
+	{"snmp_engine_id: 80001f880\n", 1, "hexadecimal"},
+	{"snmp_users: [{name: m, auth_passphrase: 12345678, privacy_passphrase: 12345678}]\n"
+	 "snmp_traps:\n  - {host: 192.0.2.20, user: n}\n",
+		3, "one of snmp_users"},
+	{"snmp_traps: [{host: 192.0.2.20, user: n, kind: v2c}]\n", 1, "trap and inform"},
+	{"log_targets: [{name: siem, host: logs, credentials: siem}]\n", 1, "one of log_credentials"},
+	{"log_credentials:\n  - name: siem\n    ca_file: ca.pem\n    key_file: key.pem\n", 2, "both, or neither"},
+	{"log_credentials:\n  - {name: siem}\n", 2, "ca (PEM) or ca_file"},
+	/* the configuration is read as Sluice will read it, in the lines of the whole document */
+	{"hostname: x\nconfiguration: |\n  device: {name: x}\n  segmnts: []\n", 4, "did you mean \"segments\""},
+	{"configuration: |\n  device: {name: x}\n  segments: [{name: a, port_a: a1, port_b: b1}]\n"
+	 "  log_targets: [{name: a, host: b}]\nlog_targets: [{name: siem, host: logs}]\n",
+		4, "give it once"},
+	{"configuration: |\n  device: {name: x}\n  segments: [{name: a, port_a: a1, port_b: b1}]\n"
+	 "log_targets: [{name: siem, host: logs, protocol: morse}]\n",
+		4, "relp_tls"},
 	{"hostname: &a x\n", 1, "anchor"},
 };
 
@@ -178,6 +198,29 @@ static void test_interfaces_are_named_by_pci_order_or_as_assigned(void **state)
 	assert_int_equal(nic_assign(&nics, "mgmt0 0000:00:06.0\n"), 0);
 }
 
+static void test_log_targets_and_snmp_complete_the_configuration(void **state)
+{
+	static const char before[] = "device: {name: x}\nsegments: [{name: a, port_a: a1, port_b: b1}]";
+	struct day0_settings *settings = parsed(
+		"snmp_users: [{name: m, auth_passphrase: 12345678, privacy_passphrase: 12345678}]\n"
+		"log_credentials: [{name: tls, ca_file: ca.pem}]\n"
+		"log_targets: [{name: siem, host: 192.0.2.9, port: 2514, protocol: relp_tls, credentials: tls}]\n");
+	struct config_problems problems = {0};
+	struct config *config = NULL;
+	char *text = NULL;
+	size_t len;
+
+	assert_int_equal(day0_complete(settings, before, strlen(before), &text, &len, &problems), 0);
+	assert_int_equal(config_parse(text, len, &config, &problems), 0);
+	assert_string_equal(config->agentx_socket, "/run/agentx/master");
+	assert_int_equal(config->n_log_targets, 1);
+	assert_string_equal(config->log_targets[0].host, "192.0.2.9");
+	config_unref(&config);
+	config_problems_clear(&problems);
+	free(text);
+	day0_free(&settings);
+}
+
 static char *content(const char *path)
 {
 	char *text = NULL;
@@ -200,11 +243,13 @@ static void test_settings_become_files_and_secrets_stay_where_they_belong(void *
 {
 	char root[] = "/tmp/sluice-day0-XXXXXX", command[64];
 	static const char shadow[] = "root:!:1::::::\nadmin:!:20000:0:99999:7:::\nlast:*:1::::::\n";
-	struct day0_settings *settings =
-		parsed("hostname: s1\nmanagement: {address: 192.0.2.10/24, gateway: 192.0.2.1}\n"
-		       "ssh_keys: [ssh-ed25519 AAAAx me]\nadmin_password_hash: $6$salt$0123456789abcdef\n"
-		       "snmp_users: [{name: m, auth_passphrase: authauth, privacy_passphrase: privpriv}]\n"
-		       "log_hosts: [{host: 192.0.2.9, port: 2514}]\nports: {port1a: 52:54:00:00:00:0a}\n");
+	struct day0_settings *settings = parsed(
+		"hostname: s1\nmanagement: {address: 192.0.2.10/24, gateway: 192.0.2.1}\n"
+		"ssh_keys: [ssh-ed25519 AAAAx me]\nadmin_password_hash: $6$salt$0123456789abcdef\n"
+		"snmp_users: [{name: m, auth_passphrase: authauth, privacy_passphrase: privpriv}]\n"
+		"snmp_engine_id: 80001f880401\n"
+		"snmp_traps: [{host: 192.0.2.20, user: m}, {host: 192.0.2.21, port: 1162, user: m, kind: inform}]\n"
+		"log_hosts: [{host: 192.0.2.9, port: 2514}]\nports: {port1a: 52:54:00:00:00:0a}\n");
 	struct stat st;
 
 	assert_non_null(mkdtemp(root));
@@ -222,6 +267,11 @@ static void test_settings_become_files_and_secrets_stay_where_they_belong(void *
 	expect("/etc/shadow", "root:!:1::::::\nadmin:$6$salt$0123456789abcdef:20000:0:99999:7:::\nlast:*:1::::::\n");
 	expect("/var/lib/snmp/snmpd.conf", "createUser m SHA-256 \"authauth\" AES \"privpriv\"\n");
 	expect("/data/etc/snmp/users.conf", "rouser m authpriv\n");
+	expect("/data/etc/snmp/engine.conf", "exactEngineID 0x80001f880401\n");
+	expect("/data/etc/snmp/receivers.conf",
+		"trapsess -v 3 -l authPriv -u m -a SHA-256 -x AES udp:192.0.2.20:162\n"
+		"trapsess -v 3 -l authPriv -u m -a SHA-256 -x AES -Ci -A \"authauth\" -X \"privpriv\" "
+		"udp:192.0.2.21:1162\n");
 	expect("/data/etc/rsyslog.d/day0.conf", "target=\"192.0.2.9\" port=\"2514\"");
 	expect("/data/etc/ports", "port1a 52:54:00:00:00:0a\n");
 	assert_int_equal(stat(system_path("/var/lib/snmp/snmpd.conf"), &st), 0);
@@ -230,6 +280,42 @@ static void test_settings_become_files_and_secrets_stay_where_they_belong(void *
 	system_set_root("");
 	snprintf(command, sizeof(command), "rm -rf %s", root);
 	assert_int_equal(system(command), 0);
+}
+
+/* VMware's vmtoolsd is a script: no other hypervisor answers on that channel */
+static void test_guestinfo_is_read_and_wiped_on_vmware_only(void **state)
+{
+	char root[] = "/tmp/sluice-day0-XXXXXX", tool[64], path[256], told[256], *before = getenv("PATH");
+	static const char script[] = "#!/bin/sh\ncd \"${0%/*}\" || exit 1\nset -- $2\ncase $1 in\n"
+				     "info-get) cat \"$2\" ;;\ninfo-set) rm \"$2\" ;;\nesac 2>/dev/null\n";
+	static const char document[] = "aG9zdG5hbWU6IHgxCg==\n";
+	struct seed seed = {0};
+
+	assert_non_null(mkdtemp(root));
+	snprintf(path, sizeof(path), "%s:%s", root, before);
+	snprintf(tool, sizeof(tool), "%s/vmtoolsd", root);
+	assert_int_equal(system_write_file(tool, 0755, script, strlen(script)), 0);
+	snprintf(tool, sizeof(tool), "%s/guestinfo.userdata", root);
+	assert_int_equal(system_write_file(tool, 0644, document, strlen(document)), 0);
+	before = strdup(before);
+	setenv("PATH", path, 1);
+	system_set_root(root);
+	assert_int_equal(seed_find(&seed), -ENOENT);
+	system_make_directory("/sys/class/dmi/id", 0755);
+	assert_int_equal(system_write_file("/sys/class/dmi/id/sys_vendor", 0644, "VMware, Inc.\n", 13), 0);
+	assert_int_equal(seed_find(&seed), 0);
+	assert_string_equal(seed.file, "guestinfo.userdata");
+	assert_int_equal(seed.len, 13);
+	assert_memory_equal(seed.text, "hostname: x1\n", 13);
+	seed_wipe(&seed, told, sizeof(told));
+	assert_non_null(strstr(told, "guestinfo.userdata is wiped"));
+	assert_int_equal(access(tool, F_OK), -1);
+	seed_close(&seed);
+	system_set_root("");
+	setenv("PATH", before, 1);
+	free(before);
+	snprintf(path, sizeof(path), "rm -rf %s", root);
+	assert_int_equal(system(path), 0);
 }
 
 int main(void)
@@ -241,6 +327,8 @@ int main(void)
 		cmocka_unit_test(test_ovf_user_data_is_a_whole_document),
 		cmocka_unit_test(test_what_is_no_ovf_environment_is_refused),
 		cmocka_unit_test(test_interfaces_are_named_by_pci_order_or_as_assigned),
+		cmocka_unit_test(test_log_targets_and_snmp_complete_the_configuration),
+		cmocka_unit_test(test_guestinfo_is_read_and_wiped_on_vmware_only),
 		cmocka_unit_test(test_settings_become_files_and_secrets_stay_where_they_belong),
 	};
 
