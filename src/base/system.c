@@ -133,13 +133,17 @@ static int system_wait(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-static int system_spawn(const char *const *argv, int out_fd, pid_t *pid)
+/* in_fd, out_fd: -1 for /dev/null and our own */
+static int system_spawn(const char *const *argv, int in_fd, int out_fd, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	int r;
 
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (in_fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, in_fd, STDIN_FILENO);
+	else
+		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (out_fd >= 0)
 		posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
 	r = posix_spawnp(pid, argv[0], &actions, NULL, (char **)argv, environ);
@@ -150,19 +154,19 @@ static int system_spawn(const char *const *argv, int out_fd, pid_t *pid)
 int system_run(const char *const *argv)
 {
 	pid_t pid;
-	int r = system_spawn(argv, -1, &pid);
+	int r = system_spawn(argv, -1, -1, &pid);
 
 	return r < 0 ? r : system_wait(pid);
 }
 
-int system_output(const char *const *argv, size_t max, char **out, size_t *len)
+static int system_collect(const char *const *argv, int in_fd, size_t max, char **out, size_t *len)
 {
 	int pipes[2], r, status;
 	pid_t pid;
 
 	if (pipe2(pipes, O_CLOEXEC) < 0)
 		return -errno;
-	r = system_spawn(argv, pipes[1], &pid);
+	r = system_spawn(argv, in_fd, pipes[1], &pid);
 	close(pipes[1]);
 	if (r >= 0) {
 		r = system_read_fd(pipes[0], max, out, len);
@@ -174,6 +178,26 @@ int system_output(const char *const *argv, size_t max, char **out, size_t *len)
 		}
 		return r;
 	}
+	close(pipes[0]);
+	return r;
+}
+
+int system_output(const char *const *argv, size_t max, char **out, size_t *len)
+{
+	return system_collect(argv, -1, max, out, len);
+}
+
+int system_filter(const char *const *argv, const char *line, size_t max, char **out, size_t *len)
+{
+	int pipes[2], r = 0;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return -errno;
+	if (dprintf(pipes[1], "%s\n", line) < 0)
+		r = -EIO;
+	close(pipes[1]);
+	if (r >= 0)
+		r = system_collect(argv, pipes[0], max, out, len);
 	close(pipes[0]);
 	return r;
 }

@@ -24,4 +24,6 @@ void system_own_like(const char *path, const char *like);
 /* exit status of a program (argv[0] is looked up in PATH), or -errno; standard output goes to ours */
 int system_run(const char *const *argv);
 int system_output(const char *const *argv, size_t max, char **out, size_t *len);
+/* the same with a line (short: at most a pipe's buffer) on standard input */
+int system_filter(const char *const *argv, const char *line, size_t max, char **out, size_t *len);
 bool system_is_vmware(void);

@@ -9,11 +9,13 @@
 
 #include "base/common.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "day0/apply.h"
 #include "day0/commit.h"
+#include "day0/console.h"
 #include "day0/nic.h"
 #include "day0/seed.h"
-#include "base/system.h"
+#include "day0/wizard.h"
 #include "health/health.h"
 
 static const char usage_text[] =
@@ -24,6 +26,8 @@ static const char usage_text[] =
 	"       sluice-day0 check FILE      says what is wrong with settings; changes nothing\n"
 	"       sluice-day0 ports           which network interface is which\n"
 	"       sluice-day0 schema          every setting, as documentation\n"
+	"       sluice-day0 console         keeps what stands above the login prompt current\n"
+	"       sluice-day0 wizard PROGRAM  asks for settings on this terminal if there are none, then runs PROGRAM\n"
 	"docs/day0.md describes the settings.\n";
 
 static void main_print_problems(const char *file, const struct config_problems *problems)
@@ -52,11 +56,11 @@ static int main_finish(const struct seed *seed)
 	if (r < 0)
 		return r;
 	seed_wipe(seed, told, sizeof(told));
-	fprintf(stderr, "sluice-day0: settings of day 0 are in force; %s\n", told);
+	fprintf(stderr, "sluice-day0: settings of day 0 are in force%s%s\n", *told ? "; " : "", told);
 	return 0;
 }
 
-static int main_first_boot(struct seed *seed)
+int day0_first_boot(struct seed *seed)
 {
 	_cleanup_(day0_free) struct day0_settings *settings = NULL;
 	bool pending;
@@ -84,7 +88,7 @@ static int main_seed(void)
 			stderr);
 		return 0;
 	}
-	return r < 0 ? r : main_first_boot(&seed);
+	return r < 0 ? r : day0_first_boot(&seed);
 }
 
 static int main_name_interfaces(bool rename)
@@ -179,6 +183,10 @@ int day0_main(int argc, char **argv)
 		return main_commit() < 0;
 	if (argc == 2 && strcmp(verb, "ports") == 0)
 		return main_name_interfaces(false) < 0;
+	if (argc == 2 && strcmp(verb, "console") == 0)
+		return console_run() < 0;
+	if (argc > 2 && strcmp(verb, "wizard") == 0)
+		return wizard_run(argv + 2) < 0;
 	if (argc == 2 && strcmp(verb, "schema") == 0)
 		return day0_write_document(stdout), 0;
 	fputs(usage_text, stderr);

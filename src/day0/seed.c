@@ -180,6 +180,8 @@ void seed_wipe(const struct seed *seed, char *told, size_t size)
 			"%s %s; what the hypervisor keeps of it (vApp properties, extra configuration) cannot "
 			"be wiped from here: empty the passwords there",
 			seed->file, system_run(wipe) == 0 ? "is wiped" : "could not be wiped");
+	} else if (!*seed->device) {
+		*told = '\0'; /* the console */
 	} else {
 		snprintf(told, size,
 			"the medium %s cannot be wiped from here%s: detach it and delete its file on the hypervisor",

@@ -13,13 +13,15 @@
 #include <cmocka.h>
 
 #include "base/common.h"
+#include "base/system.h"
 #include "config/config.h"
 #include "day0/apply.h"
 #include "day0/complete.h"
+#include "day0/console.h"
 #include "day0/nic.h"
 #include "day0/seed.h"
 #include "day0/settings.h"
-#include "base/system.h"
+#include "day0/wizard.h"
 
 static struct day0_settings *parsed(const char *text)
 {
@@ -318,6 +320,112 @@ static void test_guestinfo_is_read_and_wiped_on_vmware_only(void **state)
 	assert_int_equal(system(path), 0);
 }
 
+static bool never(void)
+{
+	return false;
+}
+
+/* what somebody types, and what comes of it; NULL: the wizard does not end with a document */
+static char *typed(const char *lines, char **said)
+{
+	int pipes[2];
+	size_t len;
+	char *document = NULL;
+	struct wizard wizard = {.over = never, .out = open_memstream(said, &len)};
+
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], lines, strlen(lines)), strlen(lines));
+	close(pipes[1]);
+	wizard.in = pipes[0];
+	if (wizard_ask(&wizard, &document) < 0)
+		assert_null(document);
+	close(pipes[0]);
+	fclose(wizard.out);
+	return document;
+}
+
+static void test_the_wizard_asks_until_settings_are_right(void **state)
+{
+	char *said,
+		*document = typed("s1\n192.0.2.10\n192.0.2.10/24\n192.0.2.1\n\n\nssh-ed25519 AAAAx me\n\nyes\n", &said);
+	struct day0_settings *settings;
+
+	assert_non_null(document);
+	assert_non_null(strstr(said, "192.0.2.10/24, or dhcp is needed")); /* the first answer was none */
+	settings = parsed(document);
+	assert_string_equal(day0_text(settings, "hostname"), "s1");
+	assert_string_equal(day0_text(settings, "management.address"), "192.0.2.10/24");
+	assert_string_equal(day0_text(settings, "management.gateway"), "192.0.2.1");
+	assert_string_equal(tree_item(day0_node(settings, "ssh_keys"), 0)->text, "ssh-ed25519 AAAAx me");
+	assert_null(day0_node(settings, "admin_password_hash"));
+	day0_free(&settings);
+	free(document);
+	free(said);
+}
+
+static void test_the_wizard_lets_nobody_lock_himself_out(void **state)
+{
+	char *said, *document = typed("\n\n\n\n\ny\n"  /* no key, no password */
+				      "s2\ndhcp\n\n\n" /* a password: too short, not the same, at last */
+				      "short\na good password\na bad password\na good password\na good password\n\n",
+			    &said);
+	struct day0_settings *settings;
+
+	assert_non_null(document);
+	assert_non_null(strstr(said, "nobody could log in"));
+	assert_non_null(strstr(said, "at least 8"));
+	assert_non_null(strstr(said, "differ"));
+	assert_null(strstr(said, "good password"));
+	settings = parsed(document);
+	assert_int_equal(strncmp(day0_text(settings, "admin_password_hash"), "$6$", 3), 0);
+	assert_null(day0_node(settings, "ssh_keys"));
+	day0_free(&settings);
+	free(document);
+	free(said);
+}
+
+static void test_the_wizard_takes_no_settings_within_an_answer(void **state)
+{
+	char *said, *document = typed("s1\ndhcp\n\nssh-ed25519 AAAA\"]\\nadmin_password_hash: x\n", &said);
+
+	assert_null(document); /* the input ended at the question that was asked again */
+	assert_non_null(strstr(said, "not accepted"));
+	free(said);
+}
+
+static void test_the_console_says_what_to_do(void **state)
+{
+	static const char status[] =
+		"{\"inspection\": \"on\", \"config_version\": 3, \"segments\": [{\"name\": \"d\\\\4{x}\\u001b\", "
+		"\"state\": \"fallback\", \"cause\": \"no worker\", \"port_a\": \"port1a\", \"link_a\": \"up\", "
+		"\"port_b\": \"port1b\", \"link_b\": \"down\"}]}";
+	struct console_facts facts = {.hostname = "s1", .slot = "a", .management = true};
+	static const struct {
+		bool later;
+		const char *says;
+	} expected[] = {{false, "No settings of day 0"}, {false, "no address yet"}, {false, "off: no key"},
+		{false, "Refused     SSSE3: missing"}, {true, "ssh admin@192.0.2.10\n"},
+		{true, "on, configuration version 3"}, {true, "d?4{x}?: fallback (no worker); port1a up, port1b down"}};
+	char *text[2];
+	size_t len;
+
+	for (size_t i = 0; i < 2; i++) {
+		FILE *out = open_memstream(&text[i], &len);
+
+		console_write(out, &facts);
+		fclose(out);
+		facts.ssh = facts.settings = true;
+		facts.status = status;
+		snprintf(facts.address, sizeof(facts.address), "192.0.2.10/24");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		if (!strstr(text[expected[i].later], expected[i].says))
+			fail_msg("lacks %s: %s", expected[i].says, text[expected[i].later]);
+	assert_null(strstr(text[1], "No settings"));
+	free(text[0]);
+	free(text[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +437,10 @@ int main(void)
 		cmocka_unit_test(test_interfaces_are_named_by_pci_order_or_as_assigned),
 		cmocka_unit_test(test_log_targets_and_snmp_complete_the_configuration),
 		cmocka_unit_test(test_guestinfo_is_read_and_wiped_on_vmware_only),
+		cmocka_unit_test(test_the_wizard_asks_until_settings_are_right),
+		cmocka_unit_test(test_the_wizard_lets_nobody_lock_himself_out),
+		cmocka_unit_test(test_the_wizard_takes_no_settings_within_an_answer),
+		cmocka_unit_test(test_the_console_says_what_to_do),
 		cmocka_unit_test(test_settings_become_files_and_secrets_stay_where_they_belong),
 	};
 

@@ -70,18 +70,20 @@ class Machine:
         self.process = None
 
     # --- the host -----------------------------------------------------------------------------------------------------
-    def prepare(self):
-        """bridges, taps and an SSH key, before settings are written"""
+    def prepare(self, bridges=None, taps=True):
+        """bridges, taps and an SSH key, before settings are written; bridges: their names, taps: not where libvirt makes them"""
         space = self.hypervisor.create()
         space.sysctl(net__ipv6__conf__default__disable_ipv6=1)
         for name, port in (("mgmt", None), ("a", self.topology.port_a), ("b", self.topology.port_b)):
-            space.run("ip", "link", "add", "br-" + name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
-            space.run("ip", "tuntap", "add", "tap-" + name, "mode", "tap")
-            space.run("ip", "link", "set", "tap-" + name, "master", "br-" + name, "up")
+            bridge = (bridges or {}).get(name, "br-" + name)
+            space.run("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+            if taps:
+                space.run("ip", "tuntap", "add", "tap-" + name, "mode", "tap")
+                space.run("ip", "link", "set", "tap-" + name, "master", bridge, "up")
             if port:
                 run("ip", "link", "set", port, "netns", space.name)
-                space.run("ip", "link", "set", port, "master", "br-" + name, "up")
-            space.run("ip", "link", "set", "br-" + name, "up")
+                space.run("ip", "link", "set", port, "master", bridge, "up")
+            space.run("ip", "link", "set", bridge, "up")
         space.run("ip", "addr", "add", HOST_IP + "/24", "dev", "br-mgmt")
         self.key = self.topology.path("id")
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)

@@ -24,7 +24,7 @@ def test_j3_libvirt_accepts(path):
 
 def test_j3_the_virt_install_command_of_the_guide_makes_a_domain(tmp_path):
     with open(os.path.join(vm.REPOSITORY, "docs/deployment.md")) as guide:
-        command = re.search(r"```\n(virt-install .*?)```", guide.read(), re.S).group(1).replace("\\\n", " ")
+        command = re.search(r"```\n(virt-install .*?)```", guide.read(), re.S).group(1).replace("\\\n", " ").splitlines()[0]
     disk, seed = tmp_path / "sluice.qcow2", tmp_path / "day0.yaml"
     run("qemu-img", "create", "-q", "-f", "qcow2", disk, "1G")
     seed.write_text(vm.settings())
