@@ -20,6 +20,7 @@
 #include "daemon/keystore.h"
 #include "daemon/log_credentials.h"
 #include "daemon/ports.h"
+#include "daemon/monitor_report.h"
 #include "daemon/supervisor.h"
 #include "daemon/targets.h"
 #include "daemon/usage.h"
@@ -378,6 +379,14 @@ static json_t *command_upgrade_ended(struct supervisor *supervisor, struct reque
 	return json_pack("{s:b}", "ok", 1);
 }
 
+/* a report in the form that monitors are given: sluice show metrics */
+static json_t *command_monitor(struct supervisor *supervisor, struct request *request)
+{
+	json_t *report = monitor_report_named(supervisor, json_string_value(json_object_get(request->json, "report")));
+
+	return report ?: answer_error("there is no report of that name");
+}
+
 static json_t *command_stop(struct supervisor *supervisor, struct request *request)
 {
 	operator_audit(request, "stop requested");
@@ -423,6 +432,7 @@ static const struct {
 	{"sessions", command_sessions},
 	{"graph", command_graph},
 	{"rates", command_rates},
+	{"monitor", command_monitor},
 	{"clear_sessions", command_clear_sessions},
 	{"bypasses", command_bypasses},
 	{"clear_bypasses", command_clear_bypasses},
