@@ -116,8 +116,7 @@ static unsigned int counter_of_number(uint32_t number, bool server, bool closed)
 	return COUNTER_NONE;
 }
 
-/* calls fn for each counter or close reason, in the order of their numbers */
-static void each_counter(FILE *out, bool server, bool closed,
+void mib_each_counter(FILE *out, bool server, bool closed,
 	void (*fn)(FILE *out, const struct mib_object *object, const char *parent), const char *parent)
 {
 	char name[MIB_DESCRIPTOR_MAX], description[512];
@@ -168,8 +167,8 @@ static void write_row_type(FILE *out, const struct mib_table *table)
 	for (size_t i = 0; i < table->n; i++)
 		write_column(out, &table->objects[i], i ? ",\n" : "");
 	if (table->counters) {
-		each_counter(out, true, false, write_next_column, NULL);
-		each_counter(out, true, true, write_next_column, NULL);
+		mib_each_counter(out, true, false, write_next_column, NULL);
+		mib_each_counter(out, true, true, write_next_column, NULL);
 	}
 	fputs("\n}\n", out);
 }
@@ -195,8 +194,8 @@ static void write_table(FILE *out, const struct mib_table *table)
 	for (size_t i = 0; i < table->n; i++)
 		write_object(out, &table->objects[i], table->entry, i == 0);
 	if (table->counters) {
-		each_counter(out, true, false, write_counter, table->entry);
-		each_counter(out, true, true, write_counter, table->entry);
+		mib_each_counter(out, true, false, write_counter, table->entry);
+		mib_each_counter(out, true, true, write_counter, table->entry);
 	}
 }
 
@@ -285,8 +284,8 @@ static void write_group(FILE *out, const struct mib_table *table)
 	for (size_t i = 1; i < table->n; i++)
 		write_next_member(out, &table->objects[i], table->name);
 	if (table->counters) {
-		each_counter(out, true, false, write_next_member, table->name);
-		each_counter(out, true, true, write_next_member, table->name);
+		mib_each_counter(out, true, false, write_next_member, table->name);
+		mib_each_counter(out, true, true, write_next_member, table->name);
 	}
 	write_group_tail(out, table->description, table->number);
 }
@@ -298,10 +297,10 @@ static void write_groups(FILE *out)
 		write_next_member(out, &mib_device[i], "sluDevice");
 	write_group_tail(out, "The appliance.", MIB_DEVICE);
 	write_group_head(out, "sluCountersGroup");
-	each_counter(out, false, false, write_next_member, "sluCounters");
+	mib_each_counter(out, false, false, write_next_member, "sluCounters");
 	write_group_tail(out, "The device's counters.", MIB_COUNTERS);
 	write_group_head(out, "sluClosedGroup");
-	each_counter(out, false, true, write_next_member, "sluClosed");
+	mib_each_counter(out, false, true, write_next_member, "sluClosed");
 	write_group_tail(out, "Why the device's sessions ended.", MIB_CLOSED);
 	for (size_t i = 0; i < mib_n_tables; i++)
 		write_group(out, &mib_tables[i]);
@@ -381,8 +380,8 @@ void mib_write_module(FILE *out)
 	fputs(head, out);
 	for (size_t i = 0; i < mib_n_device; i++)
 		write_object(out, &mib_device[i], "sluDevice", false);
-	each_counter(out, false, false, write_counter, "sluCounters");
-	each_counter(out, false, true, write_counter, "sluClosed");
+	mib_each_counter(out, false, false, write_counter, "sluCounters");
+	mib_each_counter(out, false, true, write_counter, "sluClosed");
 	for (size_t i = 0; i < mib_n_tables; i++)
 		write_table(out, &mib_tables[i]);
 	write_notifications(out);

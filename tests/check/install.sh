@@ -18,7 +18,8 @@ for name in sluiced sluice sluice-proxy sluice-keys sluice-log; do
 	program=$(find "$root" -path "*/sbin/$name")
 	[ -x "$program" ] || fail "$name is not installed"
 done
-for name in sluice.1 sluiced.8 sluice.conf bash-completion/completions/sluice; do
+for name in sluice.1 sluiced.8 sluice.conf bash-completion/completions/sluice sluice-metrics.socket monitoring/SLUICE-MIB.txt \
+	monitoring/zabbix-template.yaml monitoring/librenms/os_discovery/sluice.yaml; do
 	[ -n "$(find "$root" -path "*/$name")" ] || fail "$name is not installed"
 done
 # every program has its page, and no page has a mistake that groff sees
@@ -34,10 +35,19 @@ fi
 start=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
 [ -x "$root$start" ] || fail "the unit starts $start, which is not installed"
 
+metrics=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$(find "$root" -name 'sluice-metrics@.service')")
+[ -x "$root$metrics" ] || fail "sluice-metrics@.service starts $metrics, which is not installed"
+
 command -v systemd-analyze > /dev/null || { echo "systemd-analyze is not here: the unit is not judged"; exit 0; }
 cp "$unit" "$root/sluice@test.service"
 sed -i "s,^ExecStart=,ExecStart=$root," "$root/sluice@test.service"
 said=$(systemd-analyze verify --man=no "$root/sluice@test.service" 2>&1 | grep -F 'sluice@' || true)
+[ -z "$said" ] || fail "systemd-analyze verify: $said"
+mkdir "$root/units"
+for name in sluice-metrics@.service sluice-metrics.socket; do
+	sed "s,^ExecStart=,ExecStart=$root," "$(find "$root" -path "*/systemd/system/$name")" > "$root/units/$name"
+done
+said=$(SYSTEMD_UNIT_PATH="$root/units:" systemd-analyze verify --man=no "$root/units/sluice-metrics.socket" 2>&1 | grep -F 'sluice-metrics' || true)
 [ -z "$said" ] || fail "systemd-analyze verify: $said"
 # 6.2 with systemd 252: it must be root, with capabilities over networks and eBPF, in the host's mount namespace
 systemd-analyze security --offline=true --no-pager --threshold=65 "$root/sluice@test.service" > "$root/security" 2>&1 ||
