@@ -90,11 +90,20 @@ static const struct {
 	{"counters", monitoring_write_counters},
 };
 
+static int document(int argc, char **argv, void (*write)(FILE *out))
+{
+	int r = generated_main(argc, argv, write);
+
+	if (r && argc > 1)
+		fputs("or all of them: provisioning/monitoring/write\n", stderr);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(documents); i++)
 		if (!strcmp(argv[1], documents[i].name))
-			return generated_main(argc - 1, argv + 1, documents[i].write);
+			return document(argc - 1, argv + 1, documents[i].write);
 	fputs("usage: sluice-monitoring-doc snmp-exporter|snmp-exporter-old|zabbix|librenms|grafana|counters [--check "
 	      "FILE]\n",
 		stderr);

@@ -7,7 +7,7 @@ target_link_libraries(sluice-mib PRIVATE sluice_snmp)
 set_target_properties(sluice-mib PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME mib_is_current COMMAND sluice-mib --check ${CMAKE_SOURCE_DIR}/snmp-mib/SLUICE-MIB.txt)
 
-# provisioning/monitoring and docs/counters.md, from the same arrays
+# provisioning/monitoring and docs/counters.md, from the same arrays: provisioning/monitoring/write writes them
 add_executable(sluice-monitoring-doc
   ${CMAKE_SOURCE_DIR}/tests/check/monitoring.c
   ${CMAKE_SOURCE_DIR}/tests/check/monitoring_counters.c
@@ -27,6 +27,6 @@ foreach(document
   string(REPLACE ":" ";" document ${document})
   list(GET document 0 name)
   list(GET document 1 file)
-  add_test(NAME monitoring_${name}_is_current
+  add_test(NAME monitoring_${name}_is_up_to_date
     COMMAND sluice-monitoring-doc ${name} --check ${CMAKE_SOURCE_DIR}/${file})
 endforeach()
