@@ -2,6 +2,7 @@
 /* sluice system: the appliance's root slots. Everything but the supervisor's word about itself happens here, as root.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -136,11 +137,12 @@ static void system_tell(struct cli *cli, json_t *ended)
 	client_ask(cli, request, NULL, 0, CLIENT_PATIENCE_S, &answer);
 }
 
-static int system_confirm(struct cli *cli)
+static int system_confirm(struct cli *cli, const struct cli_call *call)
 {
+	const char *wait = cli_call_value(call, "SECONDS");
 	json_auto_t *ended = NULL, *answer = NULL;
 	char error[SLOTS_ERROR_MAX] = "";
-	int r = slots_confirm(cli->instance.name, &ended, error);
+	int r = slots_confirm(cli->instance.name, wait ? atoi(wait) : SLOTS_CONFIRM_SECONDS, &ended, error);
 
 	if (ended)
 		system_tell(cli, ended);
@@ -157,7 +159,7 @@ int cli_run_system(struct cli *cli, const struct cli_call *call)
 	json_auto_t *report = NULL;
 
 	if (!strcmp(verb, "confirm"))
-		return system_confirm(cli);
+		return system_confirm(cli, call);
 	if (strcmp(verb, "slots") != 0)
 		return system_arm(cli, call, !strcmp(verb, "upgrade"));
 	report = slots_report(error);

@@ -10,7 +10,6 @@
 #include "base/system.h"
 #include "slots/slots.h"
 
-#define CONFIRM_WAIT_NS (600 * NSEC_PER_SEC) /* emulated machines start slowly */
 #define STATUS_MAX (16u << 20)
 
 static const char *text_of(const json_t *object, const char *key)
@@ -52,9 +51,9 @@ static json_t *confirm_ask(const char *instance)
 }
 
 /* NULL, or what was wrong to the end */
-static const char *confirm_wait(const char *instance, const json_t *before)
+static const char *confirm_wait(const char *instance, unsigned int wait_s, const json_t *before)
 {
-	uint64_t deadline = clock_now_ns() + CONFIRM_WAIT_NS;
+	uint64_t deadline = clock_now_ns() + wait_s * NSEC_PER_SEC;
 	const char *wrong;
 
 	for (;;) {
@@ -118,7 +117,7 @@ static int confirm_failed(const json_t *pending, json_t **ended, char error[SLOT
 	return r;
 }
 
-int slots_confirm(const char *instance, json_t **ended, char error[SLOTS_ERROR_MAX])
+int slots_confirm(const char *instance, unsigned int wait_s, json_t **ended, char error[SLOTS_ERROR_MAX])
 {
 	json_auto_t *pending = NULL;
 	const char *wrong = NULL;
@@ -132,7 +131,7 @@ int slots_confirm(const char *instance, json_t **ended, char error[SLOTS_ERROR_M
 	if (pending && strcmp(text_of(pending, "slot"), slots.booted->name) != 0)
 		r = confirm_failed(pending, ended, error);
 	else if (pending)
-		wrong = confirm_wait(instance, json_object_get(pending, "before"));
+		wrong = confirm_wait(instance, wait_s, json_object_get(pending, "before"));
 	if (wrong)
 		return confirm_give_up(pending, wrong, error);
 	if (r >= 0)

@@ -63,7 +63,8 @@ int slots_end_pending(const char *state, const char *reason);
 /* confirm.c: after each boot. Waits until the appliance is as well as `pending` says it was, 10 minutes at most; then
  * the slot counts as good, or the machine boots the other one. *ended: what became of an upgrade (state, from, to,
  * reason), a new reference, or NULL. */
-int slots_confirm(const char *instance, json_t **ended, char error[SLOTS_ERROR_MAX]);
+#define SLOTS_CONFIRM_SECONDS 600 /* emulated machines start slowly */
+int slots_confirm(const char *instance, unsigned int wait_s, json_t **ended, char error[SLOTS_ERROR_MAX]);
 /* what is not as well as before, NULL when nothing; pure, for tests */
 const char *slots_judge(const json_t *before, const json_t *status);
 

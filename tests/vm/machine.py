@@ -63,9 +63,9 @@ sluice:
 class Machine:
     inspects = False  # not through the laboratory's own supervisor
 
-    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None, nic="virtio-net-pci"):
+    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None, nic="virtio-net-pci", media=()):
         self.topology, self.cpu, self.cpus, self.memory, self.seed = topology, cpu, cpus, memory, seed
-        self.disk, self.firmware, self.nic = disk or image(), firmware, nic
+        self.disk, self.firmware, self.nic, self.media = disk or image(), firmware, nic, media
         self.hypervisor = Namespace(topology.name + "-hv")
         self.process = None
 
@@ -115,8 +115,8 @@ class Machine:
         for number, name in enumerate(("mgmt", "a", "b"), 1):
             command += ["-netdev", "tap,id=%s,ifname=tap-%s,script=no,downscript=no" % (name, name),
                         "-device", "%s,netdev=%s,mac=52:54:00:77:00:0%d,addr=0x1%d" % (self.nic, name, number, number)]
-        if self.seed:
-            command += ["-drive", "file=%s,media=cdrom,readonly=on" % self.seed]
+        for medium in ([self.seed] if self.seed else []) + list(self.media):
+            command += ["-drive", "file=%s,media=cdrom,readonly=on" % medium]
         if self.firmware:
             command += ["-bios", self.firmware]
         self.process = self.hypervisor.popen(*command, stderr=open(self.topology.path("qemu.err"), "a"))
