@@ -6,9 +6,10 @@
 
 #include "base/common.h"
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 static int base64_value(char c)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c ? strchr(alphabet, c) : NULL;
 
 	return at ? (int)(at - alphabet) : -1;
@@ -48,4 +49,21 @@ int base64_decode(const char *text, size_t len, uint8_t **out, size_t *out_len)
 	*out_len = len / 4 * 3 - pads;
 	*out = TAKE_PTR(bytes);
 	return 0;
+}
+
+char *base64_encode(const uint8_t *data, size_t len)
+{
+	char *text = malloc((len + 2) / 3 * 4 + 1), *out = text;
+
+	for (size_t at = 0; text && at < len; at += 3) {
+		size_t n = MIN(len - at, (size_t)3);
+		uint32_t bits = (uint32_t)data[at] << 16 | (n > 1 ? (uint32_t)data[at + 1] << 8 : 0) |
+				(n > 2 ? data[at + 2] : 0);
+
+		for (unsigned int i = 0; i < 4; i++)
+			*out++ = i > n ? '=' : alphabet[bits >> (18 - 6 * i) & 63];
+	}
+	if (text)
+		*out = '\0';
+	return text;
 }

@@ -5,3 +5,6 @@
 
 /* RFC 4648 section 4, padding required, no white space. *out is malloc'ed, the caller's. -EINVAL on other input. */
 int base64_decode(const char *text, size_t len, uint8_t **out, size_t *out_len);
+
+/* a new string, the caller's; NULL when memory is short */
+char *base64_encode(const uint8_t *data, size_t len);

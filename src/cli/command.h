@@ -79,6 +79,9 @@ int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **
 json_t *cli_complete(struct cli *cli, char **words, size_t n, const char *prefix);
 int cli_run_complete(struct cli *cli, int argc, char **argv);
 
+/* password.c: a sealed memfd with what --password-file, --password-stdin or the terminal says; CLI_OK, or what was said on err */
+int cli_open_password(struct cli *cli, const struct cli_call *call, const char *prompt, bool twice, int *fd);
+
 /* np.c */
 void cli_render_bypass_rules(struct cli *cli, const json_t *answer);
 void cli_render_fallback(struct cli *cli, const json_t *answer);
@@ -98,6 +101,7 @@ int cli_run_metrics(struct cli *cli, const struct cli_call *call);
 int cli_run_np(struct cli *cli, const struct cli_call *call);
 int cli_run_diagnose(struct cli *cli, const struct cli_call *call);
 int cli_run_diff(struct cli *cli, const struct cli_call *call);
+int cli_run_backup(struct cli *cli, const struct cli_call *call);
 int cli_run_system(struct cli *cli, const struct cli_call *call);
 int cli_run_version(struct cli *cli, const struct cli_call *call);
 

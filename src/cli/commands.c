@@ -568,6 +568,57 @@ const struct cli_command cli_commands[] = {
 			.key = "segment",
 			.help = "only this segment (default: all)"}},
 		.render = cli_render_fallback},
+	{.words = "backup",
+		.help = "write the configuration in force and the certificates into a file",
+		.detail = "The rule files are in it, and each private key that is stored here, as PKCS#12 under the "
+			  "password "
+			  "(12 bytes at least). Without the password the keys of a backup are lost. Not in it: logs, "
+			  "graphs, "
+			  "credentials of log targets, settings of day 0.",
+		.parameters =
+			{
+				{.metavar = "FILE", .help = "where to; readable by its owner only"},
+				{.option = "--password-file",
+					.metavar = "PWFILE",
+					.help = "file that holds the password in its first line"},
+				{.option = "--password-stdin",
+					.metavar = "PWSTDIN",
+					.kind = CLI_FLAG,
+					.help = "read the password from standard input"},
+				{.option = "--without-keys",
+					.metavar = "WITHOUT",
+					.kind = CLI_FLAG,
+					.help = "certificates only; no password is needed"},
+			},
+		.run = cli_run_backup},
+	{.words = "restore",
+		.request = "commit",
+		.help = "bring back what a backup holds: certificates and keys, then the configuration",
+		.detail = "All of it or nothing: certificates that were brought are taken out again when the "
+			  "configuration "
+			  "cannot be put into force. Those that are in the store already stay; another one under the "
+			  "same name "
+			  "is in the way. Open sessions go on. A backup of a newer version may have options that this "
+			  "one does "
+			  "not know: they are named with their line.",
+		.signs = true,
+		.parameters =
+			{
+				{.metavar = "FILE", .help = "the backup"},
+				{.option = "--password-file",
+					.metavar = "PWFILE",
+					.help = "file that holds the password in its first line"},
+				{.option = "--password-stdin",
+					.metavar = "PWSTDIN",
+					.kind = CLI_FLAG,
+					.help = "read the password from standard input"},
+				{.option = "--override-locked",
+					.metavar = "OVERRIDE",
+					.key = "override_locked",
+					.kind = CLI_FLAG,
+					.help = "let Locked SSL policies change; the Audit log says which"},
+			},
+		.run = cli_run_backup},
 	{.words = "system slots",
 		.fixed = "slots",
 		.help = "the appliance's two root slots: which one runs, what the other one holds",

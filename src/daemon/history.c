@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/base64.h"
 #include "base/common.h"
 
 #define HISTORY_LIMIT_DEFAULT 50u
@@ -181,9 +182,19 @@ json_t *report_history(struct supervisor *supervisor, const json_t *request)
 	return json_pack("{s:b, s:i, s:o}", "ok", 1, "total", (int)n, "versions", array);
 }
 
-static json_t *history_file(const struct store *store, uint32_t version, size_t index, const char *name)
+static char *history_data(int fd, size_t size)
+{
+	_cleanup_free_ uint8_t *data = malloc(size + 1);
+	ssize_t n = data ? pread(fd, data, size, 0) : -1;
+
+	return n == (ssize_t)size ? base64_encode(data, size) : NULL;
+}
+
+/* with_data: the file itself, in base64, for a backup */
+static json_t *history_file(const struct store *store, uint32_t version, size_t index, const char *name, bool with_data)
 {
 	_cleanup_close_ int fd = store_open_version_file(store, version, index);
+	_cleanup_free_ char *data = NULL;
 	uint64_t h = HISTORY_DIGEST_SEED;
 	char digest[20];
 	size_t size;
@@ -191,10 +202,11 @@ static json_t *history_file(const struct store *store, uint32_t version, size_t 
 	if (history_digest_file(fd, &h, &size) < 0)
 		return NULL;
 	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)h);
-	return json_pack("{s:s, s:I, s:s}", "name", name, "bytes", (json_int_t)size, "digest", digest);
+	return json_pack("{s:s, s:I, s:s, s:s*}", "name", name, "bytes", (json_int_t)size, "digest", digest, "data",
+		with_data ? (data = history_data(fd, size)) : NULL);
 }
 
-static json_t *history_files(const struct store *store, uint32_t version, const json_t *facts)
+static json_t *history_files(const struct store *store, uint32_t version, const json_t *facts, bool with_data)
 {
 	json_t *files = json_array(), *file;
 
@@ -203,7 +215,7 @@ static json_t *history_files(const struct store *store, uint32_t version, const 
 		char number[24];
 
 		snprintf(number, sizeof(number), "rule file %zu", i + 1);
-		file = history_file(store, version, i, name ? name : number);
+		file = history_file(store, version, i, name ? name : number, with_data);
 		if (!file)
 			return files;
 		json_array_append_new(files, file);
@@ -238,7 +250,8 @@ json_t *report_configuration(struct supervisor *supervisor, const json_t *reques
 			"that version is not in the store: see \"sluice history\" for those that are");
 	facts = history_facts(supervisor, version);
 	json_object_set_new(facts, "ok", json_true());
-	json_object_set_new(facts, "files", history_files(&supervisor->store, version, facts));
+	json_object_set_new(facts, "files",
+		history_files(&supervisor->store, version, facts, json_is_true(json_object_get(request, "with_data"))));
 	json_object_set_new(facts, "text", text);
 	return facts;
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "daemon/certificate.h"
 #include "daemon/commit.h"
+#include "daemon/export.h"
 #include "daemon/history.h"
 #include "daemon/keystore.h"
 #include "daemon/log_credentials.h"
@@ -55,6 +56,7 @@ static void client_close(struct client *client)
 	commit_forget_owner(client->supervisor, client);
 	certificate_forget_owner(client->supervisor, client);
 	keystore_forget_owner(client->supervisor, client);
+	export_forget_owner(client);
 	usage_forget_owner(client->supervisor, client);
 	loop_timer_disarm(client->supervisor->loop, &client->stall);
 	loop_remove(client->supervisor->loop, &client->source);
@@ -244,6 +246,12 @@ static json_t *command_rollback(struct supervisor *supervisor, struct request *r
 	json_object_set_new(commit.facts, "rollback_of", json_integer(version));
 	commit_begin(supervisor, &commit);
 	json_decref(files);
+	return NULL;
+}
+
+static json_t *command_certificate_export(struct supervisor *supervisor, struct request *request)
+{
+	certificate_export(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
 	return NULL;
 }
 
@@ -444,6 +452,7 @@ static const struct {
 	{"history", command_history},
 	{"diagnose", command_diagnose},
 	{"configuration", command_configuration},
+	{"certificate_export", command_certificate_export},
 	{"certificate_import", command_certificate_import},
 	{"keystore_show", command_keystore_show},
 	{"keystore_unlock", command_keystore_unlock},

@@ -18,7 +18,6 @@
 
 #define NETWORK_FILE "/data/etc/management.network"
 #define HOSTNAME_FILE "/data/etc/hostname"
-#define SSH_KEY "/data/etc/ssh/ssh_host_ed25519_key"
 
 static int apply_hostname(const struct day0_settings *settings)
 {
@@ -174,9 +173,9 @@ static int boot_network(void)
 static int boot_ssh_key(void)
 {
 	static const char *const command[] = {
-		"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "sluice", "-f", SSH_KEY, NULL};
+		"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "sluice", "-f", DAY0_SSH_KEY, NULL};
 
-	if (access(system_path(SSH_KEY), F_OK) == 0)
+	if (access(system_path(DAY0_SSH_KEY), F_OK) == 0)
 		return 0;
 	return system_run(command) == 0 ? 0 : log_err_r(-EIO, "cannot make the SSH host key");
 }

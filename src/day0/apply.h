@@ -8,6 +8,7 @@
 #include "day0/settings.h"
 
 #define DAY0_DONE "/data/day0/done"
+#define DAY0_SSH_KEY "/data/etc/ssh/ssh_host_ed25519_key"
 #define DAY0_PENDING "/run/sluice-day0/pending"
 
 /* everything but certificates and configuration, which apply_pending() leaves for `commit` in memory-backed files;

@@ -13,6 +13,7 @@
 #include "day0/apply.h"
 #include "day0/commit.h"
 #include "day0/console.h"
+#include "day0/identity.h"
 #include "day0/nic.h"
 #include "day0/seed.h"
 #include "day0/wizard.h"
@@ -23,6 +24,7 @@ static const char usage_text[] =
 	"that\n"
 	"                                   the deployment left (CIDATA medium, OVF environment, /data/day0.yaml)\n"
 	"       sluice-day0 commit          imports their certificates and commits their configuration\n"
+	"       sluice-day0 settle          what a copied machine needs of its own, once Sluice runs\n"
 	"       sluice-day0 check FILE      says what is wrong with settings; changes nothing\n"
 	"       sluice-day0 ports           which network interface is which\n"
 	"       sluice-day0 schema          every setting, as documentation\n"
@@ -131,10 +133,11 @@ static int main_boot(void)
 {
 	int r = access(DAY0_DONE, F_OK) == 0 ? 0 : main_seed();
 	int named = main_name_interfaces(true);
-	int booted = apply_boot();
+	enum identity identity;
+	int known = identity_boot(&identity), booted = apply_boot();
 
 	main_print_health();
-	return r < 0 ? r : named < 0 ? named : booted;
+	return r < 0 ? r : named < 0 ? named : known < 0 ? known : booted;
 }
 
 static int main_commit(void)
@@ -152,6 +155,13 @@ static int main_commit(void)
 	if (r >= 0)
 		r = system_run((const char *const[]){"rm", "-rf", DAY0_PENDING, NULL});
 	return r;
+}
+
+static int main_settle(void)
+{
+	int r = commit_wait();
+
+	return r < 0 ? r : identity_settle();
 }
 
 static int main_check(const char *path)
@@ -181,6 +191,8 @@ int day0_main(int argc, char **argv)
 		return main_boot() < 0;
 	if (argc == 2 && strcmp(verb, "commit") == 0)
 		return main_commit() < 0;
+	if (argc == 2 && strcmp(verb, "settle") == 0)
+		return main_settle() < 0;
 	if (argc == 2 && strcmp(verb, "ports") == 0)
 		return main_name_interfaces(false) < 0;
 	if (argc == 2 && strcmp(verb, "console") == 0)

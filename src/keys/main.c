@@ -9,12 +9,13 @@
 #include "keys/harden.h"
 
 static const char usage[] =
-	"usage: sluice-keys [--import | --keystore | --fetch]\n"
+	"usage: sluice-keys [--import | --export | --keystore | --fetch]\n"
 	"\n"
 	"Holds the private keys and signs for the proxy workers. Started by sluiced, with its control socket as\n"
 	"descriptor 3.\n"
 	"\n"
 	"  --import   read one certificate and key from the control socket, check and seal them, and end\n"
+	"  --export   one stored key with its certificates as PKCS#12 under the operator's password, and end\n"
 	"  --keystore open the device key with a passphrase or a TPM, or make and protect a new one, and end\n"
 	"  --fetch    get one private key from a key provider, check and seal it, and end\n"
 	"  --help     this text\n"
@@ -26,6 +27,7 @@ static const struct {
 } modes[] = {
 	{NULL, "sluice-keys", keeper_run},
 	{"--import", "sluice-keys[import]", import_run},
+	{"--export", "sluice-keys[export]", export_run},
 	{"--keystore", "sluice-keys[keystore]", keystore_run},
 	{"--fetch", "sluice-keys[fetch]", fetch_run},
 };

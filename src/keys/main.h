@@ -17,5 +17,7 @@ int import_run(int control_fd);
 int keystore_run(int control_fd);
 /* one private key from a key provider: answers one `fetch` message. Exit status. */
 int fetch_run(int control_fd);
+/* one stored key with its certificates as PKCS#12 under a password: answers one `export` message. Exit status. */
+int export_run(int control_fd);
 /* the program's main */
 int keys_main(int argc, char **argv);

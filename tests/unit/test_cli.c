@@ -164,7 +164,7 @@ static void test_i1_usage_errors(void **state)
 		     "debug, "
 		     "clear, "
 		     "certificate, keystore, "
-		     "log, fallback, system, stop, version"},
+		     "log, fallback, backup, restore, system, stop, version"},
 		{"show", "the command is not complete: next comes one of status, sessions, bypasses, counters, "},
 		{"show log", "next comes one of system, audit, ssl_inspection, block, alert"},
 		{"comit x", "\"comit\" is not known here: did you mean \"commit\"?"},

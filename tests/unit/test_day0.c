@@ -18,6 +18,7 @@
 #include "day0/apply.h"
 #include "day0/complete.h"
 #include "day0/console.h"
+#include "day0/identity.h"
 #include "day0/nic.h"
 #include "day0/seed.h"
 #include "day0/settings.h"
@@ -426,6 +427,46 @@ static void test_the_console_says_what_to_do(void **state)
 	free(text[1]);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	assert_int_equal(system_write_file(path, 0644, text, strlen(text)), 0);
+}
+
+static void test_j5_a_copied_machine_notices(void **state)
+{
+	char root[] = "/tmp/sluice-day0-XXXXXX", command[64];
+	enum identity identity;
+
+	assert_non_null(mkdtemp(root));
+	system_set_root(root);
+	system_make_directory("/etc", 0755);
+	system_make_directory("/data/etc/ssh", 0755);
+	assert_true(identity_boot(&identity) < 0); /* no id at all */
+	write_text("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+	write_text(DAY0_SSH_KEY, "key");
+	write_text(DAY0_SSH_KEY ".pub", "key");
+	assert_int_equal(identity_boot(&identity), 0);
+	assert_int_equal(identity, IDENTITY_FIRST);
+	assert_int_equal(identity_boot(&identity), 0);
+	assert_int_equal(identity, IDENTITY_SAME);
+	assert_int_equal(access(system_path(DAY0_SSH_KEY), F_OK), 0);
+
+	write_text("/etc/machine-id", "ffffffffffffffffffffffffffffffff\n");
+	assert_int_equal(identity_boot(&identity), 0);
+	assert_int_equal(identity, IDENTITY_CLONE);
+	assert_true(access(system_path(DAY0_SSH_KEY), F_OK) < 0);
+	assert_true(access(system_path(DAY0_SSH_KEY ".pub"), F_OK) < 0);
+	assert_int_equal(access(system_path("/data/clone-pending"), F_OK), 0);
+	assert_int_equal(identity_boot(&identity), 0);
+	assert_int_equal(identity, IDENTITY_SAME);
+
+	write_text("/data/identity", "half");
+	assert_int_equal(identity_boot(&identity), -EINVAL); /* nothing is taken away by a damaged file */
+	system_set_root("");
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_the_wizard_takes_no_settings_within_an_answer),
 		cmocka_unit_test(test_the_console_says_what_to_do),
 		cmocka_unit_test(test_settings_become_files_and_secrets_stay_where_they_belong),
+		cmocka_unit_test(test_j5_a_copied_machine_notices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "day0/identity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/common.h"
+#include "base/log.h"
+#include "base/system.h"
+#include "day0/apply.h"
+
+#define MACHINE_ID "/etc/machine-id"
+#define IDENTITY_FILE "/data/identity"
+#define IDENTITY_PENDING "/data/clone-pending"
+#define MACHINE_ID_LENGTH 32
+
+static int identity_read(const char *path, char id[MACHINE_ID_LENGTH + 1])
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = system_read_file(path, 256, &text, &len);
+
+	if (r < 0)
+		return r;
+	if (strspn(text, "0123456789abcdef") != MACHINE_ID_LENGTH)
+		return log_err_r(-EINVAL, "%s holds no machine id", path);
+	snprintf(id, MACHINE_ID_LENGTH + 1, "%.32s", text);
+	return 0;
+}
+
+/* what two machines must not share; ticket keys are in no file, and every start makes new ones */
+static int identity_renew(const char *id)
+{
+	int r = system_write_file(IDENTITY_PENDING, 0600, "", 0);
+
+	if (r < 0)
+		return r;
+	unlink(system_path(DAY0_SSH_KEY));
+	unlink(system_path(DAY0_SSH_KEY ".pub"));
+	return system_write_file(IDENTITY_FILE, 0600, id, strlen(id));
+}
+
+int identity_boot(enum identity *identity)
+{
+	char id[MACHINE_ID_LENGTH + 1], before[MACHINE_ID_LENGTH + 1];
+	int r = identity_read(MACHINE_ID, id);
+
+	*identity = IDENTITY_SAME;
+	if (r < 0)
+		return r;
+	if (access(system_path(IDENTITY_FILE), F_OK) < 0) {
+		*identity = IDENTITY_FIRST;
+		return system_write_file(IDENTITY_FILE, 0600, id, strlen(id));
+	}
+	r = identity_read(IDENTITY_FILE, before);
+	if (r < 0 || strcmp(id, before) == 0)
+		return r;
+	*identity = IDENTITY_CLONE;
+	fputs("sluice-day0: this machine is a copy of another one: it gets an SSH host key and a device key of its "
+	      "own. Give it "
+	      "another host name, management address and device.name; renew the SNMP users, whose engine id is the "
+	      "same\n",
+		stderr);
+	return identity_renew(id);
+}
+
+int identity_settle(void)
+{
+	static const char *const rotate[] = {"sluice", "keystore", "rotate", NULL};
+
+	if (access(system_path(IDENTITY_PENDING), F_OK) < 0)
+		return 0;
+	if (system_run(rotate) != 0)
+		return log_err_r(-EAGAIN,
+			"the keystore of this copy keeps the device key of the machine that it was copied from until "
+			"`sluice keystore rotate` succeeds; the next boot tries again");
+	return unlink(system_path(IDENTITY_PENDING)) < 0 ? -errno : 0;
+}
