@@ -79,7 +79,8 @@ int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **
 json_t *cli_complete(struct cli *cli, char **words, size_t n, const char *prefix);
 int cli_run_complete(struct cli *cli, int argc, char **argv);
 
-/* password.c: a sealed memfd with what --password-file, --password-stdin or the terminal says; CLI_OK, or what was said on err */
+/* password.c: a sealed memfd with what --password-file, --password-stdin or the terminal says; CLI_OK, or what was said
+ * on err */
 int cli_open_password(struct cli *cli, const struct cli_call *call, const char *prompt, bool twice, int *fd);
 
 /* np.c */
