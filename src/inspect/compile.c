@@ -93,9 +93,11 @@ static int compile_group(struct group *group)
 		if (!group->expressions[i])
 			return -ENOMEM;
 	r = compile_patterns((const char *const *)group->expressions, group->flags, group->n_patterns,
-		buffer_is_stream(group->buffer), &group->compiled);
+		group_is_stream(group->id), &group->compiled);
 	group->database = group->compiled;
-	return r < 0 ? log_err_r(r, "cannot compile the patterns of buffer %s", buffer_info[group->buffer].name) : 0;
+	return r < 0 ? log_err_r(r, "cannot compile the patterns of %s",
+			       group->id < BUFFER_N ? buffer_info[group->id].name : "heads")
+		     : 0;
 }
 
 static void write_padding(struct writer *w)
@@ -125,7 +127,7 @@ static int place_database(const hs_database_t *database, void **out, size_t *out
 
 static int write_group(struct writer *w, const struct group *group)
 {
-	struct image_group header = {.dir = group->dir, .buffer = group->buffer};
+	struct image_group header = {.dir = group->dir, .group = group->id};
 	_cleanup_free_ void *database = NULL;
 	size_t len = 0;
 	int r = place_database(group->database, &database, &len);
@@ -145,8 +147,8 @@ static size_t count_groups(const struct groups *groups)
 	size_t n = 0;
 
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
-		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++)
-			n += groups->group[dir][buffer] != NULL;
+		for (unsigned int id = 0; id < GROUP_N; id++)
+			n += groups->group[dir][id] != NULL;
 	return n;
 }
 
@@ -157,8 +159,8 @@ static int write_groups(
 	int r = 0;
 
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
-		for (unsigned int buffer = 0; r == 0 && buffer < BUFFER_N; buffer++) {
-			struct group *group = c->groups.group[dir][buffer];
+		for (unsigned int id = 0; r == 0 && id < GROUP_N; id++) {
+			struct group *group = c->groups.group[dir][id];
 
 			if (!group)
 				continue;

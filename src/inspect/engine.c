@@ -65,10 +65,10 @@ static int read_group(struct inspect_engine *engine, struct span *image)
 	if (!skip_padding(image) || !span_take(image, sizeof(header), &bytes))
 		return -EINVAL;
 	memcpy(&header, bytes.data, sizeof(header));
-	if (header.dir >= INSPECT_DIRS || header.buffer >= BUFFER_N || !skip_padding(image) ||
+	if (header.dir >= INSPECT_DIRS || header.group >= GROUP_N || !skip_padding(image) ||
 		!span_take(image, header.database_len, &database))
 		return -EINVAL;
-	group = engine->groups.group[header.dir][header.buffer];
+	group = engine->groups.group[header.dir][header.group];
 	if (!group || group->database)
 		return -EINVAL;
 	group_drop_expressions(group);
@@ -119,8 +119,8 @@ void inspect_engine_treat(
 static int check_groups(const struct groups *groups)
 {
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
-		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++)
-			if (groups->group[dir][buffer] && !groups->group[dir][buffer]->database)
+		for (unsigned int id = 0; id < GROUP_N; id++)
+			if (groups->group[dir][id] && !groups->group[dir][id]->database)
 				return -EINVAL;
 	return 0;
 }
@@ -223,13 +223,13 @@ int inspect_scratch_new(struct inspect_scratch **out)
 int inspect_scratch_grow(struct inspect_scratch *scratch, const struct inspect_engine *engine)
 {
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
-		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++) {
-			const struct group *group = engine->groups.group[dir][buffer];
+		for (unsigned int id = 0; id < GROUP_N; id++) {
+			const struct group *group = engine->groups.group[dir][id];
 
 			if (group && hs_alloc_scratch(group->database, &scratch->hs) != HS_SUCCESS)
 				return -ENOMEM;
 		}
-	return bits_pool_grow(&scratch->bits, (engine->set.n + 63) / 64 + 1);
+	return bits_pool_grow(&scratch->bits, engine->set.n);
 }
 
 void inspect_scratch_free(struct inspect_scratch **scratch)

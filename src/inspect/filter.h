@@ -15,6 +15,7 @@
 #define FILTER_VARIABLES_MAX 8
 #define BYTE_DIGITS_MAX 23
 #define BASE64_BYTES_MAX 65535
+#define FAST_LEN_MIN 4 /* shorter contents find too many candidates, and slow the search for all of them down */
 #define FILTER_FLOWBITS_MAX 8
 #define FILTER_XBITS_MAX 4
 

@@ -322,7 +322,8 @@ static void sort_conditions(struct filter *f)
 	}
 }
 
-/* how well a content tells candidates apart; 0: it cannot */
+/* How well a content tells candidates apart; 0: it cannot. An author's choice is taken unless it is so short that it is
+ * found everywhere. */
 static unsigned int fast_rank(const struct condition *condition)
 {
 	bool common = buffer_info[condition->buffer].kind == BUFFER_KIND_SESSION ||
@@ -331,8 +332,8 @@ static unsigned int fast_rank(const struct condition *condition)
 
 	if (condition->type != CONDITION_CONTENT || condition->negated || !condition_is_findable(condition))
 		return 0;
-	return (condition->content.fast ? 1u << 20 : 0) + (common ? 0 : 1u << 16) +
-	       (unsigned int)condition->content.len;
+	return (condition->content.fast && condition->content.len >= FAST_LEN_MIN ? 1u << 20 : 0) +
+	       (common ? 0 : 1u << 16) + (unsigned int)condition->content.len;
 }
 
 static void choose_fast(struct filter *f)

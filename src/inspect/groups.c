@@ -10,7 +10,8 @@
 struct entry { /* one filter's pattern in one group, before equal ones are merged */
 	char *expression;
 	unsigned int flags;
-	uint32_t filter;
+	uint32_t filter, len;
+	unsigned int group; /* enum group_id */
 	enum buffer_id buffer;
 };
 
@@ -32,26 +33,70 @@ const struct condition *found_by_condition(const struct filter *filter, enum fou
 	return NULL;
 }
 
-static char *literal_expression(const struct condition *condition)
+/* the bytes of a content that are searched for */
+static struct span searched(const struct condition *condition)
 {
 	const struct content *content = &condition->content;
 	/* the buffer itself lacks the dot that the transform puts before it */
 	size_t skip = condition->transforms == TRANSFORM_DOTPREFIX && content->bytes[0] == '.';
-	size_t len = content->fast_len ? content->fast_len : content->len - skip;
-	const uint8_t *bytes = content->bytes + (content->fast_len ? content->fast_offset : skip);
-	char *text = malloc(4 * len + 1);
 
-	for (size_t i = 0; text && i < len; i++)
-		snprintf(text + 4 * i, 5, "\\x%02x", bytes[i]);
+	return content->fast_len ? SPAN(content->bytes + content->fast_offset, content->fast_len)
+				 : SPAN(content->bytes + skip, content->len - skip);
+}
+
+/* Contents of head buffers are searched for together, but for those of the one that lies apart from the others, and for
+ * short ones: there the first match in their own buffer ends the search. */
+static unsigned int found_by_group(const struct condition *condition)
+{
+	bool together = condition->type == CONDITION_CONTENT && searched(condition).len >= FAST_LEN_MIN &&
+			condition->buffer != BUFFER_HEADER_RAW &&
+			buffer_info[condition->buffer].kind == BUFFER_KIND_HEAD;
+
+	return together ? (unsigned int)GROUP_HEAD : condition->buffer;
+}
+
+/* A content that can stand at a body's first byte alone is not looked for at every other: they are short, and short
+ * contents slow the search down. */
+static bool is_anchored(const struct condition *condition)
+{
+	const struct content *content = &condition->content;
+	bool own = condition->buffer != BUFFER_RAW && condition->buffer != BUFFER_TURN &&
+		   found_by_group(condition) != GROUP_HEAD;
+
+	if (!own || condition->transforms || condition->relative || content->fast_len || content->has_offset)
+		return false;
+	return content->starts ||
+	       (content->has_depth && content->depth.variable < 0 && content->depth.value == (int64_t)content->len);
+}
+
+static char *literal_expression(const struct condition *condition)
+{
+	struct span bytes = searched(condition);
+	bool at_end = found_by_group(condition) < BUFFER_N && !buffer_is_stream(condition->buffer) &&
+		      condition->content.ends && !condition->content.fast_len;
+	char *text = malloc(4 * bytes.len + 3), *at = text;
+
+	if (!text)
+		return NULL;
+	*at = '\0';
+	if (is_anchored(condition))
+		*at++ = '^';
+	for (size_t i = 0; i < bytes.len; i++, at += 4)
+		snprintf(at, 5, "\\x%02x", bytes.data[i]);
+	if (at_end)
+		strcpy(at, "$");
 	return text;
 }
 
-/* in the group of a growing buffer a pattern may match again after the window has moved on; elsewhere once is enough */
+/* Where head buffers are searched one by one, the first match is enough; a growing buffer's window moves on, and in
+ * GROUP_HEAD a match may lie in another filter's buffer. */
 int found_by_expression(const struct condition *condition, char **expression, unsigned int *flags)
 {
 	uint32_t pcre = condition->type == CONDITION_PCRE ? condition->pcre.flags : 0;
 
-	*flags = buffer_is_stream(condition->buffer) ? 0 : HS_FLAG_SINGLEMATCH;
+	*flags = group_is_stream(found_by_group(condition)) || found_by_group(condition) == GROUP_HEAD
+			 ? 0
+			 : HS_FLAG_SINGLEMATCH;
 	if (condition->type == CONDITION_CONTENT) {
 		*flags |= condition->content.nocase ? HS_FLAG_CASELESS : 0;
 		*expression = literal_expression(condition);
@@ -71,8 +116,8 @@ static int entry_compare(const void *left, const void *right)
 	const struct entry *a = left, *b = right;
 	int r;
 
-	if (a->buffer != b->buffer)
-		return a->buffer < b->buffer ? -1 : 1;
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
 	r = strcmp(a->expression, b->expression);
 	if (r)
 		return r;
@@ -83,7 +128,7 @@ static int entry_compare(const void *left, const void *right)
 
 static bool same_pattern(const struct entry *a, const struct entry *b)
 {
-	return a->buffer == b->buffer && a->flags == b->flags && !strcmp(a->expression, b->expression);
+	return a->group == b->group && a->flags == b->flags && !strcmp(a->expression, b->expression);
 }
 
 static void entries_clear(struct entries *entries)
@@ -126,13 +171,15 @@ static int collect(struct groups *groups, struct entries *entries, const struct 
 			return -ENOMEM;
 		entry->filter = (uint32_t)i;
 		entry->buffer = scanned_buffer(condition->buffer, dir);
+		entry->group = found_by_group(condition) == GROUP_HEAD ? GROUP_HEAD : entry->buffer;
+		entry->len = condition->type == CONDITION_CONTENT ? (uint32_t)searched(condition).len : 0;
 		entries->n++;
 	}
 	qsort(entries->items, entries->n, sizeof(*entries->items), entry_compare);
 	return 0;
 }
 
-static int group_new(struct group **out, enum inspect_dir dir, enum buffer_id buffer, size_t n)
+static int group_new(struct group **out, enum inspect_dir dir, unsigned int id, size_t n)
 {
 	struct group *group = calloc(1, sizeof(*group));
 
@@ -140,11 +187,17 @@ static int group_new(struct group **out, enum inspect_dir dir, enum buffer_id bu
 		return -ENOMEM;
 	*out = group; /* owned by the set of groups from here on */
 	group->dir = dir;
-	group->buffer = buffer;
+	group->id = id;
 	group->first = calloc(n + 1, sizeof(*group->first));
 	group->members = calloc(n, sizeof(*group->members));
 	group->expressions = calloc(n, sizeof(*group->expressions));
 	group->flags = calloc(n, sizeof(*group->flags));
+	if (id == GROUP_HEAD) {
+		group->buffers = calloc(n, sizeof(*group->buffers));
+		group->lengths = calloc(n, sizeof(*group->lengths));
+		if (!group->buffers || !group->lengths)
+			return -ENOMEM;
+	}
 	return group->first && group->members && group->expressions && group->flags ? 0 : -ENOMEM;
 }
 
@@ -155,9 +208,13 @@ static void group_fill(struct group *group, struct entry *entries, size_t n)
 		if (!i || !same_pattern(&entries[i], &entries[i - 1])) {
 			group->first[group->n_patterns] = (uint32_t)i;
 			group->flags[group->n_patterns] = entries[i].flags;
+			if (group->lengths)
+				group->lengths[group->n_patterns] = entries[i].len;
 			group->expressions[group->n_patterns++] = strdup(entries[i].expression);
 		}
 		group->members[i] = entries[i].filter;
+		if (group->buffers)
+			group->buffers[i] = (uint8_t)entries[i].buffer;
 	}
 	group->first[group->n_patterns] = (uint32_t)n;
 }
@@ -169,13 +226,15 @@ static int groups_build_dir(
 	int r = collect(groups, &entries, set, found_by, dir);
 
 	for (size_t i = 0, n; r == 0 && i < entries.n; i += n) {
-		enum buffer_id buffer = entries.items[i].buffer;
+		unsigned int id = entries.items[i].group;
 
-		for (n = 1; i + n < entries.n && entries.items[i + n].buffer == buffer; n++)
+		for (n = 1; i + n < entries.n && entries.items[i + n].group == id; n++)
 			;
-		r = group_new(&groups->group[dir][buffer], dir, buffer, n);
+		r = group_new(&groups->group[dir][id], dir, id, n);
 		if (r == 0)
-			group_fill(groups->group[dir][buffer], &entries.items[i], n);
+			group_fill(groups->group[dir][id], &entries.items[i], n);
+		if (id < BUFFER_N && buffer_info[id].kind == BUFFER_KIND_HEAD)
+			groups->heads[dir] |= 1ull << id;
 	}
 	return r;
 }
@@ -204,8 +263,12 @@ static void group_free(struct group *group)
 	if (!group)
 		return;
 	group_drop_expressions(group);
+	if (group->spare)
+		hs_close_stream(group->spare, NULL, NULL, NULL);
 	hs_free_database(group->compiled);
 	free(group->first);
+	free(group->buffers);
+	free(group->lengths);
 	free(group->members);
 	free(group);
 }
@@ -213,8 +276,8 @@ static void group_free(struct group *group)
 void groups_clear(struct groups *groups)
 {
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
-		for (unsigned int buffer = 0; buffer < BUFFER_N; buffer++)
-			group_free(groups->group[dir][buffer]);
+		for (unsigned int id = 0; id < GROUP_N; id++)
+			group_free(groups->group[dir][id]);
 		free(groups->always[dir]);
 		free(groups->start[dir]);
 	}

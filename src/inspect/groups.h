@@ -2,7 +2,9 @@
 #pragma once
 /* Which Hyperscan pattern stands for which filters. A group is one (direction, buffer): its patterns' ids are
  * 0 to n_patterns - 1, and a match of pattern i makes the filters members[first[i]] to members[first[i + 1] - 1]
- * candidates. A pure function of the filters and of how each is found, so the compiler and the loader agree. */
+ * candidates. The contents of all head buffers are one group, GROUP_HEAD: those buffers lie side by side and inside of
+ * one another (http_views.h) and are searched at once; a match counts for a filter when it lies within its buffer. A
+ * pure function of the filters and of how each is found, so the compiler and the loader agree. */
 #include <hs/hs.h>
 
 #include "inspect/ruleset.h"
@@ -13,24 +15,38 @@ enum found_by {        /* how candidates of a filter are found; stored in the im
 	FOUND_PCRE,    /* by its first pcre, as a prefilter */
 };
 
+enum group_id { /* or a buffer_id */
+	GROUP_HEAD = BUFFER_N,
+	GROUP_N
+};
+
 struct group {
 	enum inspect_dir dir;
-	enum buffer_id buffer;
+	unsigned int id;
 	size_t n_patterns;
 	uint32_t *first;    /* n_patterns + 1 */
 	uint32_t *members;  /* indices of filters */
+	uint8_t *buffers;   /* GROUP_HEAD: of each member, where it looks */
+	uint32_t *lengths;  /* GROUP_HEAD: of each pattern's content */
 	char **expressions; /* of the patterns; dropped after compilation */
 	unsigned int *flags;
 	const hs_database_t *database; /* compiled, or in the image */
 	hs_database_t *compiled;       /* owned */
+	hs_stream_t *spare;            /* a stream that nobody uses for now */
 };
 
 struct groups {
-	struct group *group[INSPECT_DIRS][BUFFER_N]; /* NULL: no pattern */
+	struct group *group[INSPECT_DIRS][GROUP_N]; /* NULL: no pattern */
+	uint64_t heads[INSPECT_DIRS];               /* head buffers that have a group of their own */
 	/* without a pattern: those judged at every turn, and those that look at the session alone, at its beginning */
 	size_t n_always[INSPECT_DIRS], n_start[INSPECT_DIRS];
 	uint32_t *always[INSPECT_DIRS], *start[INSPECT_DIRS];
 };
+
+static inline bool group_is_stream(unsigned int id)
+{
+	return id < BUFFER_N && buffer_is_stream(id);
+}
 
 int groups_build(struct groups *groups, const struct ruleset *set, const uint8_t *found_by);
 void groups_clear(struct groups *groups);

@@ -9,7 +9,7 @@
 
 #include "inspect/inspect.h"
 
-#define IMAGE_MAGIC 0x32474d4955534cull /* "LSUIMG2" */
+#define IMAGE_MAGIC 0x33474d4955534cull /* "LSUIMG3" */
 
 struct image_header {
 	uint64_t magic, build, checksum; /* checksum over all that follows this header */
@@ -17,7 +17,7 @@ struct image_header {
 };
 
 struct image_group {
-	uint32_t dir, buffer;
+	uint32_t dir, group;
 	uint64_t database_len;
 };
 

@@ -13,6 +13,7 @@
 #define HEAD_BUFFERS                                                                                    \
 	((1ull << BUFFER_REQUEST_BODY) - (1ull << BUFFER_METHOD)) /* one after the other in buffers.def \
 								   */
+#define SESSION_BUFFERS ((1ull << BUFFER_METHOD) - 1)
 #define STREAM_BUFFERS (1ull << BUFFER_RAW | 1ull << BUFFER_TURN)
 
 struct judge {
@@ -72,8 +73,8 @@ uint64_t stream_turn_skip(const struct half *half)
 	return half->phase == PHASE_RAW && half->turn_start > half->unit ? half->turn_start - half->unit : 0;
 }
 
-/* of the raw stream what came since the turn began */
-static struct view turn_view(const struct view *raw, uint64_t skip)
+/* of the raw stream what came from there on: since a turn began, or a body */
+static struct view view_from(const struct view *raw, uint64_t skip)
 {
 	struct view view = *raw;
 	uint64_t drop = skip > raw->base ? MIN(skip - raw->base, raw->bytes.len) : 0;
@@ -84,14 +85,29 @@ static struct view turn_view(const struct view *raw, uint64_t skip)
 	return view;
 }
 
+uint64_t stream_body_seen(const struct half *half)
+{
+	return half->body_in_raw ? half->body_len : half->body_window.base + half->body_window.len;
+}
+
+static struct view body_view(const struct half *half, uint64_t length, bool complete)
+{
+	struct view raw;
+
+	if (!half->body_in_raw)
+		return window_view(&half->body_window, length, half->judged_body, complete);
+	raw = window_view(&half->raw, half->body_start + length, half->body_start + half->judged_body, complete);
+	return view_from(&raw, half->body_start);
+}
+
 /* shows the growing buffers as they were when the stream had limit bytes */
 static void show_windows(struct judge *j, uint64_t limit, bool complete)
 {
 	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
 
 	j->views->view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, j->half->judged_raw, complete);
-	j->views->view[BUFFER_TURN] = turn_view(&j->views->view[BUFFER_RAW], stream_turn_skip(j->half));
-	j->views->view[body_buffer(j->dir)] = window_view(&j->half->body_window, body, j->half->judged_body, complete);
+	j->views->view[BUFFER_TURN] = view_from(&j->views->view[BUFFER_RAW], stream_turn_skip(j->half));
+	j->views->view[body_buffer(j->dir)] = body_view(j->half, body, complete);
 	j->views->view[BUFFER_FILE_DATA] = j->views->view[body_buffer(j->dir)];
 }
 
@@ -172,7 +188,7 @@ static bool is_raw_only(const struct filter *filter)
 	return !(filter->buffers & ~STREAM_BUFFERS);
 }
 
-static uint64_t **hit_bits(struct judge *j, const struct filter *filter)
+static struct bits **hit_bits(struct judge *j, const struct filter *filter)
 {
 	return is_raw_only(filter) ? &j->half->raw_hits : &j->half->hits;
 }
@@ -180,10 +196,10 @@ static uint64_t **hit_bits(struct judge *j, const struct filter *filter)
 /* the filter is decided for this message, or matched in this stream */
 static void decide(struct judge *j, const struct filter *filter, uint32_t index)
 {
-	uint64_t *hits = stream_bits(j->stream, hit_bits(j, filter));
+	struct bits *hits = stream_bits(j->stream, hit_bits(j, filter));
 
 	if (hits)
-		bit_set(hits, index);
+		bits_add(hits, index);
 }
 
 static void note_match(struct judge *j, const struct filter *filter, uint32_t index)
@@ -208,9 +224,9 @@ static void give_up(struct judge *j, const struct filter *filter, uint32_t index
 	j->stream->scratch->stats.confirm_limit++;
 	stream_hit_limit(j->stream, INSPECT_LIMIT_CONFIRM, filter->facts.action == INSPECT_BLOCK);
 	if (j->half->candidates)
-		bit_clear(j->half->candidates, index);
+		bits_remove(j->half->candidates, index);
 	if (j->half->older)
-		bit_clear(j->half->older, index);
+		bits_remove(j->half->older, index);
 }
 
 static uint64_t now_ns(void)
@@ -299,7 +315,7 @@ static void try_filter(struct judge *j, uint32_t index)
 		return;
 	if (!protocol_admits(filter->protocol, j->stream->options.service))
 		return;
-	if (bit_is_set(*hit_bits(j, filter), index) || !state_admits(j->stream, j->dir, filter))
+	if (bits_has(*hit_bits(j, filter), index) || !state_admits(j->stream, j->dir, filter))
 		return;
 	wait = find_wait(j, index);
 	if (wait && !wait_is_over(wait, filter, j->half, j->views)) {
@@ -311,6 +327,8 @@ static void try_filter(struct judge *j, uint32_t index)
 		decide(j, filter, index);
 		return;
 	}
+	if (filter->buffers & SESSION_BUFFERS)
+		show_session(j);
 	if (filter->buffers & HEAD_BUFFERS)
 		show_head(j);
 	try_now(j, filter, index);
@@ -319,10 +337,10 @@ static void try_filter(struct judge *j, uint32_t index)
 static void try_all(struct judge *j)
 {
 	const struct groups *groups = &j->stream->engine->groups;
-	const uint64_t *now = j->half->candidates, *older = j->half->older;
+	const struct bits *now = j->half->candidates, *older = j->half->older;
 
-	for (size_t word = 0; (now || older) && word < stream_words(j->stream); word++) {
-		uint64_t bits = (now ? now[word] : 0) | (older ? older[word] : 0);
+	for (size_t word = 0; (word = bits_next_word(now, older, word)) != BITS_END; word++) {
+		uint64_t bits = bits_word(now, word) | bits_word(older, word);
 
 		for (; bits; bits &= bits - 1)
 			try_filter(j, (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits)));
@@ -520,23 +538,23 @@ static void rotate_candidates(struct judge *j)
 {
 	struct half *half = j->half;
 	const struct ruleset *set = &j->stream->engine->set;
-	uint64_t *kept;
+	struct bits *kept;
 
 	if (half->offset - half->rotated < WINDOW_KEEP || !half->candidates)
 		return;
 	half->rotated = half->offset;
+	bits_give(&half->older);
 	kept = stream_bits(j->stream, &half->older);
 	if (!kept)
 		return;
-	memset(kept, 0, stream_words(j->stream) * sizeof(*kept));
 	half->older = half->candidates;
 	half->candidates = kept;
-	for (size_t word = 0; word < stream_words(j->stream); word++)
-		for (uint64_t bits = half->older[word]; bits; bits &= bits - 1) {
+	for (size_t word = 0; (word = bits_next_word(half->older, NULL, word)) != BITS_END; word++)
+		for (uint64_t bits = half->older->words[word]; bits; bits &= bits - 1) {
 			size_t index = word * 64 + (size_t)__builtin_ctzll(bits);
 
 			if (set->filters[index]->buffers & HEAD_BUFFERS)
-				bit_set(kept, index);
+				bits_add(kept, index);
 		}
 }
 
@@ -544,30 +562,20 @@ static void rotate_candidates(struct judge *j)
  * decoded ones more slowly, since a peer makes those for a fraction of their number. */
 static void grant_effort(struct half *half)
 {
-	uint64_t body = half->body_window.base + half->body_window.len;
+	uint64_t body = stream_body_seen(half);
 	uint64_t bytes = MAX(half->offset - half->judged, (body - half->judged_body) / EFFORT_DECODED);
 	uint64_t earned = MIN(bytes, EFFORT_MAX / EFFORT_PER_BYTE) * EFFORT_PER_BYTE;
 
 	half->effort = MIN(half->effort + earned, EFFORT_MAX);
 }
 
-static bool any_bit(const uint64_t *bits, size_t words)
-{
-	uint64_t any = 0;
-
-	for (size_t i = 0; bits && i < words; i++)
-		any |= bits[i];
-	return any;
-}
-
 /* most judgements find nothing to evaluate */
 static bool has_work(const struct judge *j)
 {
 	const struct groups *groups = &j->stream->engine->groups;
-	size_t words = stream_words(j->stream);
 
 	return (j->judgement->start ? groups->n_start[j->dir] : groups->n_always[j->dir]) ||
-	       any_bit(j->half->candidates, words) || any_bit(j->half->older, words);
+	       bits_next_word(j->half->candidates, j->half->older, 0) != BITS_END;
 }
 
 static void work(struct judge *j)
@@ -580,7 +588,6 @@ static void work(struct judge *j)
 		memset(&own, 0, sizeof(own));
 		j->views = &own;
 	}
-	show_session(j);
 	show_windows(j, j->half->offset, j->judgement->complete);
 	try_all(j);
 }
@@ -599,21 +606,18 @@ void stream_judge(struct inspect_stream *stream, enum inspect_dir dir, const str
 	stream_forget_pieces(stream);
 	j.half->judged = j.half->offset;
 	rotate_candidates(&j);
-	window_trim(&j.half->raw);
-	window_trim(&j.half->body_window);
+	window_trim(&j.half->raw, WINDOW_TRIM_RAW);
+	window_trim(&j.half->body_window, WINDOW_TRIM_BODY);
 }
 
 static void scan_session(struct judge *j)
 {
-	uint64_t *candidates = NULL;
-
 	for (unsigned int buffer = 0; buffer < BUFFER_METHOD; buffer++) {
 		const struct group *group = j->stream->engine->groups.group[j->dir][buffer];
 
 		if (!group || !j->views->view[buffer].present)
 			continue;
-		candidates = stream_bits(j->stream, &j->half->candidates);
-		if (candidates && group_scan(group, j->stream->scratch, j->views->view[buffer].bytes, candidates) < 0)
+		if (group_scan(group, j->stream->scratch, j->views->view[buffer].bytes, &j->half->candidates) < 0)
 			stream_fail(j->stream);
 	}
 }

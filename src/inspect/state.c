@@ -4,6 +4,21 @@
 
 #define MS_PER_SECOND 1000ull
 
+static void bit_set(uint64_t *bits, size_t i)
+{
+	bits[i / 64] |= 1ull << i % 64;
+}
+
+static void bit_clear(uint64_t *bits, size_t i)
+{
+	bits[i / 64] &= ~(1ull << i % 64);
+}
+
+static bool bit_is_set(const uint64_t *bits, size_t i)
+{
+	return bits && bits[i / 64] & 1ull << i % 64;
+}
+
 /* --- flowbits ---------------------------------------------------------------------------------------------------- */
 static bool flowbit_is_any(const struct inspect_stream *stream, const struct flowbit *flowbit)
 {

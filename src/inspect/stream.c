@@ -24,7 +24,7 @@ void stream_fail(struct inspect_stream *stream)
 	stream_hit_limit(stream, INSPECT_LIMIT_ENGINE, stream->engine->blocks);
 }
 
-uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits)
+struct bits *stream_bits(struct inspect_stream *stream, struct bits **bits)
 {
 	if (!*bits)
 		*bits = bits_take(&stream->scratch->bits);
@@ -33,9 +33,9 @@ uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits)
 	return *bits;
 }
 
-static uint64_t **half_bits(struct half *half, unsigned int i)
+static struct bits **half_bits(struct half *half, unsigned int i)
 {
-	uint64_t **const all[HALF_BITS] = {&half->candidates, &half->hits, &half->raw_hits, &half->older};
+	struct bits **const all[HALF_BITS] = {&half->candidates, &half->hits, &half->raw_hits, &half->older};
 
 	return all[i];
 }
@@ -56,8 +56,7 @@ static void stream_rest(struct inspect_stream *stream)
 		struct half *half = &stream->half[dir];
 
 		for (unsigned int i = 0; i < HALF_BITS; i++)
-			if (*half_bits(half, i) && bits_pack(&stream->scratch->bits, half_bits(half, i),
-							   stream_words(stream), &half->packed[i]) < 0)
+			if (*half_bits(half, i) && bits_pack(half_bits(half, i), &half->packed[i]) < 0)
 				stream_fail(stream);
 		window_rest(&half->raw, stream->scratch);
 		window_rest(&half->body_window, stream->scratch);
@@ -114,12 +113,12 @@ int inspect_stream_new(struct inspect_stream **out, const struct inspect_engine 
 
 static void half_clear(struct inspect_stream *stream, struct half *half)
 {
-	window_reset(&half->raw, NULL);
-	window_reset(&half->body_window, NULL);
+	window_reset(&half->raw, NULL, NULL);
+	window_reset(&half->body_window, NULL, NULL);
 	for (unsigned int i = 0; i < HALF_BITS; i++) {
 		free(TAKE_PTR(half->packed[i]));
 		if (*half_bits(half, i)) /* never between calls */
-			bits_give(&stream->scratch->bits, half_bits(half, i));
+			bits_give(half_bits(half, i));
 	}
 	decoder_free(&half->decoder);
 	free(TAKE_PTR(half->head));
@@ -142,10 +141,9 @@ void inspect_stream_free(struct inspect_stream **stream)
 static void feed(struct inspect_stream *stream, enum inspect_dir dir, enum buffer_id buffer, struct window *window,
 	struct span bytes)
 {
-	const struct group *group = stream->engine->groups.group[dir][buffer];
-	uint64_t *candidates = stream_bits(stream, &stream->half[dir].candidates);
+	struct group *group = stream->engine->groups.group[dir][buffer];
 
-	if (candidates && window_feed(window, group, stream->scratch, bytes, candidates) < 0)
+	if (window_feed(window, group, stream->scratch, bytes, &stream->half[dir].candidates) < 0)
 		stream_fail(stream);
 }
 
@@ -157,11 +155,25 @@ void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 		feed(stream, dir, BUFFER_RAW, &half->raw, bytes);
 }
 
+/* bytes that are in the raw window as well */
+static void search_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
+{
+	struct group *group = stream->engine->groups.group[dir][body_buffer(dir)];
+	struct half *half = &stream->half[dir];
+
+	if (window_search(&half->body_window, group, stream->scratch, bytes, &half->candidates) < 0)
+		stream_fail(stream);
+}
+
 void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
 {
 	struct half *half = &stream->half[dir];
 
-	if (half->scan && stream->engine->looks_at_body[dir])
+	if (!half->scan || !stream->engine->looks_at_body[dir])
+		;
+	else if (half->body_in_raw)
+		search_body(stream, dir, bytes);
+	else
 		feed(stream, dir, body_buffer(dir), &half->body_window, bytes);
 	half->body_len += bytes.len;
 }
@@ -170,29 +182,37 @@ void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct group *const *groups = stream->engine->groups.group[dir];
 	struct half *half = &stream->half[dir];
-	uint64_t *candidates = half->candidates;
+	struct bits **candidates = &half->candidates;
 
-	if (candidates &&
-		(window_end(&half->raw, groups[BUFFER_RAW], stream->scratch, candidates) < 0 ||
-			window_end(&half->body_window, groups[body_buffer(dir)], stream->scratch, candidates) < 0))
+	if (window_end(&half->raw, groups[BUFFER_RAW], stream->scratch, candidates) < 0 ||
+		window_end(&half->body_window, groups[body_buffer(dir)], stream->scratch, candidates) < 0)
 		stream_fail(stream);
+}
+
+static void stream_reset_windows(struct inspect_stream *stream, enum inspect_dir dir)
+{
+	struct group *const *groups = stream->engine->groups.group[dir];
+	struct half *half = &stream->half[dir];
+
+	window_reset(&half->raw, groups[BUFFER_RAW], stream->scratch);
+	window_reset(&half->body_window, groups[body_buffer(dir)], stream->scratch);
 }
 
 void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct half *half = &stream->half[dir];
 
-	window_reset(&half->raw, stream->scratch);
-	window_reset(&half->body_window, stream->scratch);
+	stream_reset_windows(stream, dir);
 	decoder_free(&half->decoder);
-	bits_give(&stream->scratch->bits, &half->candidates);
-	bits_give(&stream->scratch->bits, &half->older);
-	bits_give(&stream->scratch->bits, &half->hits);
+	bits_give(&half->candidates);
+	bits_give(&half->older);
+	bits_give(&half->hits);
 	free(half->waits);
 	half->waits = NULL;
 	half->n_waits = 0;
 	half->judged_raw = half->judged_body = 0;
-	half->body_len = 0;
+	half->body_len = half->body_start = 0;
+	half->body_in_raw = false;
 	half->unit = half->rotated = half->judged = half->offset;
 	half->transaction = NULL;
 	half->head_len = half->head_scanned = 0;
@@ -261,7 +281,8 @@ void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir)
 	half->holding = false;
 	half->transaction = NULL;
 	half->head_len = half->head_size = half->head_scanned = 0;
-	window_reset(&half->body_window, stream->scratch);
+	half->body_in_raw = false;
+	window_reset(&half->body_window, stream->engine->groups.group[dir][body_buffer(dir)], stream->scratch);
 	decoder_free(&half->decoder);
 	take_raw(stream, dir, SPAN(head, head_len));
 }

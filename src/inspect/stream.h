@@ -23,6 +23,7 @@ struct transaction { /* a request and its response */
 	TAILQ_ENTRY(transaction) link;
 	uint8_t *head; /* the request's, as received */
 	size_t head_len;
+	struct span method; /* in the head */
 	bool request_done, response_done;
 };
 TAILQ_HEAD(transactions, transaction);
@@ -34,6 +35,7 @@ struct half { /* one direction */
 	bool scan;           /* any filter looks at this direction, and the profile lets it */
 	bool holding;        /* nothing of the current message has been released */
 	bool turn;           /* raw bytes have come since the other side last spoke */
+	bool interim;        /* the response under way is not the last to its request */
 	bool started;        /* the filters on the session itself have been judged */
 	uint64_t received;   /* stream bytes given to inspect_data() */
 	uint64_t offset;     /* stream bytes taken */
@@ -46,16 +48,18 @@ struct half { /* one direction */
 	uint8_t *head;   /* of the current message, as far as received */
 	size_t head_len, head_size, head_scanned;
 	struct http_body body;
-	uint64_t body_len;       /* as inspected: decoded */
+	uint64_t body_len; /* as inspected: decoded */
+	bool body_in_raw;  /* the body's bytes are those of the raw window, from body_start on */
+	uint64_t body_start;
 	struct decoder *decoder; /* of the body in flight, NULL: not encoded */
 	struct decode_budget decode_budget;
 	struct window raw, body_window;
 	struct transaction *transaction; /* that of the current message */
-	/* bits by filter index, NULL until the first is set */
-	uint64_t *candidates; /* during a call; between calls as in packed */
-	uint64_t *hits;       /* matched in this message */
-	uint64_t *raw_hits;   /* matched on raw payload in this stream */
-	uint64_t *older;      /* candidates of the stretch before, while a window slides */
+	/* filters, NULL until there is one */
+	struct bits *candidates; /* during a call; between calls as in packed */
+	struct bits *hits;       /* matched in this message */
+	struct bits *raw_hits;   /* matched on raw payload in this stream */
+	struct bits *older;      /* candidates of the stretch before, while a window slides */
 	struct packed_bits *packed[HALF_BITS];
 	uint64_t rotated; /* stream offset where the current stretch began */
 	size_t n_waits;
@@ -87,13 +91,8 @@ static inline bool stream_is_over(const struct inspect_stream *stream)
 	return stream->block || stream->trusted;
 }
 
-static inline size_t stream_words(const struct inspect_stream *stream)
-{
-	return (stream->engine->set.n + 63) / 64;
-}
-
-/* the bits, allocated; NULL when memory has run out (counted) */
-uint64_t *stream_bits(struct inspect_stream *stream, uint64_t **bits);
+/* the set, taken from the scratch if there is none yet; NULL when memory has run out (counted) */
+struct bits *stream_bits(struct inspect_stream *stream, struct bits **bits);
 
 /* a limit kept something from being judged; blocks: by which something might have been missed that blocks */
 void stream_hit_limit(struct inspect_stream *stream, enum inspect_limit limit, bool blocks);
@@ -129,6 +128,8 @@ void stream_forget_pieces(struct inspect_stream *stream);
 enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *part);
 
 /* --- judge.c ----------------------------------------------------------------------------------------------------- */
+/* bytes of the body that have come, as inspected */
+uint64_t stream_body_seen(const struct half *half);
 /* bytes of the unit that came before the turn */
 uint64_t stream_turn_skip(const struct half *half);
 

@@ -5,9 +5,9 @@
 
 #define BODY_DECODED_MAX WINDOW_KEEP
 #define BODY_COARSE_MIN 64 /* below, a copy of the decoder costs more than it saves */
-#define BODY_UNJUDGED_MAX                                                                          \
-	(WINDOW_TRIM + WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way \
-				     */
+#define BODY_UNJUDGED_MAX                                                                               \
+	(WINDOW_TRIM_BODY + WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way \
+					  */
 
 static void coding_failed(struct inspect_stream *stream, enum inspect_dir dir)
 {
@@ -25,6 +25,9 @@ void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, 
 		coding_failed(stream, dir);
 	if (codings->n && decoder_new(&half->decoder, codings, &half->decode_budget) < 0)
 		stream_fail(stream);
+	/* a body without chunks and codings is kept once */
+	half->body_in_raw = stream->engine->looks_at_raw[dir] && half->body.kind != HTTP_BODY_CHUNKED && !half->decoder;
+	half->body_start = half->offset - half->unit;
 }
 
 static void note_piece(struct inspect_stream *stream, const struct half *half, uint64_t at, size_t len, uint64_t body)

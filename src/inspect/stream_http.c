@@ -42,7 +42,7 @@ static struct transaction *transaction_awaiting(const struct inspect_stream *str
 }
 
 /* the head that was collected becomes a transaction, which owns it */
-static int transaction_new(struct inspect_stream *stream)
+static int transaction_new(struct inspect_stream *stream, struct span method)
 {
 	struct half *half = &stream->half[INSPECT_TO_SERVER];
 	struct transaction *t;
@@ -54,6 +54,7 @@ static int transaction_new(struct inspect_stream *stream)
 		return -ENOMEM;
 	t->head = TAKE_PTR(half->head);
 	t->head_len = half->head_len;
+	t->method = method; /* the bytes stay where they are */
 	t->response_done = stream->half[INSPECT_TO_CLIENT].phase == PHASE_RAW;
 	half->head_len = half->head_size = 0;
 	half->transaction = t;
@@ -124,17 +125,23 @@ static void head_give_up(struct inspect_stream *stream, enum inspect_dir dir)
 	leave_http(stream, dir, INSPECT_LIMIT_ANOMALY);
 }
 
-static void scan_head(struct inspect_stream *stream, enum inspect_dir dir, const struct views *views)
+/* bytes: those of the arena, in which the views lie */
+static void scan_head(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes, const struct views *views)
 {
-	uint64_t *candidates = stream_bits(stream, &stream->half[dir].candidates);
+	const struct groups *groups = &stream->engine->groups;
+	const struct group *together = groups->group[dir][GROUP_HEAD];
+	struct bits **candidates = &stream->half[dir].candidates;
+	int r = together ? group_scan_head(together, stream->scratch, bytes, views, candidates) : 0;
 
-	for (unsigned int buffer = BUFFER_METHOD; candidates && buffer < BUFFER_REQUEST_BODY; buffer++) {
-		const struct group *group = stream->engine->groups.group[dir][buffer];
+	for (uint64_t left = groups->heads[dir]; r == 0 && left; left &= left - 1) {
+		unsigned int buffer = (unsigned int)__builtin_ctzll(left);
 
-		if (group && views->view[buffer].present &&
-			group_scan(group, stream->scratch, views->view[buffer].bytes, candidates) < 0)
-			stream_fail(stream);
+		if (views->view[buffer].present)
+			r = group_scan(
+				groups->group[dir][buffer], stream->scratch, views->view[buffer].bytes, candidates);
 	}
+	if (r < 0)
+		stream_fail(stream);
 }
 
 static bool holds_body(const struct inspect_stream *stream, enum inspect_dir dir, const struct http_head *head,
@@ -154,14 +161,10 @@ static void message_done(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct half *half = &stream->half[dir];
 	struct transaction *t = half->transaction;
-	bool interim = false;
-	struct http_head head;
 
-	if (dir == INSPECT_TO_CLIENT && http_response_parse(SPAN(half->head, half->head_len), &head) == 0)
-		interim = head.status / 100 == 1;
 	if (t && dir == INSPECT_TO_SERVER)
 		t->request_done = true;
-	if (t && dir == INSPECT_TO_CLIENT && !interim)
+	if (t && dir == INSPECT_TO_CLIENT && !half->interim)
 		t->response_done = true;
 	stream_release(stream, dir);
 	half->phase = PHASE_HEAD;
@@ -224,7 +227,7 @@ static void judge_head(struct inspect_stream *stream, enum inspect_dir dir, cons
 		http_request_views(head, &arena, &views);
 	else
 		http_response_views(head, &arena, &views);
-	scan_head(stream, dir, &views);
+	scan_head(stream, dir, SPAN(arena.data, arena.used), &views);
 	stream_feed_raw(stream, dir, bytes);
 	if (judgement.complete)
 		stream_end_windows(stream, dir);
@@ -240,7 +243,8 @@ static void request_head_complete(struct inspect_stream *stream)
 	struct decode_codings codings;
 	struct span bytes;
 
-	if (http_request_parse(SPAN(half->head, half->head_len), &head) < 0 || transaction_new(stream) < 0) {
+	if (http_request_parse(SPAN(half->head, half->head_len), &head) < 0 ||
+		transaction_new(stream, head.method) < 0) {
 		head_give_up(stream, INSPECT_TO_SERVER);
 		return;
 	}
@@ -254,7 +258,7 @@ static void request_head_complete(struct inspect_stream *stream)
 static void response_head_complete(struct inspect_stream *stream)
 {
 	struct half *half = &stream->half[INSPECT_TO_CLIENT];
-	struct http_head head, request = {0};
+	struct http_head head;
 	struct http_body body;
 	struct decode_codings codings;
 
@@ -263,9 +267,8 @@ static void response_head_complete(struct inspect_stream *stream)
 		return;
 	}
 	half->transaction = transaction_awaiting(stream);
-	if (half->transaction)
-		http_request_parse(SPAN(half->transaction->head, half->transaction->head_len), &request);
-	http_response_body(&head, request.method, &body);
+	half->interim = head.status / 100 == 1;
+	http_response_body(&head, half->transaction ? half->transaction->method : SPAN(NULL, 0), &body);
 	decode_codings_read(&head, &codings);
 	judge_head(stream, INSPECT_TO_CLIENT, &head, SPAN(half->head, half->head_len), &body);
 	head_follow(stream, INSPECT_TO_CLIENT, &body, false, &codings);

@@ -85,12 +85,13 @@ bool wait_is_over(
 
 void waits_keep(struct inspect_scratch *scratch, struct half *half)
 {
-	free(half->waits);
+	if (half->waits)
+		free(half->waits);
 	half->waits = scratch->n_waits ? calloc(scratch->n_waits, sizeof(*half->waits)) : NULL;
 	half->n_waits = half->waits ? scratch->n_waits : 0;
 	if (half->waits)
 		memcpy(half->waits, scratch->waits, half->n_waits * sizeof(*half->waits));
 	scratch->n_waits = 0;
 	half->judged_raw = half->raw.base + half->raw.len;
-	half->judged_body = half->body_window.base + half->body_window.len;
+	half->judged_body = stream_body_seen(half);
 }

@@ -10,27 +10,76 @@
 
 struct sink {
 	const struct group *group;
-	uint64_t *candidates;
+	struct bits_pool *pool;
+	struct bits **candidates;
+	const uint8_t *bytes; /* GROUP_HEAD: what is scanned, and the buffers in it */
+	const struct views *views;
 };
+
+/* most bytes make no candidate: the set is taken with the first */
+static bool has_set(const struct sink *sink)
+{
+	if (!*sink->candidates)
+		*sink->candidates = bits_take(sink->pool);
+	return *sink->candidates;
+}
 
 static int on_match(unsigned int id, unsigned long long from, unsigned long long to, unsigned int flags, void *context)
 {
 	const struct sink *sink = context;
 	const uint32_t *first = sink->group->first;
 
+	if (!has_set(sink))
+		return 1;
 	for (uint32_t i = first[id]; i < first[id + 1]; i++)
-		bit_set(sink->candidates, sink->group->members[i]);
+		bits_add(*sink->candidates, sink->group->members[i]);
 	return 0;
 }
 
-int group_scan(const struct group *group, struct inspect_scratch *scratch, struct span bytes, uint64_t *candidates)
+static bool lies_within(const struct view *view, const uint8_t *from, const uint8_t *to)
 {
-	struct sink sink = {group, candidates};
+	return view->present && from >= view->bytes.data && to <= view->bytes.data + view->bytes.len;
+}
 
-	if (hs_scan(group->database, (const char *)bytes.data, (unsigned int)bytes.len, 0, scratch->hs, on_match,
-		    &sink) != HS_SUCCESS)
+static int on_head_match(
+	unsigned int id, unsigned long long from, unsigned long long to, unsigned int flags, void *context)
+{
+	const struct sink *sink = context;
+	const struct group *group = sink->group;
+	const uint8_t *end = sink->bytes + to, *start = end - group->lengths[id];
+
+	for (uint32_t i = group->first[id]; i < group->first[id + 1]; i++) {
+		if (!lies_within(&sink->views->view[group->buffers[i]], start, end))
+			continue;
+		if (!has_set(sink))
+			return 1;
+		bits_add(*sink->candidates, group->members[i]);
+	}
+	return 0;
+}
+
+static int scan(const struct group *group, struct inspect_scratch *scratch, struct span bytes,
+	match_event_handler on_one, struct sink *sink)
+{
+	if (hs_scan(group->database, (const char *)bytes.data, (unsigned int)bytes.len, 0, scratch->hs, on_one, sink) !=
+		HS_SUCCESS)
 		return -EIO;
 	return 0;
+}
+
+int group_scan(const struct group *group, struct inspect_scratch *scratch, struct span bytes, struct bits **candidates)
+{
+	struct sink sink = {.group = group, .pool = &scratch->bits, .candidates = candidates};
+
+	return scan(group, scratch, bytes, on_match, &sink);
+}
+
+int group_scan_head(const struct group *group, struct inspect_scratch *scratch, struct span bytes,
+	const struct views *views, struct bits **candidates)
+{
+	struct sink sink = {group, &scratch->bits, candidates, bytes.data, views};
+
+	return scan(group, scratch, bytes, on_head_match, &sink);
 }
 
 /* memory of at least that size: one that another window has left, or new */
@@ -77,19 +126,35 @@ static int window_append(struct window *window, struct inspect_scratch *scratch,
 	return 0;
 }
 
-int window_feed(struct window *window, const struct group *group, struct inspect_scratch *scratch, struct span bytes,
-	uint64_t *candidates)
+/* Hyperscan's place at the beginning of a window: one that another window has left, or new */
+static int open_stream(struct window *window, struct group *group)
 {
-	struct sink sink = {group, candidates};
-	int r;
-
-	if (!bytes.len)
+	if (hs_stream_size(group->database, &window->hs_size) != HS_SUCCESS)
+		return -ENOMEM;
+	window->hs = TAKE_PTR(group->spare);
+	if (window->hs && hs_reset_stream(window->hs, 0, NULL, NULL, NULL) == HS_SUCCESS)
 		return 0;
-	r = window_append(window, scratch, bytes);
-	if (r < 0 || !group)
-		return r;
-	if (!window->hs && (hs_stream_size(group->database, &window->hs_size) != HS_SUCCESS ||
-				   hs_open_stream(group->database, 0, &window->hs) != HS_SUCCESS))
+	return hs_open_stream(group->database, 0, &window->hs) == HS_SUCCESS ? 0 : -ENOMEM;
+}
+
+static void close_stream(struct window *window, struct group *group)
+{
+	hs_stream_t *hs = TAKE_PTR(window->hs);
+
+	if (hs && group && !group->spare)
+		group->spare = hs;
+	else if (hs)
+		hs_close_stream(hs, NULL, NULL, NULL);
+}
+
+int window_search(struct window *window, struct group *group, struct inspect_scratch *scratch, struct span bytes,
+	struct bits **candidates)
+{
+	struct sink sink = {.group = group, .pool = &scratch->bits, .candidates = candidates};
+
+	if (!bytes.len || !group)
+		return 0;
+	if (!window->hs && open_stream(window, group) < 0)
 		return -ENOMEM;
 	if (hs_scan_stream(window->hs, (const char *)bytes.data, (unsigned int)bytes.len, 0, scratch->hs, on_match,
 		    &sink) != HS_SUCCESS)
@@ -97,21 +162,28 @@ int window_feed(struct window *window, const struct group *group, struct inspect
 	return 0;
 }
 
-int window_end(struct window *window, const struct group *group, struct inspect_scratch *scratch, uint64_t *candidates)
+int window_feed(struct window *window, struct group *group, struct inspect_scratch *scratch, struct span bytes,
+	struct bits **candidates)
 {
-	struct sink sink = {group, candidates};
-	hs_stream_t *hs = TAKE_PTR(window->hs);
+	int r = bytes.len ? window_append(window, scratch, bytes) : 0;
 
-	if (hs && hs_close_stream(hs, scratch->hs, on_match, &sink) != HS_SUCCESS)
-		return -EIO;
-	return 0;
+	return r < 0 ? r : window_search(window, group, scratch, bytes, candidates);
 }
 
-void window_trim(struct window *window)
+int window_end(struct window *window, struct group *group, struct inspect_scratch *scratch, struct bits **candidates)
+{
+	struct sink sink = {.group = group, .pool = &scratch->bits, .candidates = candidates};
+	hs_error_t r = window->hs && group ? hs_reset_stream(window->hs, 0, scratch->hs, on_match, &sink) : HS_SUCCESS;
+
+	close_stream(window, group);
+	return r == HS_SUCCESS ? 0 : -EIO;
+}
+
+void window_trim(struct window *window, size_t many)
 {
 	size_t drop;
 
-	if (window->len <= WINDOW_TRIM)
+	if (window->len <= many)
 		return;
 	drop = window->len - WINDOW_KEEP;
 	memmove(window->data, window->data + drop, WINDOW_KEEP);
@@ -119,10 +191,9 @@ void window_trim(struct window *window)
 	window->base += drop;
 }
 
-void window_reset(struct window *window, struct inspect_scratch *scratch)
+void window_reset(struct window *window, struct group *group, struct inspect_scratch *scratch)
 {
-	if (window->hs)
-		hs_close_stream(window->hs, NULL, NULL, NULL);
+	close_stream(window, group);
 	give_memory(scratch, window->data, window->size);
 	*window = (struct window){0};
 }

@@ -9,6 +9,7 @@ import subprocess
 SETTINGS = {
     "vars.address-groups.HOME_NET": "any", "vars.address-groups.EXTERNAL_NET": "any", "vars.port-groups.HTTP_PORTS": "any",
     "stream.reassembly.randomize-chunk-size": "no", "stream.midstream": "no",
+    "stream.reassembly.depth": "0",  # all of a connection, as Sluice does: by default the first megabyte
     "app-layer.protocols.http.libhtp.default-config.request-body-limit": "0",
     "app-layer.protocols.http.libhtp.default-config.response-body-limit": "0",
     "app-layer.protocols.http.libhtp.default-config.randomize-inspection-sizes": "no",

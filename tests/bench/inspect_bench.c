@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inspection engine alone, without TLS and sockets: CPU time of one exchange (a request and its response) on a kept
+ * connection, and megabytes of one long response per CPU second; a Markdown table. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "inspect/inspect.h"
+
+#define MEASURE_S 1.0
+#define FILES_MAX 64
+#define SMALL_BODY 1024
+#define LARGE_BODY (64u << 20)
+#define TURN 1000         /* exchanges between two looks at the clock */
+#define PIECE (16u << 10) /* what the proxy gives at once: a TLS record */
+
+struct bench {
+	struct inspect_engine *engine;
+	struct inspect_scratch *scratch;
+	uint8_t *image;
+	size_t image_len;
+	uint8_t *body;
+	double seconds;
+};
+
+struct exchange {
+	const char *name, *request;
+};
+
+static const struct exchange exchanges[] = {
+	{"1 KB, short request", "GET /files/small.html HTTP/1.1\r\nHost: www.example.test\r\n\r\n"},
+	{"1 KB, a browser's request",
+		"GET /shop/products/list?category=garden&page=3&sort=price HTTP/1.1\r\n"
+		"Host: www.example.test\r\n"
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
+		"Accept-Language: en-US,en;q=0.5\r\n"
+		"Accept-Encoding: gzip, deflate, br\r\n"
+		"Referer: https://www.example.test/shop/products/\r\n"
+		"Connection: keep-alive\r\n"
+		"Cookie: session=0f3c9e7a54d14bb0a6d2; seen=1; theme=light\r\n"
+		"Upgrade-Insecure-Requests: 1\r\n"
+		"Sec-Fetch-Dest: document\r\n"
+		"Sec-Fetch-Mode: navigate\r\n"
+		"Sec-Fetch-Site: same-origin\r\n\r\n"},
+};
+
+static const char response_head[] = "HTTP/1.1 200 OK\r\n"
+				    "Server: nginx/1.22.1\r\n"
+				    "Date: Wed, 25 Nov 2026 21:52:11 GMT\r\n"
+				    "Content-Type: text/html\r\n"
+				    "Content-Length: %u\r\n"
+				    "Last-Modified: Wed, 25 Nov 2026 20:12:31 GMT\r\n"
+				    "Connection: keep-alive\r\n"
+				    "ETag: \"67446d5b-400\"\r\n"
+				    "Accept-Ranges: bytes\r\n\r\n";
+
+static double cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static uint8_t *read_file(const char *path, size_t *len)
+{
+	FILE *file = fopen(path, "rb");
+	uint8_t *text = NULL;
+
+	if (file && fseek(file, 0, SEEK_END) == 0 && ftell(file) >= 0) {
+		*len = (size_t)ftell(file);
+		rewind(file);
+		text = malloc(*len + 1);
+		if (text)
+			*len = fread(text, 1, *len, file);
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static int load(struct bench *bench, char **paths, size_t n)
+{
+	struct inspect_source sources[FILES_MAX];
+	struct inspect_report report = {0};
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = 0;
+		const uint8_t *text = read_file(paths[i], &len);
+
+		if (!text)
+			return -ENOENT;
+		sources[i] = (struct inspect_source){paths[i], SPAN(text, len)};
+	}
+	r = inspect_compile(sources, n, NULL, &bench->image, &bench->image_len, &report);
+	inspect_report_clear(&report);
+	if (r == 0)
+		r = inspect_engine_load(&bench->engine, bench->image, bench->image_len);
+	if (r == 0)
+		r = inspect_scratch_new(&bench->scratch);
+	if (r == 0)
+		r = inspect_scratch_grow(bench->scratch, bench->engine);
+	for (size_t i = 0; i < n; i++)
+		free((void *)sources[i].text.data);
+	return r;
+}
+
+/* made-up words in paragraphs: neither noise nor one letter */
+static uint8_t *make_text(size_t len)
+{
+	static const char letters[] = "etaoinshrdlucmfwypvbgkjqxz";
+	uint8_t *text = malloc(len);
+	uint32_t seed = 1;
+
+	for (size_t at = 0; text && at < len;) {
+		size_t word;
+
+		seed = seed * 1664525 + 1013904223;
+		word = 2 + (seed >> 24) % 8;
+		if ((seed >> 8) % 40 == 0 && len - at > 8) {
+			memcpy(text + at, "</p>\n<p>", 8);
+			at += 8;
+		}
+		for (size_t i = 0; i < word && at < len; i++) {
+			seed = seed * 1664525 + 1013904223;
+			text[at++] = (uint8_t)letters[(seed >> 16) % 26];
+		}
+		if (at < len)
+			text[at++] = ' ';
+	}
+	return text;
+}
+
+static struct inspect_stream *stream_new(struct bench *bench)
+{
+	const struct inspect_stream_options options = {
+		.service = INSPECT_HTTP,
+		.client_ip = htonl(0x0a090001),
+		.server_ip = htonl(0x0a090002),
+		.client_port = 40000,
+		.server_port = 443,
+		.inspect_response = true,
+		.body_hold_bytes = 65536,
+	};
+	struct inspect_stream *stream = NULL;
+
+	if (inspect_stream_new(&stream, bench->engine, bench->scratch, &options) < 0)
+		abort();
+	return stream;
+}
+
+static void give(struct inspect_stream *stream, enum inspect_dir dir, const void *data, size_t len)
+{
+	struct inspect_verdict verdict;
+
+	inspect_data(stream, dir, data, len, &verdict);
+	if (verdict.block)
+		abort();
+}
+
+/* seconds of CPU for one */
+static double measure_exchange(struct bench *bench, const char *request)
+{
+	uint8_t response[sizeof(response_head) + SMALL_BODY + 16];
+	size_t head = (size_t)snprintf((char *)response, sizeof(response), response_head, SMALL_BODY);
+	struct inspect_stream *stream = stream_new(bench);
+	double begin, used;
+	unsigned long done = 0;
+
+	memcpy(response + head, bench->body, SMALL_BODY);
+	begin = cpu_now();
+	do {
+		for (unsigned int i = 0; i < TURN; i++) {
+			give(stream, INSPECT_TO_SERVER, request, strlen(request));
+			give(stream, INSPECT_TO_CLIENT, response, head + SMALL_BODY);
+		}
+		done += TURN;
+		used = cpu_now() - begin;
+	} while (used < bench->seconds);
+	inspect_stream_free(&stream);
+	return used / (double)done;
+}
+
+/* bytes per second of CPU */
+static double measure_bulk(struct bench *bench)
+{
+	char head[sizeof(response_head) + 16];
+	int head_len = snprintf(head, sizeof(head), response_head, LARGE_BODY);
+	double begin = cpu_now(), used;
+	unsigned long done = 0;
+
+	do {
+		struct inspect_stream *stream = stream_new(bench);
+
+		give(stream, INSPECT_TO_SERVER, exchanges[0].request, strlen(exchanges[0].request));
+		give(stream, INSPECT_TO_CLIENT, head, (size_t)head_len);
+		for (size_t at = 0; at < LARGE_BODY; at += PIECE)
+			give(stream, INSPECT_TO_CLIENT, bench->body + at % (1u << 20), PIECE);
+		done += LARGE_BODY;
+		used = cpu_now() - begin;
+		inspect_stream_free(&stream);
+	} while (used < bench->seconds);
+	return (double)done / used;
+}
+
+static void measure(struct bench *bench)
+{
+	printf("| %zu filters, image %.1f MB | |\n| --- | --- |\n", inspect_engine_filters(bench->engine),
+		(double)bench->image_len / 1e6);
+	for (size_t i = 0; i < ARRAY_SIZE(exchanges); i++)
+		printf("| %s | %.2f us |\n", exchanges[i].name, measure_exchange(bench, exchanges[i].request) * 1e6);
+	printf("| one long response | %.0f MB/s |\n", measure_bulk(bench) / 1e6);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = {.body = make_text(1u << 20), .seconds = MEASURE_S};
+	int r;
+
+	if (argc < 2 || argc - 1 > FILES_MAX) {
+		fprintf(stderr, "usage: inspect-bench FILE...   rule files\n");
+		return 2;
+	}
+	r = bench.body ? load(&bench, argv + 1, (size_t)argc - 1) : -ENOMEM;
+	if (r == 0)
+		measure(&bench);
+	else
+		fprintf(stderr, "inspect-bench: %s\n", strerror(-r));
+	inspect_scratch_free(&bench.scratch);
+	inspect_engine_free(&bench.engine);
+	free(bench.image);
+	free(bench.body);
+	return r < 0;
+}
