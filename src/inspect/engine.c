@@ -87,6 +87,7 @@ static void note_interest(struct inspect_engine *engine, const struct filter *f,
 	engine->looks_at_start[dir] |= f->at_start;
 	engine->looks_at_raw[dir] |= filter_uses(f, BUFFER_RAW) || filter_uses(f, BUFFER_TURN);
 	engine->looks_at_body[dir] |= body;
+	engine->looks_at_parts[dir] |= f->protocol != PROTOCOL_HTTP && filter_uses(f, BUFFER_FILE_DATA);
 	engine->looks_at_head[dir] |= f->protocol == PROTOCOL_HTTP;
 	engine->blocks |= f->facts.action == INSPECT_BLOCK;
 	engine->blocks_body[dir] |= f->facts.action == INSPECT_BLOCK && body;
@@ -98,7 +99,7 @@ static void note_interests(struct inspect_engine *engine)
 	engine->blocks = false;
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++)
 		engine->looks_at_raw[dir] = engine->looks_at_body[dir] = engine->looks_at_head[dir] =
-			engine->looks_at_start[dir] = engine->blocks_body[dir] = false;
+			engine->looks_at_start[dir] = engine->looks_at_parts[dir] = engine->blocks_body[dir] = false;
 	for (size_t i = 0; i < engine->set.n; i++) {
 		const struct filter *f = engine->set.filters[i];
 

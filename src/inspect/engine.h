@@ -16,7 +16,7 @@ struct inspect_engine {
 	/* Does any of them look there? */
 	bool blocks, blocks_body[INSPECT_DIRS]; /* any filter, any that looks there */
 	bool looks_at_head[INSPECT_DIRS], looks_at_body[INSPECT_DIRS], looks_at_raw[INSPECT_DIRS];
-	bool looks_at_start[INSPECT_DIRS];
+	bool looks_at_start[INSPECT_DIRS], looks_at_parts[INSPECT_DIRS]; /* parts: of mail messages */
 };
 
 #define SCRATCH_ARENA (5 * HTTP_HEAD_MAX) /* the normalised buffers of one head */

@@ -243,8 +243,7 @@ static int parse_options(struct parser *p, struct span *text)
 	}
 }
 
-/* the directions in which all conditions can look; of responses alone, file.data is http.response_body (as in Suricata)
- */
+/* the directions in which all conditions can look */
 static int finish_directions(struct parser *p)
 {
 	struct filter *f = p->filter;
@@ -253,14 +252,6 @@ static int finish_directions(struct parser *p)
 		f->dirs &= buffer_info[f->conditions[i].buffer].dirs;
 	if (!f->dirs)
 		return parser_fail(p, "conditions on both directions, or on another than flow names");
-	for (size_t i = 0; i < f->n_conditions; i++) {
-		if (f->conditions[i].buffer != BUFFER_FILE_DATA)
-			continue;
-		if (f->protocol != PROTOCOL_ANY && f->protocol != PROTOCOL_HTTP)
-			return parser_fail(p, "file.data of another protocol than http is not supported yet");
-		if (f->dirs == DIR_CLIENT)
-			f->conditions[i].buffer = BUFFER_RESPONSE_BODY;
-	}
 	return 0;
 }
 
@@ -296,12 +287,25 @@ static int finish_start(struct parser *p)
 	return 0;
 }
 
-static void finish_protocol(struct filter *f)
+/* A condition on a buffer of HTTP's makes it a filter for HTTP. Of such a one's responses alone, file.data is
+ * http.response_body (as in Suricata). */
+static int finish_protocol(struct parser *p)
 {
-	const uint64_t any = 1ull << BUFFER_RAW | 1ull << BUFFER_TURN | buffers_of_kind(BUFFER_KIND_SESSION);
+	const uint64_t any = 1ull << BUFFER_RAW | 1ull << BUFFER_TURN | 1ull << BUFFER_FILE_DATA |
+			     1ull << BUFFER_BASE64 | buffers_of_kind(BUFFER_KIND_SESSION);
+	struct filter *f = p->filter;
+	bool http = f->protocol == PROTOCOL_HTTP;
 
-	if (f->buffers & ~any)
+	for (size_t i = 0; i < f->n_conditions; i++)
+		http |= !(any & 1ull << f->conditions[i].buffer);
+	if (http && f->protocol != PROTOCOL_ANY && f->protocol != PROTOCOL_HTTP)
+		return parser_fail(p, "a buffer of http's in a filter for another protocol");
+	for (size_t i = 0; http && f->dirs == DIR_CLIENT && i < f->n_conditions; i++)
+		if (f->conditions[i].buffer == BUFFER_FILE_DATA)
+			f->conditions[i].buffer = BUFFER_RESPONSE_BODY;
+	if (http)
 		f->protocol = PROTOCOL_HTTP;
+	return 0;
 }
 
 static bool stands_before(const struct condition *a, const struct condition *b)
@@ -376,6 +380,9 @@ static int finish(struct parser *p)
 		r = finish_directions(p);
 	if (r < 0)
 		return r;
+	r = finish_protocol(p);
+	if (r < 0)
+		return r;
 	finish_turns(p);
 	sort_conditions(f);
 	for (size_t i = 0; i < f->n_conditions; i++) {
@@ -383,7 +390,6 @@ static int finish(struct parser *p)
 		f->streams |= buffer_is_stream(f->conditions[i].buffer);
 	}
 	f->buffers &= ~(1ull << BUFFER_BASE64); /* a part of the buffer that it was decoded from */
-	finish_protocol(f);
 	r = finish_start(p);
 	if (r < 0)
 		return r;

@@ -103,11 +103,12 @@ static struct view body_view(const struct half *half, uint64_t length, bool comp
 /* shows the growing buffers as they were when the stream had limit bytes */
 static void show_windows(struct judge *j, uint64_t limit, bool complete)
 {
+	bool body_complete = j->half->mime ? j->judgement->part && limit == j->half->offset : complete;
 	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
 
 	j->views->view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, j->half->judged_raw, complete);
 	j->views->view[BUFFER_TURN] = view_from(&j->views->view[BUFFER_RAW], stream_turn_skip(j->half));
-	j->views->view[body_buffer(j->dir)] = body_view(j->half, body, complete);
+	j->views->view[body_buffer(j->dir)] = body_view(j->half, body, body_complete);
 	j->views->view[BUFFER_FILE_DATA] = j->views->view[body_buffer(j->dir)];
 }
 

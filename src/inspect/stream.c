@@ -72,6 +72,8 @@ static bool direction_is_scanned(
 		return true;
 	if (options->service == INSPECT_HTTP && (engine->looks_at_head[dir] || engine->looks_at_body[dir]))
 		return true;
+	if (options->service <= INSPECT_POP3 && engine->looks_at_parts[dir])
+		return true;
 	return engine->looks_at_raw[dir];
 }
 
@@ -86,7 +88,7 @@ static void begin_mail(struct inspect_stream *stream)
 		if (stream->options.service != services[i].service)
 			continue;
 		stream->has_mail = true;
-		stream->mail.protocol = services[i].protocol;
+		mail_init(&stream->mail, services[i].protocol);
 	}
 }
 
@@ -121,6 +123,7 @@ static void half_clear(struct inspect_stream *stream, struct half *half)
 			bits_give(half_bits(half, i));
 	}
 	decoder_free(&half->decoder);
+	free(TAKE_PTR(half->mime));
 	free(TAKE_PTR(half->head));
 	free(TAKE_PTR(half->waits));
 	half->head_size = half->n_waits = 0;
@@ -189,33 +192,39 @@ void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir)
 		stream_fail(stream);
 }
 
-static void stream_reset_windows(struct inspect_stream *stream, enum inspect_dir dir)
+void stream_reset_body(struct inspect_stream *stream, enum inspect_dir dir)
 {
-	struct group *const *groups = stream->engine->groups.group[dir];
 	struct half *half = &stream->half[dir];
 
-	window_reset(&half->raw, groups[BUFFER_RAW], stream->scratch);
-	window_reset(&half->body_window, groups[body_buffer(dir)], stream->scratch);
+	window_reset(&half->body_window, stream->engine->groups.group[dir][body_buffer(dir)], stream->scratch);
+	decoder_free(&half->decoder);
+	half->body_len = half->body_start = half->judged_body = 0;
+	half->body_in_raw = false;
 }
 
 void stream_reset_unit(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct half *half = &stream->half[dir];
 
-	stream_reset_windows(stream, dir);
-	decoder_free(&half->decoder);
+	window_reset(&half->raw, stream->engine->groups.group[dir][BUFFER_RAW], stream->scratch);
+	stream_reset_body(stream, dir);
 	bits_give(&half->candidates);
 	bits_give(&half->older);
 	bits_give(&half->hits);
 	free(half->waits);
 	half->waits = NULL;
 	half->n_waits = 0;
-	half->judged_raw = half->judged_body = 0;
-	half->body_len = half->body_start = 0;
-	half->body_in_raw = false;
+	half->judged_raw = 0;
 	half->unit = half->rotated = half->judged = half->offset;
 	half->transaction = NULL;
 	half->head_len = half->head_scanned = 0;
+}
+
+void stream_note_turn(struct half *half)
+{
+	if (!half->turn)
+		half->turn_start = half->offset;
+	half->turn = true;
 }
 
 static void take_slice(struct inspect_stream *stream, enum inspect_dir dir, struct span slice)
@@ -223,47 +232,20 @@ static void take_slice(struct inspect_stream *stream, enum inspect_dir dir, stru
 	struct half *half = &stream->half[dir];
 	struct judgement judgement = {0};
 
-	if (!half->turn)
-		half->turn_start = half->offset;
-	half->turn = true;
+	stream_note_turn(half);
 	stream_feed_raw(stream, dir, slice);
 	half->offset += slice.len;
 	stream_judge(stream, dir, &judgement);
 	stream_release(stream, dir);
 }
 
-/* Bytes of a mail client's up to the end of a line that asks for TLS, which is judged first: where the policy does not
- * let it pass, the end of that line is never sent, so that the server never sees the command (B12). */
-static void take_mail(struct inspect_stream *stream, struct span *bytes)
-{
-	bool starttls;
-	size_t n = mail_client(&stream->mail, SPAN(bytes->data, MIN(bytes->len, STREAM_SLICE)), &starttls);
-	struct span slice = {0};
-
-	span_take(bytes, n - starttls, &slice);
-	if (slice.len)
-		take_slice(stream, INSPECT_TO_SERVER, slice);
-	if (!starttls || stream_is_over(stream))
-		return;
-	stream->scratch->stats.mail_starttls++;
-	stream_hit_limit(stream, INSPECT_LIMIT_STARTTLS, true);
-	if (stream->limit_blocks) {
-		stream_block_for_limit(stream, INSPECT_TO_SERVER);
-		return;
-	}
-	span_take(bytes, 1, &slice);
-	take_slice(stream, INSPECT_TO_SERVER, slice);
-}
-
 static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
 {
-	if (stream->has_mail && dir == INSPECT_TO_CLIENT)
-		mail_server(&stream->mail, bytes);
 	while (bytes.len && !stream_is_over(stream)) {
 		struct span slice = {0};
 
-		if (stream->has_mail && dir == INSPECT_TO_SERVER) {
-			take_mail(stream, &bytes);
+		if (stream->has_mail) {
+			stream_take_mail(stream, dir, &bytes);
 			continue;
 		}
 		span_take(&bytes, MIN(bytes.len, STREAM_SLICE), &slice);
@@ -281,9 +263,7 @@ void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir)
 	half->holding = false;
 	half->transaction = NULL;
 	half->head_len = half->head_size = half->head_scanned = 0;
-	half->body_in_raw = false;
-	window_reset(&half->body_window, stream->engine->groups.group[dir][body_buffer(dir)], stream->scratch);
-	decoder_free(&half->decoder);
+	stream_reset_body(stream, dir);
 	take_raw(stream, dir, SPAN(head, head_len));
 }
 
@@ -377,6 +357,8 @@ void inspect_end(struct inspect_stream *stream, enum inspect_dir dir, struct ins
 		stream_wake(stream);
 		if (half->phase == PHASE_HEAD && half->head_len)
 			stream_enter_raw(stream, dir);
+		if (half->mime)
+			stream_end_mail(stream, dir);
 		stream_end_windows(stream, dir);
 		if (half->phase == PHASE_BODY)
 			stream_end_body(stream, dir);
@@ -396,8 +378,9 @@ size_t inspect_stream_memory(const struct inspect_stream *stream)
 	for (enum inspect_dir dir = 0; dir < INSPECT_DIRS; dir++) {
 		const struct half *half = &stream->half[dir];
 
-		total += half->n_waits * sizeof(*half->waits) + half->head_size + window_memory(&half->raw) +
-			 window_memory(&half->body_window) + decoder_memory(half->decoder);
+		total += half->n_waits * sizeof(*half->waits) + (half->mime ? sizeof(*half->mime) : 0) +
+			 half->head_size + window_memory(&half->raw) + window_memory(&half->body_window) +
+			 decoder_memory(half->decoder);
 		for (unsigned int i = 0; i < HALF_BITS; i++)
 			total += packed_bits_memory(half->packed[i]);
 	}

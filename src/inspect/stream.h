@@ -8,6 +8,7 @@
 #include "inspect/engine.h"
 #include "inspect/http_views.h"
 #include "inspect/mail.h"
+#include "inspect/mime.h"
 #include "inspect/window.h"
 
 #define STREAM_SLICE 16384         /* raw bytes scanned between two judgements */
@@ -54,6 +55,7 @@ struct half { /* one direction */
 	struct decoder *decoder; /* of the body in flight, NULL: not encoded */
 	struct decode_budget decode_budget;
 	struct window raw, body_window;
+	struct mime *mime;               /* of the mail message in flight, whose parts are bodies; NULL: none */
 	struct transaction *transaction; /* that of the current message */
 	/* filters, NULL until there is one */
 	struct bits *candidates; /* during a call; between calls as in packed */
@@ -107,6 +109,11 @@ void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes);
 /* no more will come of the message: the patterns that only an end can complete */
 void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir);
+/* the body's window and its place in the search begin anew */
+void stream_reset_body(struct inspect_stream *stream, enum inspect_dir dir);
+/* raw bytes come: since the other side last spoke they are a turn */
+void stream_note_turn(struct half *half);
+void stream_coding_failed(struct inspect_stream *stream, enum inspect_dir dir);
 /* from here on the direction is raw payload; a head that was being collected is its beginning */
 void stream_enter_raw(struct inspect_stream *stream, enum inspect_dir dir);
 /* forgets the windows, candidates and hits of the message that ended */
@@ -127,6 +134,21 @@ void stream_forget_pieces(struct inspect_stream *stream);
 /* walks the framing of part until the message ends, part does, or the notes of pieces are full */
 enum http_body_result stream_walk_body(struct inspect_stream *stream, enum inspect_dir dir, struct span *part);
 
+struct walk { /* along the bytes of a call, taking them and what a body is made of as it goes */
+	struct inspect_stream *stream;
+	enum inspect_dir dir;
+	struct half *half;
+	const uint8_t *at; /* what stands at half->offset */
+};
+/* the stream's bytes up to there are taken */
+void walk_to(struct walk *walk, const uint8_t *end);
+
+/* --- stream_mail.c ----------------------------------------------------------------------------------------------- */
+/* bytes of a mail service's, up to where there is something to judge */
+void stream_take_mail(struct inspect_stream *stream, enum inspect_dir dir, struct span *bytes);
+/* no more will come */
+void stream_end_mail(struct inspect_stream *stream, enum inspect_dir dir);
+
 /* --- judge.c ----------------------------------------------------------------------------------------------------- */
 /* bytes of the body that have come, as inspected */
 uint64_t stream_body_seen(const struct half *half);
@@ -137,6 +159,7 @@ struct judgement {
 	bool start;          /* nothing has come yet: filters on the session itself */
 	bool head;           /* the head has just come: filters on it alone are judged now and never again */
 	bool complete;       /* the message, or what is there of the raw payload, has ended */
+	bool part;           /* a part of a mail message has */
 	struct views *views; /* head buffers when built already, else NULL; the others are added */
 };
 /* Evaluates the candidates of a direction; reports hits in the order of the bytes that completed them, up to the

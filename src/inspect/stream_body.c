@@ -9,7 +9,7 @@
 	(WINDOW_TRIM_BODY + WINDOW_KEEP) /* a few bytes may decode to many: those are judged on the way \
 					  */
 
-static void coding_failed(struct inspect_stream *stream, enum inspect_dir dir)
+void stream_coding_failed(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	stream->scratch->stats.decode_failed++;
 	stream_hit_limit(stream, INSPECT_LIMIT_CODING, stream->engine->blocks_body[dir]);
@@ -22,7 +22,7 @@ void stream_begin_decoding(struct inspect_stream *stream, enum inspect_dir dir, 
 	if (!half->scan || !stream->engine->looks_at_body[dir])
 		return;
 	if (codings->unknown)
-		coding_failed(stream, dir);
+		stream_coding_failed(stream, dir);
 	if (codings->n && decoder_new(&half->decoder, codings, &half->decode_budget) < 0)
 		stream_fail(stream);
 	/* a body without chunks and codings is kept once */
@@ -99,7 +99,7 @@ static size_t decode(struct inspect_stream *stream, enum inspect_dir dir, struct
 		stream_feed_body(stream, dir, SPAN(scratch->decoded, n));
 	}
 	if (result == DECODE_FAILED)
-		coding_failed(stream, dir);
+		stream_coding_failed(stream, dir);
 	if (result == DECODE_LIMIT) {
 		scratch->stats.decode_limit++;
 		stream_hit_limit(stream, INSPECT_LIMIT_DECODE, stream->engine->blocks_body[dir]);
@@ -108,15 +108,7 @@ static size_t decode(struct inspect_stream *stream, enum inspect_dir dir, struct
 }
 
 /* --- the walk ---------------------------------------------------------------------------------------------------- */
-struct walk {
-	struct inspect_stream *stream;
-	enum inspect_dir dir;
-	struct half *half;
-	const uint8_t *at; /* what stands at half->offset */
-};
-
-/* the stream's bytes up to there are taken */
-static void walk_to(struct walk *walk, const uint8_t *end)
+void walk_to(struct walk *walk, const uint8_t *end)
 {
 	size_t n = (size_t)(end - walk->at);
 

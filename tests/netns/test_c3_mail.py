@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """C3: IMAP, POP3 and SMTP inside TLS: rules for ports 143, 110 and 25 act whatever the detection port is; STARTTLS inside TLS.
 Clients are curl's imaps, pop3s and smtps."""
+import email.message
+import email.policy
 import re
 
 import pytest
@@ -21,6 +23,10 @@ def rule(sid, port, way, text, action="drop", protocol="tcp"):
 FILTERS = rule(9025, 25, "to_server", "RCPT TO|3a|<root@") + rule(9026, 25, "to_server", "Subject|3a| virus") \
     + rule(9143, 143, "to_server", "SELECT secret") + rule(9144, 143, "to_client", "CLASSIFIED-MAIL") \
     + rule(9110, 110, "to_server", "RETR 666") + rule(9111, 110, "to_client", "POISON-MAIL") \
+    + 'drop smtp any any -> any 25 (msg:"attached"; flow:established,to_server; file.data; content:"MZ"; startswith; ' \
+      'content:"NEVER-RUN-THIS"; distance:20; sid:9030; rev:1;)\n' \
+    + "".join('drop %s any %d -> any any (msg:"fetched"; flow:established,to_client; file.data; content:"NEVER-RUN-THIS"; sid:%d; rev:1;)\n'
+              % (protocol, port, sid) for protocol, port, sid in (("tcp", 143, 9145), ("pop3", 110, 9112))) \
     + rule(9001, 25, "to_server", "noted", "alert", "smtp") + rule(9002, 143, "to_server", "noop", "alert", "imap")
 
 
@@ -35,6 +41,19 @@ def mail_lab(request):
     option = request.config.getoption
     with Laboratory(option("--device"), option("--bin-dir"), document=document, filters=FILTERS) as laboratory:
         yield laboratory
+
+
+def message_with(attachment, transfer_encoding="base64"):
+    """a mail as a mail program makes it, with the file inside of a multipart inside of a multipart"""
+    mail = email.message.EmailMessage(policy=email.policy.SMTP)
+    mail["From"], mail["To"], mail["Subject"] = "a@example.test", "b@example.test", "with a file"
+    mail.set_content("see below\n")
+    mail.add_alternative("<p>see below</p>\n", subtype="html")
+    mail.add_attachment(attachment, "application", "octet-stream", filename="setup.exe", cte=transfer_encoding)
+    return mail.as_bytes()
+
+
+EVIL_FILE = b"MZ" + bytes(range(200)) + b"NEVER-RUN-THIS" + bytes(5000)
 
 
 def lines(connection, greeting):
@@ -81,6 +100,7 @@ def imap(connection):
             connection.sendall(b"* 2 EXISTS\r\n")
         if word == b"FETCH":
             body = b"Subject: hi\r\n\r\n" + (b"CLASSIFIED-MAIL" if b" 2 " in line else b"harmless") + b"\r\n"
+            body = message_with(EVIL_FILE if b" 4 " in line else EVIL_FILE[1000:]) if b" 3 " in line or b" 4 " in line else body
             connection.sendall(b"* 1 FETCH (BODY[] {%d}\r\n%s)\r\n" % (len(body), body))
         if word == b"LOGOUT":
             connection.sendall(b"* BYE\r\n")
@@ -95,6 +115,8 @@ def pop3(connection):
         word = line.split(b" ")[0].upper()
         if word == b"CAPA":
             connection.sendall(b"+OK\r\nUSER\r\n.\r\n")
+        elif word == b"RETR" and line[-1:] in b"34":
+            connection.sendall(b"+OK\r\n" + message_with(EVIL_FILE if line.endswith(b"4") else EVIL_FILE[1000:], "quoted-printable") + b".\r\n")
         elif word == b"RETR":
             connection.sendall(b"+OK\r\nSubject: hi\r\n\r\n%s\r\n.\r\n" % (b"POISON-MAIL" if line.endswith(b" 2") else b"harmless"))
         else:
@@ -151,6 +173,39 @@ def test_c3_pop3_rules_for_port_110(mail_lab):
     answer, _ = curl(mail_lab, "pop3", pop3, "/2", "-u", "user:word")
     assert b"POISON-MAIL" not in answer.body
     mail_lab.appliance.wait_record("block", signature_id=9111)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("transfer_encoding", ["base64", "quoted-printable"])
+def test_c3_attachments_that_are_sent(mail_lab, transfer_encoding):
+    path = mail_lab.topology.path("mail.txt")
+
+    def send(attachment):
+        with open(path, "wb") as out:
+            out.write(message_with(attachment, transfer_encoding))
+        return curl(mail_lab, "smtp", smtp, "", "--mail-from", "a@example.test", "--mail-rcpt", "b@example.test", "-T", path)
+    answer, seen = send(EVIL_FILE[2:])
+    assert answer.exit == 0 and b"setup.exe" in seen, answer
+    def blocked():
+        return sum(record["signature_id"] == 9030 for record in mail_lab.appliance.records("block"))
+    before = blocked()
+    answer, seen = send(EVIL_FILE)
+    assert answer.exit != 0
+    sent = seen.rpartition(b"setup.exe")[2].partition(b"\n\n")[2].replace(b"\n", b"")
+    if transfer_encoding == "base64":
+        assert len(sent) < 4 * (EVIL_FILE.index(b"NEVER-RUN-THIS") + 14) / 3
+    assert b"NEVER-RUN-THIS" not in sent
+    wait_until(lambda: blocked() > before, 10, "the record")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("service,handler,path,sid", [("imap", imap, "/INBOX;MAILINDEX=%d", 9145), ("pop3", pop3, "/%d", 9112)])
+def test_c3_attachments_that_are_fetched(mail_lab, service, handler, path, sid):
+    answer, _ = curl(mail_lab, service, handler, path % 3, "-u", "user:word")
+    assert answer.exit == 0 and b"setup.exe" in answer.body, answer
+    answer, _ = curl(mail_lab, service, handler, path % 4, "-u", "user:word")
+    assert b"NEVER-RUN-THIS" not in answer.body and answer.exit != 0
+    assert mail_lab.appliance.wait_record("block", signature_id=sid)["direction"] == "to_client"
 
 
 def test_c3_rules_of_one_service_do_not_act_on_another(mail_lab):

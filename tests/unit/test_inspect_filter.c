@@ -21,7 +21,7 @@ static const struct {
 	{"alert tcp any any -> any any (flags:S; content:\"a\"; sid:1;)", "has no payload"},
 	{"alert tcp any any -> any any (flags:F; sid:1;)", "flags:F"},
 	{"alert tcp any any -> any any (flow:to_client; flags:S; sid:1;)", "in the direction"},
-	{"alert smtp any any -> any any (file.data; content:\"a\"; sid:1;)", "file.data of another protocol"},
+	{"alert smtp any any -> any any (http.uri; content:\"a\"; sid:1;)", "a buffer of http's in a filter"},
 	{"alert tls any any -> any any (tls.version:2; sid:1;)", "none of 1.0"},
 	{"alert tcp any any -> any any (byte_math:bytes 1,offset 0,oper +,rvalue 1; sid:1;)", "byte_math needs"},
 	{"alert tcp any any -> any any (byte_math:bytes 1,offset 0,oper %,rvalue 1,result a; sid:1;)", "operator"},

@@ -16,8 +16,10 @@ static const struct {
 	{MAIL_SMTP, "DATA\r\n|STARTTLS\r\n.\r\nNOOP\r\n", {"354 go on\r\n"}, 0},
 	{MAIL_SMTP, "DATA\r\n|..\r\n.x\r\nSTARTTLS\r\n.\r\nSTARTTLS\r\n", {"354 go on\r\n"}, 1},
 	{MAIL_SMTP, "DATA\r\n|STARTTLS\r\n", {"503 no\r\n"}, 1},
-	{MAIL_SMTP, "NOOP\r\nDATA\r\n|STARTTLS\r\n.\r\n", {"250 ok\r\n354 go on\r\n"},
-		1}, /* pipelined against the RFC */
+	{MAIL_SMTP, "NOOP\r\nDATA\r\n|STARTTLS\r\n.\r\n", {"250 ok\r\n354 go on\r\n"}, 0}, /* RFC 2920 */
+	{MAIL_SMTP, "EHLO a\r\n|MAIL\r\nRCPT\r\nDATA\r\n|STARTTLS\r\n.\r\nSTARTTLS\r\n",
+		{"220 hello\r\n250-b\r\n250 c\r\n", "250 ok\r\n250 ok\r\n354 go on\r\n"}, 1},
+	{MAIL_SMTP, "MAIL\r\nDATA\r\n|STARTTLS\r\n", {"220 hello\r\n550 no\r\n503 no\r\n"}, 1},
 	{MAIL_SMTP, "BDAT 10\r\nSTARTTLS\r\nSTARTTLS\r\n", {NULL}, 1},
 	{MAIL_SMTP, "BDAT 12 LAST\r\nx\nSTARTTLS\r\nNOOP\r\n", {NULL}, 0},
 	{MAIL_IMAP, "a1 STARTTLS\r\n", {NULL}, 1},
@@ -32,19 +34,20 @@ static const struct {
 
 static unsigned int converse(size_t i, size_t cut)
 {
-	struct mail mail = {.protocol = dialogues[i].protocol};
+	struct mail mail;
+	struct mail_news news;
 	const char *at = dialogues[i].client;
 	unsigned int found = 0, reply = 0;
 
+	mail_init(&mail, dialogues[i].protocol);
 	while (*at) {
 		size_t n = strcspn(at, "|");
 
 		while (n) {
-			bool starttls;
-			size_t taken = mail_client(&mail, SPAN(at, n < cut ? n : cut), &starttls);
+			size_t taken = mail_client(&mail, SPAN(at, n < cut ? n : cut), &news);
 
 			assert_in_range(taken, 1, n);
-			found += starttls;
+			found += news.starttls;
 			at += taken;
 			n -= taken;
 		}
@@ -52,7 +55,7 @@ static unsigned int converse(size_t i, size_t cut)
 			continue;
 		at++;
 		for (const char *c = dialogues[i].server[reply++]; *c; c++)
-			mail_server(&mail, SPAN(c, 1));
+			mail_server(&mail, SPAN(c, 1), &news);
 	}
 	return found;
 }
