@@ -97,7 +97,8 @@ struct config_ssl_server {
 	unsigned int key_exchange, bulk, mac; /* sets of words; 0: not given, all but DES and 3DES (policy/suite.h) */
 	struct config_strings cipher_suites_disabled;
 	enum config_drift certificate_drift;
-	enum config_quic quic; /* UDP to the detection ports that begins a QUIC connection */
+	unsigned int asymmetric_bypass_seconds; /* A6; 0: not */
+	enum config_quic quic;                  /* UDP to the detection ports that begins a QUIC connection */
 	enum config_undecryptable_action undecryptable[CONFIG_UNDECRYPTABLE_N];
 	unsigned int bypass_seconds;                            /* how long a bypass is remembered */
 	enum config_unavailable when_crash_loop;                /* no live worker because they keep dying (A8) */

@@ -509,6 +509,13 @@ const struct schema_row schema_rows[] = {
 		.help = "new sessions while a private key of the server cannot be used (keystore locked, key not yet "
 			"fetched, "
 			"key keeper down); same: as when_unavailable"},
+	{SCHEMA_SSL_SERVER, "asymmetric_bypass_seconds", SCHEMA_TYPE_NUMBER,
+		IN(config_ssl_server, asymmetric_bypass_seconds), .max = 65535, .unit = "seconds",
+		.default_text = "600", .example = "600",
+		.help = "where the server's answers reach clients on another way, new sessions to that address and "
+			"port "
+			"pass uninspected for so long since it was last seen; the System log tells. 0: they are not "
+			"bypassed, and fail. Who can see the server's answers on another way can bring it about"},
 	{SCHEMA_SSL_SERVER, "quic", SCHEMA_TYPE_WORD, IN(config_ssl_server, quic), .words = quic_words,
 		.default_text = "block", .example = "block",
 		.help = "QUIC (HTTP/3) to the destinations and detection ports, which cannot be decrypted; block: "

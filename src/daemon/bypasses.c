@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/common.h"
+#include "daemon/asymmetric.h"
 #include "daemon/supervisor.h"
 
 static const char *bypass_cause_word(uint32_t cause)
@@ -52,5 +53,6 @@ json_t *report_bypasses(struct supervisor *supervisor, const json_t *request)
 	for (unsigned int i = 0; i < n; i++)
 		if (!server || !strcmp(rows[i].key.ssl_server, server))
 			json_array_append_new(array, bypass_json(&rows[i], now));
+	asymmetric_report(supervisor, server, array);
 	return json_pack("{s:b, s:o}", "ok", 1, "bypasses", array);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "daemon/asymmetric.h"
 #include "daemon/certificate.h"
 #include "daemon/commit.h"
 #include "daemon/export.h"
@@ -214,7 +215,7 @@ static json_t *command_clear_bypasses(struct supervisor *supervisor, struct requ
 
 	if (!server && !json_is_true(json_object_get(request->json, "all")))
 		return answer_error("which bypasses: all, or those of a server");
-	n = bypass_table_clear(supervisor->bypasses, clock_now_ns(), server);
+	n = bypass_table_clear(supervisor->bypasses, clock_now_ns(), server) + asymmetric_clear(supervisor, server);
 	operator_audit(request, "%u remembered bypasses of %s cleared", n, server ? server : "all SSL servers");
 	return json_pack("{s:b, s:i}", "ok", 1, "cleared", (int)n);
 }

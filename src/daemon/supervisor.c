@@ -17,6 +17,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "base/shm.h"
+#include "daemon/asymmetric.h"
 #include "daemon/certificate.h"
 #include "daemon/boot.h"
 #include "daemon/commit.h"
@@ -120,6 +121,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	rates_tick(supervisor);
 	limits_tick(supervisor);
 	quic_tick(supervisor);
+	asymmetric_tick(supervisor);
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
 		fallback_tick(supervisor);
@@ -212,6 +214,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	json_decref(supervisor->keyless);
 	targets_free(supervisor);
 	quic_close(supervisor);
+	asymmetric_close(supervisor);
 	expiry_clear(&supervisor->expiry);
 	if (supervisor->dataplane)
 		dataplane_close(&supervisor->dataplane);

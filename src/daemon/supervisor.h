@@ -33,6 +33,7 @@
 #define SUPERVISOR_TICKET_KEYS_SIZE 160                    /* two struct tls_ticket_key */
 
 struct commit;
+struct asymmetric_log;
 struct quic_log;
 struct key_source;
 struct keystore_job;
@@ -140,7 +141,8 @@ struct supervisor {
 	struct loop_timer tick;
 	unsigned int flows;
 	struct boot boot;
-	struct quic_log *quic_log; /* quic.c; NULL before its first tick */
+	struct asymmetric_log *asymmetric_log; /* asymmetric.c; NULL before its first tick */
+	struct quic_log *quic_log;             /* quic.c; NULL before its first tick */
 	struct {
 		unsigned int n;
 		json_t *error; /* the last one's */

@@ -25,6 +25,7 @@
 #define WIRE_ODD_TUNNELS_MAX 4096   /* remembered, the least recently used goes first */
 #define WIRE_EMBRYONIC_MAX 65536    /* flows whose client has not answered: of more, the oldest makes way. flow.place */
 #define WIRE_QUIC_MAX 1024          /* noted for the log, the least recently used goes first */
+#define WIRE_ASYMMETRIC_MAX 1024    /* servers remembered, the least recently used goes first */
 #define WIRE_HELD_MAX 16384         /* SYNs kept at once, the least recently used goes first */
 #define WIRE_ANSWERS_MAX 16384      /* servers remembered, the least recently used goes first */
 #define WIRE_COUNTERS_MAX 128       /* size of the map, so that a later list of counters finds room in an adopted one */
@@ -83,7 +84,8 @@ struct wire_quota {
 struct wire_server_limits {
 	__u32 mark;                     /* of its name: its key among the quotas, kept over commits; 0: no bound */
 	__u32 sessions, new_per_second; /* 0: no bound */
-	__u32 block;
+	__u16 block;
+	__u16 asymmetric_seconds; /* A6: how long it is bypassed; 0: not */
 };
 
 static inline int segment_in_fallback(const struct wire_control *control, __u16 segment)
@@ -196,6 +198,18 @@ struct wire_target {
 	__be16 port, pad;
 };
 
+/* A6: a server of whose flows only one direction is seen, by wire_target */
+enum wire_asymmetry { WIRE_ASYMMETRIC_CLIENTS, WIRE_ASYMMETRIC_SERVER };
+struct wire_asymmetric {
+	__u64 last_ns, time_ns; /* new flows pass for that time from then on */
+	__u64 frames;           /* that proved it */
+	__u64 passed;           /* flows for it */
+	__u32 config_version;
+	__be32 client; /* the first one's */
+	__u16 ssl_server_id, kind;
+	__u32 pad;
+};
+
 struct wire_answer {
 	__u64 answered_ns; /* last SYN-ACK; 0: never, or refused since */
 	__u64 window_ns;   /* begin of the window in which holds are counted */
@@ -258,6 +272,7 @@ _Static_assert(sizeof(struct wire_prefix) == 16, "wire_prefix is a map key");
 _Static_assert(sizeof(struct wire_quic_key) == 16, "wire_quic_key is a map key");
 _Static_assert(sizeof(struct wire_quic) == 24, "wire_quic");
 _Static_assert(sizeof(struct wire_target) == 28, "wire_target is a map key");
+_Static_assert(sizeof(struct wire_asymmetric) == 48, "wire_asymmetric");
 _Static_assert(sizeof(struct wire_answer) == 24, "wire_answer");
 _Static_assert(sizeof(struct wire_syn) == 48, "wire_syn");
 _Static_assert(sizeof(struct wire_alias) == 32, "wire_alias is a map key");

@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include "asymmetric.bpf.h"
 #include "bypass.bpf.h"
 #include "fragments.bpf.h"
 #include "hold.bpf.h"
@@ -280,6 +281,10 @@ static __noinline int syn_ingress(
 		count(COUNT_WIRE_BYPASSED_TUNNEL);
 		return frame_forward(skb, control, port);
 	}
+	if (asymmetric_passes(frame, port)) {
+		count(COUNT_WIRE_BYPASSED_ASYMMETRIC);
+		return frame_forward(skb, control, port);
+	}
 	key = policy_server_key(epoch, &verdict);
 	if (key != WIRE_KEY_AVAILABLE) {
 		verdict.block_when_unavailable = key == WIRE_KEY_BLOCK;
@@ -324,6 +329,10 @@ static __always_inline int tcp_ingress(
 	struct flow_key wire_key = frame->key;
 	struct flow *flow = flow_find(control, &frame->key, &context);
 
+	if (flow && asymmetric_is_proof(frame, flow)) {
+		asymmetric_give_up(control, frame, port, flow);
+		return frame_forward(skb, control, port);
+	}
 	if (flow && !flow_is_reused(control, frame, flow)) {
 		if (flow->hold == FLOW_OPEN)
 			tunnel_probe(skb, frame, flow, port);
@@ -348,6 +357,10 @@ static __always_inline int tcp_ingress(
 	flow = flow_find(control, &wire_key, &context);
 	if (!flow && frame_is_syn_ack(frame) && tunnel_note_odd(control, frame, &wire_key, port))
 		return frame_drop(port, COUNT_WIRE_TUNNEL_KEYS_DIFFER);
+	if (!flow && frame_is_syn_ack(frame)) {
+		frame->key = wire_key;
+		asymmetric_see_answer(control, frame, port);
+	}
 	if (!flow)
 		return frame_forward(skb, control, port); /* bypassed at its SYN, or older than we are */
 	flow_key_swap(&wire_key);

@@ -46,6 +46,7 @@ MAP(odd_tunnels, BPF_MAP_TYPE_LRU_HASH, struct flow_context, __u64, WIRE_ODD_TUN
 MAP(held, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct wire_syn, WIRE_HELD_MAX, 0);
 MAP(answers, BPF_MAP_TYPE_LRU_HASH, struct wire_target, struct wire_answer, WIRE_ANSWERS_MAX, 0);
 MAP(quic_seen, BPF_MAP_TYPE_LRU_HASH, struct wire_quic_key, struct wire_quic, WIRE_QUIC_MAX, 0);
+MAP(asymmetric, BPF_MAP_TYPE_LRU_HASH, struct wire_target, struct wire_asymmetric, WIRE_ASYMMETRIC_MAX, 0);
 MAP(embryonic, BPF_MAP_TYPE_ARRAY, __u32, struct flow_key, WIRE_EMBRYONIC_MAX, 0);
 /* one per worker, made anew for each: what a dead one left unread is nobody's */
 struct {

@@ -212,7 +212,8 @@ static int plan_add_limits(struct plan *plan, const struct config *config)
 
 		plan->server_limits[i] = (struct wire_server_limits){.sessions = server->max_sessions,
 			.new_per_second = server->max_new_sessions_per_second,
-			.block = server->when_limited == CONFIG_UNAVAILABLE_BLOCK};
+			.block = server->when_limited == CONFIG_UNAVAILABLE_BLOCK,
+			.asymmetric_seconds = server->asymmetric_bypass_seconds};
 		if (server->max_sessions || server->max_new_sessions_per_second)
 			plan->server_limits[i].mark = server_mark(server->name);
 	}

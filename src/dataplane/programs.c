@@ -100,6 +100,7 @@ static void programs_fill_map_fds(struct dataplane *dp)
 	dp->map.counters = bpf_map__fd(bpf->maps.counters);
 	dp->map.port_drops = bpf_map__fd(bpf->maps.port_drops);
 	dp->map.quic_seen = bpf_map__fd(bpf->maps.quic_seen);
+	dp->map.asymmetric = bpf_map__fd(bpf->maps.asymmetric);
 	dp->map.heartbeats = bpf_map__fd(bpf->maps.heartbeats);
 	dp->map.listeners = bpf_map__fd(bpf->maps.listeners);
 	dp->map.ports = bpf_map__fd(bpf->maps.ports);

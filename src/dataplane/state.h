@@ -22,6 +22,6 @@ struct dataplane {
 		int counters, heartbeats, listeners, ports, segment_ports, epochs, virtual_segments;
 		int destinations, servers, server_keys, exceptions, flows, aliases, events, server_limits,
 			server_quotas;
-		int source_quotas, bypass_masks, bypass_rules, port_drops, quic_seen;
+		int source_quotas, bypass_masks, bypass_rules, port_drops, quic_seen, asymmetric;
 	} map; /* borrowed from bpf */
 };
