@@ -245,6 +245,12 @@ class Appliance:
         for link in ours:
             run("bpftool", "link", "detach", "id", link)
 
+    def bpf_maps(self):
+        """this instance's, as the kernel lists them"""
+        pinned = [os.path.join(self.pin_dir, name) for name in os.listdir(self.pin_dir)]
+        listed = json.loads(run("bpftool", "-j", "-f", "map", "show").stdout)
+        return [row for row in listed if set(row.get("pinned", ())) & set(pinned)]
+
     def leftovers(self):
         """what an instance still has in the system, by its name"""
         paths = [self.wire.path, self.inspect.path, self.run_dir, self.pin_dir]
