@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# `cpack -G DEB` in a build directory: one Debian package, with the dependencies that the linked libraries name.
+# `cpack -G DEB` in a build directory: Debian packages, with the dependencies that the linked libraries name: sluice, and
+# sluice-deploy, for another machine, where it was built.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sluice)
 set(CPACK_PACKAGE_VENDOR "Sluice")
@@ -13,4 +14,14 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "iproute2, systemd | systemd-standalone-sysusers")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/provisioning/deb/postinst;${CMAKE_SOURCE_DIR}/provisioning/deb/prerm)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+if(TARGET sluice-deploy)
+  set(CPACK_DEB_COMPONENT_INSTALL ON)
+  set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_NAME sluice)
+  set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_CONTROL_EXTRA ${CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA})
+  set(CPACK_DEBIAN_DEPLOY_PACKAGE_NAME sluice-deploy)
+  set(CPACK_DEBIAN_DEPLOY_PACKAGE_DEPENDS "iproute2, ethtool")
+  set(CPACK_DEBIAN_DEPLOY_PACKAGE_CONTROL_EXTRA "")
+  set(CPACK_COMPONENT_DEPLOY_DESCRIPTION "puts the Sluice appliance on a hypervisor")
+  unset(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA)
+endif()
 include(CPack)

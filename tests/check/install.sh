@@ -23,7 +23,7 @@ for name in sluice.1 sluiced.8 sluice.conf bash-completion/completions/sluice sl
 	[ -n "$(find "$root" -path "*/$name")" ] || fail "$name is not installed"
 done
 # every program has its page, and no page has a mistake that groff sees
-for program in "$root"/usr/local/sbin/* "$root"/usr/sbin/*; do
+for program in "$root"/usr/local/{sbin,bin}/* "$root"/usr/{sbin,bin}/*; do
 	[ ! -e "$program" ] || [ -n "$(find "$root" -path "*/man/*/$(basename "$program").[18]")" ] || fail "$(basename "$program") has no manual page"
 done
 if command -v groff > /dev/null; then

@@ -13,8 +13,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 # headers of a heavy library -> the only folder that may include them
 HEAVY = ((r"openssl/", ("tls", "keys")), (r"hs(/|\.h$|_)", ("inspect",)), (r"brotli/", ("inspect",)), (r"pcre2", ("inspect",)),
-         (r"(bpf/(libbpf|bpf\.h|btf)|libmnl/)", ("dataplane",)), (r"yaml\.h$", ("config",)), (r"librelp\.h$", ("relp",)), (r"gnutls/", ("relp",)),
-         (r"net-snmp/", ("snmp",)))
+         (r"(bpf/(libbpf|bpf\.h|btf)|libmnl/)", ("dataplane",)), (r"yaml\.h$", ("config",)), (r"librelp\.h$", ("relp",)), (r"gnutls/", ("relp", "deploy")),
+         (r"net-snmp/", ("snmp",)), (r"(libvirt/|libxml/|libisofs/|archive)", ("deploy",)))
 # eBPF programs include libbpf's kernel-side headers; these never link the library
 KERNEL_SIDE = re.compile(r"bpf/bpf_(helpers|endian|core_read|tracing)\.h$")
 
