@@ -52,3 +52,14 @@ def test_j3_the_ova_is_what_its_manifest_says(tmp_path):
     connections = [item.text for item in ovf.iter() if item.tag.endswith("}Connection")]
     assert len(kinds) == 3 and connections == ["Management", "Port-1A", "Port-1B"]
     run("qemu-img", "check", tmp_path / names[2])
+
+
+def test_j7_the_terraform_example_is_what_terraforms_own_parser_takes(tmp_path):
+    """Debian has no terraform, but HashiCorp's parser; the program is compiled against the packages, without a network"""
+    environment = dict(os.environ, GO111MODULE="off", GOFLAGS="", GOPATH="/usr/share/gocode", GOCACHE=str(tmp_path / "cache"), HOME=str(tmp_path))
+    run("go", "build", "-o", tmp_path / "hcl", os.path.join(vm.REPOSITORY, "tests/check/hcl.go"), env=environment, timeout=300)
+    blocks = run(tmp_path / "hcl", os.path.join(vm.REPOSITORY, "provisioning/terraform/main.tf")).stdout.splitlines()
+    assert {"provider libvirt", "resource libvirt_domain sluice", "resource libvirt_cloudinit_disk day0"} <= set(blocks)
+    broken = tmp_path / "broken.tf"
+    broken.write_text('resource "x" {')
+    assert run(tmp_path / "hcl", broken, check=False).returncode == 1
