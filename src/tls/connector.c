@@ -172,15 +172,18 @@ void tls_connector_unref(struct tls_connector **connector)
 /* --- connecting ------------------------------------------------------------------------------------------------- */
 
 /* Sessions of two names on one address must not meet, whatever the caller put into its key (FNV-1a). Nor may those of
- * clients with another highest version: a server resumes with the session's version, which a newer client may not have.
- */
-static uint64_t session_key_for(const struct tls_connect_options *options)
+ * clients that can do different things: a server resumes with the session's version and suite, so that a client with
+ * weak ones only would leave its session to those who can do better, who would get what it got. */
+static uint64_t session_key_for(const struct tls_conn *conn, const struct tls_connect_options *options)
 {
+	const STACK_OF(SSL_CIPHER) *suites = SSL_get_ciphers(conn->ssl);
 	uint64_t key = options->session_cache_key ^ 0xcbf29ce484222325ull;
 
 	if (!options->session_cache_key)
 		return 0;
 	key = (key ^ options->protocol_max) * 0x100000001b3ull;
+	for (size_t i = 0; i < sk_SSL_CIPHER_num(suites); i++)
+		key = (key ^ SSL_CIPHER_get_protocol_id(sk_SSL_CIPHER_value(suites, i))) * 0x100000001b3ull;
 	for (size_t i = 0; i < options->sni.len; i++)
 		key = (key ^ options->sni.data[i]) * 0x100000001b3ull;
 	return key ? key : 1;
@@ -249,7 +252,7 @@ static int conn_configure(struct tls_conn *conn, const struct tls_connect_option
 		return err;
 	if (options->staple)
 		SSL_enable_ocsp_stapling(conn->ssl);
-	conn->session_key = session_key_for(options);
+	conn->session_key = session_key_for(conn, options);
 	conn_offer_session(conn, options->cipher_suites);
 	return 0;
 }

@@ -78,3 +78,19 @@ def test_d5_a_fallback_is_the_servers_to_judge(wide):
         with TlsServer(wide.topology, 8443, wide.certificate, http_reply(b"ok"), configure=one_suite("ALL", version)):
             said = s_client(wide.client, "-tls1_2", "-fallback_scsv", port=8443, data=b"Q")
             assert ("inappropriate fallback" in said) == refused, said
+
+
+@pytest.mark.cable
+def test_d5_a_session_of_one_clients_suites_is_not_offered_for_anothers(wide):
+    """a client that can only do the weakest does not leave its session for those who can do better: they would resume it, weak"""
+    with TlsServer(wide.topology, 8443, wide.certificate, http_reply(b"ok"), configure=one_suite("ALL")):
+        for _ in range(8):  # both workers get such a session
+            with tls_connect(wide.client, 8443, context=client(wide, "AES128-SHA", version=TLS12)) as connection:
+                assert connection.cipher()[0] == "AES128-SHA" and http_get(connection) == (200, b"ok")
+        context, session = client(wide, "ECDHE-RSA-AES256-GCM-SHA384:AES128-SHA", version=TLS12), None
+        for turn in range(6):
+            with tls_connect(wide.client, 8443, context=context, session=session) as connection:
+                assert connection.cipher()[0] == "ECDHE-RSA-AES256-GCM-SHA384", turn
+                assert connection.session_reused == (turn > 0)
+                assert http_get(connection) == (200, b"ok")
+                session = connection.session
