@@ -78,15 +78,20 @@ int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events)
 	return 0;
 }
 
+void loop_forget(struct loop *loop, struct loop_source *source)
+{
+	source->fd = -1;
+	for (int i = 0; i < loop->n_ready; i++)
+		if (loop->ready[i].data.ptr == source)
+			loop->ready[i].data.ptr = NULL;
+}
+
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
 	if (source->fd < 0)
 		return;
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
-	source->fd = -1;
-	for (int i = 0; i < loop->n_ready; i++)
-		if (loop->ready[i].data.ptr == source)
-			loop->ready[i].data.ptr = NULL;
+	loop_forget(loop, source);
 }
 
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)

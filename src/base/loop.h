@@ -38,6 +38,8 @@ int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t eve
 /* no system call when the events are those already asked for (ignored for edge-triggered sources) */
 int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_source *source);
+/* the same without a system call: its descriptor, of which there is no copy, is about to be closed */
+void loop_forget(struct loop *loop, struct loop_source *source);
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns, loop_timer_fn *fn);
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);

@@ -118,7 +118,7 @@ void leg_close(struct leg *leg, bool reset)
 	leg->backlog = NULL;
 	if (fd < 0)
 		return;
-	loop_remove(leg->io->loop, &leg->source);
+	loop_forget(leg->io->loop, &leg->source);
 	/* sockets carry SO_LINGER {1, 0} so that the death of the process resets both legs (A8) */
 	if (!reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(struct linger));
@@ -320,6 +320,13 @@ enum leg_status leg_handshake(struct leg *leg)
 			return status;
 		}
 	}
+}
+
+void leg_send_tickets(struct leg *leg)
+{
+	if (leg->tls)
+		tls_send_tickets(leg->tls); /* refused output comes again with the next write */
+	leg_flush(leg);
 }
 
 enum leg_status leg_peek(struct leg *leg)

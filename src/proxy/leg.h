@@ -67,6 +67,8 @@ enum leg_status leg_receive(struct leg *leg, uint8_t *buf, size_t size, size_t *
 void leg_send_clear(struct leg *leg, const uint8_t *data, size_t len);
 /* On LEG_FAILED the engine's alert to a peer that has heard nothing yet is withheld: leg_flush() sends it. */
 enum leg_status leg_handshake(struct leg *leg);
+/* those that have not gone with data yet */
+void leg_send_tickets(struct leg *leg);
 /* after the handshake: LEG_OK when plaintext waits; tickets and alerts are read (tls_peek) */
 enum leg_status leg_peek(struct leg *leg);
 enum leg_status leg_read(struct leg *leg, uint8_t *buf, size_t size, size_t *n);

@@ -26,6 +26,8 @@
 #define SESSION_HELLO_FIRST 2048u
 /* a round trip to the server, which is near */
 #define SESSION_SETTLE_NS (500 * NSEC_PER_MSEC)
+/* in which a server that is spoken to mostly answers: the client's tickets go with the answer, in one packet */
+#define SESSION_TICKETS_NS (20 * NSEC_PER_MSEC)
 
 static enum session_step session_step_client_hello(struct session *session);
 static enum session_step session_step_server_connect(struct session *session);
@@ -155,7 +157,11 @@ static void session_enter(struct session *session, enum session_step step)
 
 static void session_on_turn(struct loop_timer *timer)
 {
-	session_run(container_of(timer, struct session, turn));
+	struct session *session = container_of(timer, struct session, turn);
+
+	if (session->step == SESSION_RELAY)
+		leg_send_tickets(&session->legs[LEG_CLIENT]);
+	session_run(session);
 }
 
 void session_run(struct session *session)
@@ -534,6 +540,7 @@ static enum session_step session_step_client_handshake(struct session *session)
 	session_note_facts(session, LEG_CLIENT);
 	free(TAKE_PTR(session->hello));
 	session->established_ns = loop_now_ns(session->worker->loop);
+	loop_timer_arm(session->worker->loop, &session->turn, SESSION_TICKETS_NS, session_on_turn);
 	session_count_established(session);
 	rekey_begin(session);
 	if (!session_begin_inspection(session))
@@ -665,7 +672,6 @@ void session_accept(struct worker *worker, int fd, const struct sockaddr_in *cli
 	struct session *session;
 	struct flow_key key;
 
-	leg_socket_prepare(fd);
 	if (getsockname(fd, (struct sockaddr *)&server, &len) < 0) {
 		session_refuse(worker, fd, CLOSE_INTERNAL);
 		return;

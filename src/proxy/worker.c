@@ -252,9 +252,9 @@ int worker_open_listener(struct worker *worker)
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
 		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger)) < 0 ||
 		bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 || listen(fd, 65535) < 0)
 		return log_err_r(-errno, "cannot listen in the inspect namespace");
+	leg_socket_prepare(fd); /* accepted sockets inherit it */
 	worker->closed_listener_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -251,6 +251,7 @@ enum tls_status tls_write(struct tls_conn *conn, const uint8_t *data, size_t len
 	*n = 0;
 	if (conn->error)
 		return TLS_FAILED;
+	conn->tickets_wait = conn->tickets_wait && !len;
 	while (*n < len) {
 		int rc;
 
@@ -279,6 +280,7 @@ enum tls_status tls_close(struct tls_conn *conn)
 		return TLS_WANT_WRITE;
 	if (SSL_in_init(conn->ssl)) /* a renegotiation: tls_read() completes it */
 		return TLS_WANT_READ;
+	tls_send_tickets(conn);
 	ERR_clear_error();
 	rc = SSL_shutdown(conn->ssl);
 	if (rc < 0 && SSL_get_error(conn->ssl, rc) == SSL_ERROR_WANT_WRITE)

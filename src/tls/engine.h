@@ -107,6 +107,7 @@ struct tls_conn {
 	bool ticket_offered;
 	bool got_ticket;
 	bool established;   /* tls_handshake() said TLS_OK */
+	bool tickets_wait;  /* acceptor: for the next write */
 	bool got_plaintext; /* tls_read() gave some */
 	bool write_pending; /* a record waits in the engine for tls_write() to be called again */
 	bool wrote_close;

@@ -64,34 +64,44 @@ static void codes_sort(struct codes *codes)
 	qsort(codes->items, codes->n, sizeof(codes->items[0]), code_compare);
 }
 
+static const char hex_digits[] = "0123456789abcdef";
+
 static void hex_write(char *out, const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	for (size_t i = 0; i < n; i++) {
+		*out++ = hex_digits[bytes[i] >> 4];
+		*out++ = hex_digits[bytes[i] & 15];
+	}
+	*out = 0;
 }
 
 /* --- JA3 -------------------------------------------------------------------------------------------------------- */
 
-static void ja3_add(MD5_CTX *hash, const char *separator, unsigned int value)
+/* by hand: snprintf() took as long as all of parsing and hashing */
+static void ja3_add(MD5_CTX *hash, char separator, uint16_t value)
 {
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%s%u", separator, value);
+	char text[8], *at = text + sizeof(text);
 
-	MD5_Update(hash, text, n);
+	do
+		*--at = '0' + value % 10;
+	while (value /= 10);
+	if (separator)
+		*--at = separator;
+	MD5_Update(hash, at, text + sizeof(text) - at);
 }
 
 static void ja3_add_codes(MD5_CTX *hash, const struct codes *codes)
 {
 	MD5_Update(hash, ",", 1);
 	for (size_t i = 0; i < codes->n; i++)
-		ja3_add(hash, i ? "-" : "", codes->items[i]);
+		ja3_add(hash, i ? '-' : 0, codes->items[i]);
 }
 
 static void ja3_add_bytes(MD5_CTX *hash, struct span bytes)
 {
 	MD5_Update(hash, ",", 1);
 	for (size_t i = 0; i < bytes.len; i++)
-		ja3_add(hash, i ? "-" : "", bytes.data[i]);
+		ja3_add(hash, i ? '-' : 0, bytes.data[i]);
 }
 
 static void ja3_write(const struct client_hello *hello, struct codes *codes, char out[33])
@@ -101,7 +111,7 @@ static void ja3_write(const struct client_hello *hello, struct codes *codes, cha
 	MD5_CTX hash;
 
 	MD5_Init(&hash);
-	ja3_add(&hash, "", hello->legacy_version);
+	ja3_add(&hash, 0, hello->legacy_version);
 	codes_read(codes, hello->cipher_suites);
 	ja3_add_codes(&hash, codes);
 	codes_read_extensions(codes, hello->extensions, &point_formats);
@@ -136,7 +146,6 @@ static const char *ja4_version(uint16_t version)
 /* the first protocol's first and last character; where one is no letter or digit, those of the name in hex */
 static void ja4_alpn(const struct client_hello *hello, char out[3])
 {
-	static const char digits[] = "0123456789abcdef";
 	struct span list = hello->alpn, name;
 	uint8_t first, last;
 
@@ -149,18 +158,18 @@ static void ja4_alpn(const struct client_hello *hello, char out[3])
 		out[0] = first;
 		out[1] = last;
 	} else {
-		out[0] = digits[first >> 4];
-		out[1] = digits[last & 15];
+		out[0] = hex_digits[first >> 4];
+		out[1] = hex_digits[last & 15];
 	}
 }
 
-static void ja4_add_codes(SHA256_CTX *hash, const struct codes *codes, const char *first_separator)
+static void ja4_add_codes(SHA256_CTX *hash, const struct codes *codes, char first_separator)
 {
 	for (size_t i = 0; i < codes->n; i++) {
-		char text[8];
-		int n = snprintf(text, sizeof(text), "%s%04x", i ? "," : first_separator, codes->items[i]);
+		char separator = i ? ',' : first_separator, text[6] = {separator};
 
-		SHA256_Update(hash, text, n);
+		hex_write(text + 1, (const uint8_t[]){codes->items[i] >> 8, codes->items[i] & 0xff}, 2);
+		SHA256_Update(hash, separator ? text : text + 1, separator ? 5 : 4);
 	}
 }
 
@@ -194,7 +203,7 @@ static void ja4_suites(const struct client_hello *hello, struct codes *codes, si
 	*n = codes->n;
 	codes_sort(codes);
 	SHA256_Init(&hash);
-	ja4_add_codes(&hash, codes, "");
+	ja4_add_codes(&hash, codes, 0);
 	ja4_finish(&hash, codes->n, out);
 }
 
@@ -212,9 +221,9 @@ static void ja4_extensions(const struct client_hello *hello, struct codes *codes
 	codes_remove(codes, EXTENSION_ALPN);
 	codes_sort(codes);
 	SHA256_Init(&hash);
-	ja4_add_codes(&hash, codes, "");
+	ja4_add_codes(&hash, codes, 0);
 	codes_read(codes, hello->signature_algorithms);
-	ja4_add_codes(&hash, codes, "_");
+	ja4_add_codes(&hash, codes, '_');
 	ja4_finish(&hash, any, out);
 }
 

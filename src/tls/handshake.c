@@ -210,13 +210,18 @@ void tls_conn_select_alpn(struct tls_conn *conn, struct span protocol)
 }
 
 /* A TLS 1.3 server's tickets lie in the engine until the next write: an empty one sends them. */
-static enum tls_status conn_flush_tickets(struct tls_conn *conn)
+enum tls_status tls_send_tickets(struct tls_conn *conn)
 {
 	int rc;
 
+	if (!conn->tickets_wait || conn->error)
+		return TLS_OK;
 	ERR_clear_error();
 	rc = SSL_write(conn->ssl, "", 0);
-	return rc < 0 ? tls_conn_status(conn, rc) : TLS_OK;
+	if (rc < 0)
+		return tls_conn_status(conn, rc);
+	conn->tickets_wait = false;
+	return TLS_OK;
 }
 
 static enum tls_status conn_handshake_step(struct tls_conn *conn)
@@ -225,7 +230,7 @@ static enum tls_status conn_handshake_step(struct tls_conn *conn)
 
 	ERR_clear_error();
 	rc = SSL_do_handshake(conn->ssl);
-	return rc <= 0 ? tls_conn_status(conn, rc) : conn_flush_tickets(conn);
+	return rc <= 0 ? tls_conn_status(conn, rc) : TLS_OK;
 }
 
 enum tls_status tls_handshake(struct tls_conn *conn)
@@ -239,6 +244,7 @@ enum tls_status tls_handshake(struct tls_conn *conn)
 	status = conn_handshake_step(conn);
 	if (status == TLS_OK) {
 		conn->established = true;
+		conn->tickets_wait = conn->acceptor && SSL_version(conn->ssl) >= TLS1_3_VERSION;
 		tls_conn_select_alpn(conn, SPAN(NULL, 0));
 	}
 	/* the session offered may be what the server dislikes */

@@ -4,8 +4,9 @@
 
 #include <errno.h>
 
-#define SESSION_CACHE_WAYS 4
-#define SESSION_CACHE_SETS 256 /* power of two; 1024 sessions */
+/* As many tickets of one key as there are handshakes with its server under way at a time; or some find none. */
+#define SESSION_CACHE_WAYS 16
+#define SESSION_CACHE_SETS 64 /* power of two; 1024 sessions */
 
 struct session_cache {
 	uint64_t clock;

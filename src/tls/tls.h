@@ -143,6 +143,9 @@ int tls_conn_park(struct tls_conn *conn);
 size_t tls_conn_pending_input(const struct tls_conn *conn);
 
 enum tls_status tls_handshake(struct tls_conn *conn);
+/* Acceptor, TLS 1.3: tickets go with the first tls_write(), in one piece; or by this, where none comes soon. TLS_OK too
+ * when there are none; TLS_WANT_WRITE: the output refused them, call again. */
+enum tls_status tls_send_tickets(struct tls_conn *conn);
 /* *n: plaintext bytes; TLS_OK with *n > 0, TLS_CLOSED after close_notify */
 enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_t *n);
 /* *n: plaintext bytes taken, may be fewer than len. After TLS_WANT_WRITE, and for what was not taken, the next call
