@@ -98,6 +98,7 @@ int cli_run_keystore(struct cli *cli, const struct cli_call *call);
 int cli_run_log_credentials(struct cli *cli, const struct cli_call *call);
 int cli_run_log(struct cli *cli, const struct cli_call *call);
 int cli_run_watch(struct cli *cli, const struct cli_call *call);
+int cli_run_graph(struct cli *cli, const struct cli_call *call);
 int cli_run_metrics(struct cli *cli, const struct cli_call *call);
 int cli_run_np(struct cli *cli, const struct cli_call *call);
 int cli_run_diagnose(struct cli *cli, const struct cli_call *call);

@@ -18,7 +18,12 @@
 					.key = "minutes",                                    \
 					.kind = CLI_NUMBER,                                  \
 					.help = "the last N minutes (default 1440: a day)"}, \
+				{.option = "--svg",                                          \
+					.metavar = "SVG",                                    \
+					.kind = CLI_FLAG,                                    \
+					.help = "a picture on standard output"},             \
 			},                                                                   \
+		.run = cli_run_graph,                                                        \
 		.render = fn,                                                                \
 	}
 #define LOG_DETAIL                                                                                                     \

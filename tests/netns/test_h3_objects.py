@@ -4,9 +4,11 @@ open sessions, a whole day of graphs."""
 import datetime
 import ipaddress
 import os
+import re
 import struct
 import subprocess
 import time
+import xml.etree.ElementTree
 
 import pytest
 
@@ -209,3 +211,31 @@ def test_h3_all_of_it_in_two_seconds(big_lab, open_sessions):
     assert len([oid for oid in names if oid[:4] == (1, 5, 1, 2)]) == 50
     assert len([oid for oid in names if oid[:4] == (1, 8, 1, 2)]) >= 1439
     assert min(work for _, work in walks) < 2 and min(seconds for seconds, _ in walks) < 8, walks
+
+
+def steps_of(path):
+    """{x of a minute's left edge: y} of a picture's area"""
+    points = [tuple(map(float, point.split())) for point in re.findall(r"[ML]([\d.]+ [\d.]+)", path)]
+    return {round(x, 1): y for (x, y), (_, following) in zip(points, points[1:]) if y == following}
+
+
+@pytest.mark.parametrize("graph, key, unit", [("decrypted-traffic", "bytes", 1), ("active-rate", "active_rate", 1),
+                                              ("new-rate", "new_rate_hundredths", 100)])
+def test_h2_each_graph_drawn_as_picture_and_as_json(big_lab, graph, key, unit):
+    appliance = big_lab.appliance
+    answer = appliance.ask("show", "graph", graph, "--minutes", "600")
+    rows = {row["minute"]: row[key] / unit for row in answer["graph"]}
+    assert len(rows) >= 599 and max(rows) < answer["now"]
+    drawn = appliance.command("show", "graph", graph).stdout.splitlines()
+    assert len(drawn) > 14 and max(map(len, drawn)) <= 80 and "#" in "".join(drawn), drawn
+    picture = xml.etree.ElementTree.fromstring(appliance.command("show", "graph", graph, "--minutes", "600", "--svg").stdout)
+    paths = picture.findall("{http://www.w3.org/2000/svg}path")
+    assert picture.find("{http://www.w3.org/2000/svg}title").text == drawn[0] and len(paths) == (2 if graph == "decrypted-traffic" else 1)
+    steps, top = steps_of(paths[0].get("d")), max(rows.values())
+    # 850 units wide, 260 high, the highest value at the top
+    for first in (answer["now"] - 600, answer["now"] - 599):  # a minute may have begun between the two questions
+        if all(abs(steps.get(round(90 + (minute - first) * 850 / 600, 1), 0) - (50 + 260 * (1 - value / top))) < 0.11
+               for minute, value in rows.items() if minute >= first + 1):
+            break
+    else:
+        raise AssertionError("the picture is not of these rows")

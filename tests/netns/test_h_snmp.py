@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """H3, H6: a manager reads through a real snmpd what the operator is shown."""
 import ipaddress
+import json
 import os
 import re
 import struct
@@ -12,7 +13,7 @@ import pytest
 from lab.appliance import alive, configuration, kill_and_wait
 from lab.clients import http_get, tls_connect
 from lab.namespace import wait_until
-from lab.snmp import MODULE, REPOSITORY, ROOT, Snmpd, mib_folders
+from lab.snmp import MODULE, REPOSITORY, ROOT, STUBS, Snmpd, mib_folders
 
 DEVICE, COUNTERS, CLOSED, SERVERS, SESSIONS, WORKERS, CERTIFICATES, GRAPH = ((1, branch) for branch in range(1, 9))
 
@@ -198,6 +199,53 @@ def test_h3_mib_is_lint_clean(mibs):
     assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
+def object_types():
+    """descriptors of the module"""
+    with open(MODULE + "/SLUICE-MIB.txt") as text:
+        return set(re.findall(r"^(slu\w+) OBJECT-TYPE", text.read(), re.M))
+
+
+def test_h3_mib_loads_in_pysmi(mibs, tmp_path):
+    result = subprocess.run(["mibdump", *["--mib-source=file://" + folder for folder in mibs.split(":")], "--destination-format=json",
+                             "--destination-directory=%s" % tmp_path, "--rebuild", "SLUICE-MIB"], capture_output=True, text=True, check=False,
+                            timeout=50)
+    assert result.returncode == 0 and "Failed MIBs: \n" in result.stderr + "\n", result.stderr
+    with open(tmp_path / "SLUICE-MIB.json") as compiled:
+        symbols = json.load(compiled)
+    assert object_types() <= set(symbols)
+    assert symbols["sluSessionsNew"]["oid"] == (ROOT + ".1.2.20")[1:]
+    assert symbols["sluPortLink"]["syntax"]["constraints"]["enumeration"] == {"up": 1, "down": 2, "missing": 3}
+
+
+MANAGER = """
+const snmp = require(process.argv[2]), port = +process.argv[3], store = snmp.createModuleStore();
+for (const file of process.argv.slice(4)) store.loadFromFile(file);
+const module_ = store.getModule("SLUICE-MIB");
+const user = {name: "monitor", level: snmp.SecurityLevel.authPriv, authProtocol: snmp.AuthProtocols.sha256, authKey: "authentic-" + port,
+	privProtocol: snmp.PrivProtocols.aes, privKey: "private-" + port};
+const session = snmp.createV3Session("127.0.0.1", user, {port: port, version: snmp.Version3});
+session.get([module_.sluDeviceConfigVersion.OID + ".0", module_.sluDeviceName.OID + ".0"], (error, found) => {
+	if (error) throw error;
+	console.log(JSON.stringify({objects: Object.keys(module_).length, version: found[0].value, name: found[1].value.toString()}));
+	session.close();
+});
+"""
+
+
+def test_h3_node_net_snmp_loads_the_mib_and_reads(snmp_lab, snmpd, mibs, tmp_path):
+    if subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "net-snmp@3"], check=False,
+                      capture_output=True, timeout=50).returncode:
+        pytest.skip("npm cannot fetch net-snmp")
+    with open(tmp_path / "manager.js", "w") as out:
+        out.write(MANAGER)
+    files = [STUBS + "/SNMP-FRAMEWORK-MIB", STUBS + "/INET-ADDRESS-MIB", STUBS + "/HCNUM-TC", MODULE + "/SLUICE-MIB.txt"]
+    result = subprocess.run(["node", str(tmp_path / "manager.js"), str(tmp_path / "node_modules/net-snmp"), str(snmpd.port), *files],
+                            capture_output=True, text=True, check=False, timeout=30)
+    assert result.returncode == 0, result.stderr
+    found, status = json.loads(result.stdout), snmp_lab.appliance.status()
+    assert (found["version"], found["name"]) == (status["config_version"], status["device"]) and found["objects"] >= len(object_types())
+
+
 def test_h3_manager_with_the_mib(snmp_lab, snmpd, mibs):
     value = snmpd.ask("snmpget", "SLUICE-MIB::sluSessionsNew.0", mibs=mibs)
     assert re.fullmatch(r"SLUICE-MIB::sluSessionsNew\.0 = Counter64: \d+ sessions\n", value), value
@@ -208,7 +256,7 @@ def test_h3_manager_with_the_mib(snmp_lab, snmpd, mibs):
 
 @pytest.mark.limit(150)
 def test_h2_graphs_over_a_restart_in_snmp_and_cli(snmp_lab, snmpd):
-    """a whole day in the history, of which one minute is real; last in this file: the supervisor is stopped"""
+    """a whole day in the history, of which one minute is real; of the last tests in this file: the supervisor is stopped"""
     appliance, history = snmp_lab.appliance, struct.Struct("<II%dQ" % (4 * 1440))
     before = appliance.counters()
     for _ in range(9):
@@ -247,3 +295,29 @@ def test_h2_graphs_over_a_restart_in_snmp_and_cli(snmp_lab, snmpd):
     for graph in "decrypted-traffic", "active-rate", "new-rate":
         drawn = appliance.command("show", "graph", graph).stdout.splitlines()
         assert len(drawn) > 14 and max(map(len, drawn)) <= 80 and "#" in "".join(drawn), drawn
+
+
+def test_h3_counters_and_their_discontinuity(snmp_lab, snmpd):
+    """a new supervisor goes on counting; where nothing was left to go on from, the time of the discontinuity says so"""
+    appliance = snmp_lab.appliance
+
+    def told():
+        values = dict((oid, text) for oid, _, text in snmpd.walk(ROOT + ".1.1") + snmpd.walk(ROOT + ".1.2"))
+        keys = (*DEVICE, 4, 0), (*DEVICE, 15, 0), (*COUNTERS, 20, 0)
+        return [values[key] for key in keys] if all(key in values for key in keys) else None
+    assert snmp_lab.curl("/").ok
+    time.sleep(1.1)
+    since = told()[1]
+    appliance.stop()
+    appliance.start()
+    appliance.wait_inspecting()
+    wait_until(lambda: (told() or [None, since])[1] != since, 20, "another beginning of the counters")
+    assert int(told()[2]) == 0
+    assert snmp_lab.curl("/").ok
+    wait_until(lambda: told()[2] == "1", 10, "the session to be counted")
+    started, since, _ = told()
+    kill_and_wait(appliance.supervisor.pid)
+    appliance.start()
+    appliance.wait_inspecting()
+    wait_until(lambda: (told() or [started])[0] != started, 20, "the next supervisor's sub-agent")
+    assert told()[1:] == [since, "1"]
