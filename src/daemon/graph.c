@@ -36,8 +36,10 @@ const struct graph_minute *graph_get(const struct graph *graph, uint64_t minute,
 
 static struct graph_totals graph_totals(const struct stats_page *stats)
 {
+	/* H2: all traffic of flows to SSL servers: decrypted, passed undecrypted by a worker, passed by the wire */
 	return (struct graph_totals){
-		.bytes = stats_sum(stats, COUNTER_BYTES_TO_SERVER) + stats_sum(stats, COUNTER_BYTES_TO_CLIENT),
+		.bytes = stats_sum(stats, COUNTER_BYTES_TO_SERVER) + stats_sum(stats, COUNTER_BYTES_TO_CLIENT) +
+			 stats_sum(stats, COUNTER_BYPASSED_BYTES) + stats_sum(stats, COUNTER_WIRE_PASSED_BYTES),
 		.bytes_inspected = stats_sum(stats, COUNTER_BYTES_INSPECTED),
 		.sessions = stats_sum(stats, COUNTER_SESSIONS_NEW),
 	};

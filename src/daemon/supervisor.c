@@ -315,8 +315,11 @@ static int supervisor_open(struct supervisor *supervisor)
 		r = supervisor_map_cells(supervisor);
 	if (r >= 0)
 		elders_find(supervisor);
-	if (r >= 0)
+	if (r >= 0) {
+		/* the wire's counters go on while no supervisor runs */
+		supervisor_read_wire(supervisor);
 		graph_load(supervisor);
+	}
 	health_find(&supervisor->health);
 	return r;
 }

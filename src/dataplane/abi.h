@@ -24,6 +24,7 @@
 #define WIRE_BYPASS_KEYS_MAX 262144 /* of one configuration */
 #define WIRE_ODD_TUNNELS_MAX 4096   /* remembered, the least recently used goes first */
 #define WIRE_EMBRYONIC_MAX 65536    /* flows whose client has not answered: of more, the oldest makes way. flow.place */
+#define WIRE_PASSED_MAX 65536       /* flows whose bytes are counted, the least recently used goes first */
 #define WIRE_QUIC_MAX 1024          /* noted for the log, the least recently used goes first */
 #define WIRE_ASYMMETRIC_MAX 1024    /* servers remembered, the least recently used goes first */
 #define WIRE_HELD_MAX 16384         /* SYNs kept at once, the least recently used goes first */
@@ -50,7 +51,8 @@ struct wire_control {
 	__u64 flows, aliases; /* entries in the maps of that name */
 	__u64 quic_second;    /* CLOCK_MONOTONIC; ICMP errors sent in it: */
 	__u32 quic_answers, pad1;
-	__u64 pad2[4];
+	__u64 passed; /* whether there ever was an entry in the map of that name */
+	__u64 pad2[3];
 };
 
 /* value of the heartbeat array: one cache line per slot, so that workers do not disturb each other */

@@ -8,6 +8,7 @@
 #include "bypass.bpf.h"
 #include "fragments.bpf.h"
 #include "hold.bpf.h"
+#include "passed.bpf.h"
 #include "quic.bpf.h"
 
 #define PACKET_HOST 0
@@ -181,14 +182,24 @@ static __noinline int flow_deliver(
 }
 
 /* no worker or no room: the server's own choice (A8, B12) */
-static __always_inline int flow_refuse(struct __sk_buff *skb, struct wire_control *control,
+static __always_inline int flow_refuse(struct __sk_buff *skb, struct wire_control *control, const struct frame *frame,
 	const struct wire_port *port, const struct verdict *verdict, __u32 bypassed, __u32 blocked)
 {
 	if (verdict->block_when_unavailable)
 		return frame_drop(port, blocked);
 	count(bypassed);
+	passed_note(skb, control, frame);
 	count(COUNT_WIRE_FORWARDED);
 	return bpf_redirect(port->peer, 0);
+}
+
+/* by choice, not for want of anything */
+static __always_inline int syn_pass(struct __sk_buff *skb, struct wire_control *control, const struct frame *frame,
+	const struct wire_port *port, __u32 counter)
+{
+	count(counter);
+	passed_note(skb, control, frame);
+	return frame_forward(skb, control, port);
 }
 
 static __noinline int flow_create(
@@ -269,48 +280,41 @@ static __noinline int syn_ingress(
 
 	if (!policy_is_ssl_server(frame, port, epoch, &verdict))
 		return frame_forward(skb, control, port);
-	if (bypass_applies(frame, port, epoch)) {
-		count(COUNT_WIRE_BYPASSED_RULE);
-		return frame_forward(skb, control, port);
-	}
-	if (policy_is_excepted(frame, epoch, &verdict)) {
-		count(COUNT_WIRE_EXCEPTED);
-		return frame_forward(skb, control, port);
-	}
-	if (tunnel_is_odd(frame, port)) {
-		count(COUNT_WIRE_BYPASSED_TUNNEL);
-		return frame_forward(skb, control, port);
-	}
-	if (asymmetric_passes(frame, port)) {
-		count(COUNT_WIRE_BYPASSED_ASYMMETRIC);
-		return frame_forward(skb, control, port);
-	}
+	if (bypass_applies(frame, port, epoch))
+		return syn_pass(skb, control, frame, port, COUNT_WIRE_BYPASSED_RULE);
+	if (policy_is_excepted(frame, epoch, &verdict))
+		return syn_pass(skb, control, frame, port, COUNT_WIRE_EXCEPTED);
+	if (tunnel_is_odd(frame, port))
+		return syn_pass(skb, control, frame, port, COUNT_WIRE_BYPASSED_TUNNEL);
+	if (asymmetric_passes(frame, port))
+		return syn_pass(skb, control, frame, port, COUNT_WIRE_BYPASSED_ASYMMETRIC);
 	key = policy_server_key(epoch, &verdict);
 	if (key != WIRE_KEY_AVAILABLE) {
 		verdict.block_when_unavailable = key == WIRE_KEY_BLOCK;
-		return flow_refuse(skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_KEY, COUNT_WIRE_BLOCKED_NO_KEY);
+		return flow_refuse(
+			skb, control, frame, port, &verdict, COUNT_WIRE_BYPASSED_NO_KEY, COUNT_WIRE_BLOCKED_NO_KEY);
 	}
 	if (segment_in_fallback(control, port->segment))
 		return flow_refuse(
-			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FALLBACK, COUNT_WIRE_BLOCKED_FALLBACK);
+			skb, control, frame, port, &verdict, COUNT_WIRE_BYPASSED_FALLBACK, COUNT_WIRE_BLOCKED_FALLBACK);
 	limit = limits_judge(epoch, verdict.ssl_server_id, frame->key.client_ip, &verdict.server_mark, &block);
 	if (limit) {
 		verdict.block_when_unavailable = block;
-		return flow_refuse(skb, control, port, &verdict, limit, limit + 1);
+		return flow_refuse(skb, control, frame, port, &verdict, limit, limit + 1);
 	}
 	worker = worker_choose(control, flow_hash(&frame->key));
 	if (worker < 0 && control->crash_loop)
 		verdict.block_when_unavailable = verdict.block_in_crash_loop;
 	if (worker < 0)
-		return flow_refuse(
-			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_NO_WORKER, COUNT_WIRE_BLOCKED_NO_WORKER);
+		return flow_refuse(skb, control, frame, port, &verdict, COUNT_WIRE_BYPASSED_NO_WORKER,
+			COUNT_WIRE_BLOCKED_NO_WORKER);
 	verdict.worker = worker;
 	if (syn_decide_hold(control, frame, port, &verdict) == HOLD_DROP)
 		return frame_drop(port, COUNT_WIRE_HOLDS_DROPPED);
 	verdict.place = embryonic_make_room(control);
 	if (flow_create(control, frame, port, &verdict))
-		return flow_refuse(
-			skb, control, port, &verdict, COUNT_WIRE_BYPASSED_FLOW_TABLE, COUNT_WIRE_BLOCKED_FLOW_TABLE);
+		return flow_refuse(skb, control, frame, port, &verdict, COUNT_WIRE_BYPASSED_FLOW_TABLE,
+			COUNT_WIRE_BLOCKED_FLOW_TABLE);
 	return SYN_TAKEN;
 }
 
@@ -361,8 +365,10 @@ static __always_inline int tcp_ingress(
 		frame->key = wire_key;
 		asymmetric_see_answer(control, frame, port);
 	}
-	if (!flow)
-		return frame_forward(skb, control, port); /* bypassed at its SYN, or older than we are */
+	if (!flow) { /* bypassed at its SYN, or older than we are, or no SSL server's */
+		passed_count(skb, control, frame);
+		return frame_forward(skb, control, port);
+	}
 	flow_key_swap(&wire_key);
 	frame->key = wire_key;
 	return flow_deliver(skb, frame, flow, port, FLOW_TO_CLIENT);

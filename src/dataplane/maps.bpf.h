@@ -47,6 +47,8 @@ MAP(held, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct wire_syn, WIRE_HELD_MAX
 MAP(answers, BPF_MAP_TYPE_LRU_HASH, struct wire_target, struct wire_answer, WIRE_ANSWERS_MAX, 0);
 MAP(quic_seen, BPF_MAP_TYPE_LRU_HASH, struct wire_quic_key, struct wire_quic, WIRE_QUIC_MAX, 0);
 MAP(asymmetric, BPF_MAP_TYPE_LRU_HASH, struct wire_target, struct wire_asymmetric, WIRE_ASYMMETRIC_MAX, 0);
+/* flows of SSL servers that passed uninspected (H2) */
+MAP(passed, BPF_MAP_TYPE_LRU_HASH, struct flow_key, __u32, WIRE_PASSED_MAX, 0);
 MAP(embryonic, BPF_MAP_TYPE_ARRAY, __u32, struct flow_key, WIRE_EMBRYONIC_MAX, 0);
 /* one per worker, made anew for each: what a dead one left unread is nobody's */
 struct {

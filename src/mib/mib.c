@@ -182,8 +182,9 @@ static const struct mib_object graph_objects[] = {
 		.description = "The interval: whole minutes since 1970, UTC."},
 	{2, "sluGraphTime", MIB_TIME, "time", .description = "Beginning of the interval."},
 	{3, "sluGraphBytes", MIB_GAUGE64, "bytes", .units = "bytes",
-		.description = "SSL Decrypted Traffic: decrypted bytes of sessions of SSL servers, both directions, "
-			       "inspected or not."},
+		.description = "SSL Decrypted Traffic: all traffic of connections to SSL servers, both directions: "
+			       "decrypted bytes, and "
+			       "frames of those that passed uninspected."},
 	{4, "sluGraphBytesInspected", MIB_GAUGE64, "bytes_inspected", .units = "bytes",
 		.description = "SSL Decrypted Traffic: of sluGraphBytes, those given to signature filters."},
 	{5, "sluGraphActiveRate", MIB_GAUGE, "active_rate", .units = "sessions",

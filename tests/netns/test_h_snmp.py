@@ -268,7 +268,8 @@ def test_h2_graphs_over_a_restart_in_snmp_and_cli(snmp_lab, snmpd):
         magic, size, *cells = history.unpack(kept.read())
     rows = {row[0]: row for row in zip(*[iter(cells)] * 4)}
     sessions = sum(row[3] for number, row in rows.items() if number)
-    assert sessions == after["sessions_new"] and sum(row[1] for row in rows.values()) == after["bytes_to_server"] + after["bytes_to_client"]
+    assert sessions == after["sessions_new"] and sum(row[1] for row in rows.values()) == sum(
+        after[name] for name in ("bytes_to_server", "bytes_to_client", "bypassed_bytes", "wire_passed_bytes"))
     assert rows[minute][3] >= 9 or rows[minute - 1][3] >= 9
     for number in range(minute - 1440, minute):
         if number not in rows:
