@@ -423,6 +423,8 @@ const struct schema_row schema_rows[] = {
 	EXCEPTION("mail_starttls", MAIL_STARTTLS,
 		"inside TLS, a client of imap, pop3 or smtp asks for TLS (STARTTLS, STLS): what follows cannot be "
 		"read"),
+	EXCEPTION("websocket_anomaly", WEBSOCKET_ANOMALY,
+		"a WebSocket has a frame that RFC 6455 forbids: what follows is inspected as raw bytes"),
 #undef EXCEPTION
 
 	{SCHEMA_SEGMENT, "name", SCHEMA_TYPE_NAME, .required = true, IN(config_segment, name), .example = "dmz",

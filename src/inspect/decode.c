@@ -105,6 +105,8 @@ static int window_bits(const struct layer *layer)
 {
 	unsigned int head = (unsigned int)layer->first[0] << 8 | layer->first[1];
 
+	if (layer->coding == DECODE_BARE_DEFLATE)
+		return -MAX_WBITS;
 	if (head == 0x1f8b)
 		return MAX_WBITS + 16;
 	if ((layer->first[0] & 0x0f) == Z_DEFLATED && layer->first[0] >> 4 <= 7 && head % 31 == 0)
@@ -160,7 +162,9 @@ static size_t layer_inflate(struct layer *layer, struct span *in, uint8_t *out, 
 	layer->z.avail_out = (uInt)size;
 	r = inflate(&layer->z, Z_SYNC_FLUSH);
 	span_skip(in, (size_t)(layer->z.next_in - in->data));
-	if (r == Z_STREAM_END)
+	if (r == Z_STREAM_END && layer->coding == DECODE_BARE_DEFLATE)
+		inflateReset(&layer->z); /* another may follow */
+	else if (r == Z_STREAM_END)
 		layer_finish(layer);
 	else if (r != Z_OK && r != Z_BUF_ERROR)
 		layer->state = LAYER_FAILED;
@@ -278,6 +282,11 @@ size_t decoder_safe_input(const struct decoder *decoder)
 		decoder->stopped || budget->decoded >= most || decoder->decoded >= DECODE_MESSAGE_MAX)
 		return 0;
 	return (size_t)(MIN(most - budget->decoded, DECODE_MESSAGE_MAX - decoder->decoded) / DECODE_RATIO_WORST);
+}
+
+void decoder_begin_message(struct decoder *decoder)
+{
+	decoder->decoded = 0;
 }
 
 size_t decoder_memory(const struct decoder *decoder)

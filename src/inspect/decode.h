@@ -9,7 +9,7 @@
 #define DECODE_FREE (1ull << 20)         /* decoded bytes of a stream for which the ratio does not matter */
 #define DECODE_RATIO 256                 /* decoded bytes for each that came; deflate reaches 1032 */
 
-enum decode_coding { DECODE_GZIP, DECODE_DEFLATE, DECODE_BROTLI };
+enum decode_coding { DECODE_GZIP, DECODE_DEFLATE, DECODE_BROTLI, DECODE_BARE_DEFLATE };
 struct decode_codings {
 	unsigned int n;                               /* 0: none */
 	enum decode_coding coding[DECODE_LAYERS_MAX]; /* in the order of decoding */
@@ -30,6 +30,8 @@ void decoder_free(struct decoder **decoder);
 int decoder_copy(struct decoder **out, const struct decoder *from);
 /* so many bytes of input cannot meet a limit on the way, whatever they are; 0: nobody knows */
 size_t decoder_safe_input(const struct decoder *decoder);
+/* of many that are one stream: the limit for one begins anew */
+void decoder_begin_message(struct decoder *decoder);
 size_t decoder_memory(const struct decoder *decoder);
 
 enum decode_result {

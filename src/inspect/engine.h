@@ -25,6 +25,7 @@ struct inspect_engine {
 #define SCRATCH_MATCHES 256
 
 #define SCRATCH_SPARES 4
+#define SCRATCH_INFLATING_MAX 1024 /* WebSockets with compressed messages, 40 KB each */
 #define SCRATCH_DECODED 16384
 
 struct piece {                 /* a run of body bytes within the bytes of the current call */
@@ -69,7 +70,7 @@ struct inspect_scratch {
 	uint32_t sampling;             /* decides which evaluations are timed */
 	uint64_t (*clock)(void *data); /* milliseconds */
 	void *clock_data;
-	size_t n_pieces, n_matches, n_waits;
+	size_t n_pieces, n_matches, n_waits, n_inflating;
 	struct wait waits[SCRATCH_WAITS]; /* those of the judgement going on, by index */
 	struct piece pieces[SCRATCH_PIECES];
 	struct coarse coarse;

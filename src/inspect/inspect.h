@@ -80,19 +80,20 @@ void inspect_scratch_free(struct inspect_scratch **scratch);
 /* The clock of threshold, detection_filter and xbits, in milliseconds; CLOCK_MONOTONIC unless set. Their tables belong
  * to the scratch: every worker counts for itself. */
 void inspect_scratch_set_clock(struct inspect_scratch *scratch, uint64_t (*clock)(void *data), void *data);
-struct inspect_stats {            /* of the streams that used this scratch */
-	uint64_t confirm_limit;   /* evaluations given up at the engine's limits, counted as unmatched (B12) */
-	uint64_t http_anomaly;    /* messages that are not HTTP/1, or beyond its bounds: raw bytes from there on */
-	uint64_t http_smuggling;  /* messages whose end readers could see in different places: the same */
-	uint64_t mail_starttls;   /* commands of mail clients that ask for TLS inside TLS */
-	uint64_t matches_dropped; /* more filters matched at one point than can be reported */
-	uint64_t engine_failed;   /* data that could not be inspected: out of memory, Hyperscan error */
-	uint64_t rate_suppressed; /* matches without a record for their filter's threshold or detection_filter */
-	uint64_t decode_limit;    /* encoded bodies whose rest was not inspected: a decompression bomb's signs */
-	uint64_t decode_failed;   /* the same for a broken coding, or one that is not known: inspected as it came */
-	uint64_t limit_streams;   /* streams in which a limit kept anything from being judged */
-	uint64_t limit_blocked;   /* those of them that on_limit ended */
-	uint64_t track_evicted;   /* counts and xbits that gave way to others before their time */
+struct inspect_stats {              /* of the streams that used this scratch */
+	uint64_t confirm_limit;     /* evaluations given up at the engine's limits, counted as unmatched (B12) */
+	uint64_t http_anomaly;      /* messages that are not HTTP/1, or beyond its bounds: raw bytes from there on */
+	uint64_t http_smuggling;    /* messages whose end readers could see in different places: the same */
+	uint64_t mail_starttls;     /* commands of mail clients that ask for TLS inside TLS */
+	uint64_t websocket_anomaly; /* frames that RFC 6455 forbids: raw bytes from there on */
+	uint64_t matches_dropped;   /* more filters matched at one point than can be reported */
+	uint64_t engine_failed;     /* data that could not be inspected: out of memory, Hyperscan error */
+	uint64_t rate_suppressed;   /* matches without a record for their filter's threshold or detection_filter */
+	uint64_t decode_limit;      /* encoded bodies whose rest was not inspected: a decompression bomb's signs */
+	uint64_t decode_failed;     /* the same for a broken coding, or one that is not known: inspected as it came */
+	uint64_t limit_streams;     /* streams in which a limit kept anything from being judged */
+	uint64_t limit_blocked;     /* those of them that on_limit ended */
+	uint64_t track_evicted;     /* counts and xbits that gave way to others before their time */
 };
 const struct inspect_stats *inspect_scratch_stats(const struct inspect_scratch *scratch);
 
@@ -136,7 +137,7 @@ struct inspect_hit {
 
 /* B12: what keeps bytes from being judged as their filters mean it, and what is done then. Counted and told in the
  * verdict either way. Bypass: what can be inspected still is. The others end the session, where a filter that blocks
- * might have been missed; for anomalies of HTTP and STARTTLS always. */
+ * might have been missed; for anomalies of HTTP and of WebSockets and STARTTLS always. */
 enum inspect_limit {
 	INSPECT_LIMIT_CONFIRM,   /* too costly an evaluation */
 	INSPECT_LIMIT_MATCHES,   /* too many matches at once */
@@ -146,6 +147,7 @@ enum inspect_limit {
 	INSPECT_LIMIT_ANOMALY,   /* not HTTP/1, or beyond its bounds */
 	INSPECT_LIMIT_SMUGGLING, /* readers could see a message's end in different places */
 	INSPECT_LIMIT_STARTTLS,  /* a mail client asks for TLS inside TLS */
+	INSPECT_LIMIT_WEBSOCKET, /* a frame that RFC 6455 forbids */
 	INSPECT_LIMITS
 };
 enum inspect_on_limit { INSPECT_ON_LIMIT_BYPASS, INSPECT_ON_LIMIT_BLOCK, INSPECT_ON_LIMIT_RESET };

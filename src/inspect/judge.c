@@ -70,6 +70,8 @@ static struct view window_view(const struct window *window, uint64_t length, uin
 
 uint64_t stream_turn_skip(const struct half *half)
 {
+	if (half->websocket)
+		return stream_websocket_message(half->websocket);
 	return half->phase == PHASE_RAW && half->turn_start > half->unit ? half->turn_start - half->unit : 0;
 }
 
@@ -106,8 +108,14 @@ static void show_windows(struct judge *j, uint64_t limit, bool complete)
 	bool body_complete = j->half->mime ? j->judgement->part && limit == j->half->offset : complete;
 	uint64_t body = limit == j->half->offset ? j->half->body_len : body_length_at(j, limit);
 
-	j->views->view[BUFFER_RAW] = window_view(&j->half->raw, limit - j->half->unit, j->half->judged_raw, complete);
+	if (j->half->websocket)
+		j->views->view[BUFFER_RAW] = body_view(j->half, body, complete);
+	else
+		j->views->view[BUFFER_RAW] =
+			window_view(&j->half->raw, limit - j->half->unit, j->half->judged_raw, complete);
 	j->views->view[BUFFER_TURN] = view_from(&j->views->view[BUFFER_RAW], stream_turn_skip(j->half));
+	if (j->half->websocket)
+		return;
 	j->views->view[body_buffer(j->dir)] = body_view(j->half, body, body_complete);
 	j->views->view[BUFFER_FILE_DATA] = j->views->view[body_buffer(j->dir)];
 }
@@ -467,6 +475,7 @@ static const struct filter *limit_filter(enum inspect_limit limit, enum inspect_
 		[INSPECT_LIMIT_ENGINE] = LIMIT_FILTERS("the inspection engine failed (engine_failed)"),
 		[INSPECT_LIMIT_ANOMALY] = LIMIT_FILTERS("not HTTP/1, or beyond its bounds (http_anomaly)"),
 		[INSPECT_LIMIT_STARTTLS] = LIMIT_FILTERS("a mail client asks for TLS inside TLS (mail_starttls)"),
+		[INSPECT_LIMIT_WEBSOCKET] = LIMIT_FILTERS("frames that RFC 6455 forbids (websocket_anomaly)"),
 		[INSPECT_LIMIT_SMUGGLING] = LIMIT_FILTERS("signs of HTTP request smuggling (http_smuggling)"),
 	};
 #undef LIMIT_FILTERS

@@ -124,6 +124,7 @@ static void half_clear(struct inspect_stream *stream, struct half *half)
 	}
 	decoder_free(&half->decoder);
 	free(TAKE_PTR(half->mime));
+	stream_websocket_free(&half->websocket, stream->scratch);
 	free(TAKE_PTR(half->head));
 	free(TAKE_PTR(half->waits));
 	half->head_size = half->n_waits = 0;
@@ -141,6 +142,11 @@ void inspect_stream_free(struct inspect_stream **stream)
 	*stream = NULL;
 }
 
+struct group *stream_body_group(const struct inspect_stream *stream, enum inspect_dir dir)
+{
+	return stream->engine->groups.group[dir][stream->half[dir].websocket ? BUFFER_RAW : body_buffer(dir)];
+}
+
 static void feed(struct inspect_stream *stream, enum inspect_dir dir, enum buffer_id buffer, struct window *window,
 	struct span bytes)
 {
@@ -154,17 +160,17 @@ void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 {
 	struct half *half = &stream->half[dir];
 
-	if (half->scan && stream->engine->looks_at_raw[dir])
+	if (half->scan && stream->engine->looks_at_raw[dir] && !half->websocket)
 		feed(stream, dir, BUFFER_RAW, &half->raw, bytes);
 }
 
 /* bytes that are in the raw window as well */
 static void search_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes)
 {
-	struct group *group = stream->engine->groups.group[dir][body_buffer(dir)];
 	struct half *half = &stream->half[dir];
 
-	if (window_search(&half->body_window, group, stream->scratch, bytes, &half->candidates) < 0)
+	if (window_search(
+		    &half->body_window, stream_body_group(stream, dir), stream->scratch, bytes, &half->candidates) < 0)
 		stream_fail(stream);
 }
 
@@ -172,7 +178,9 @@ void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struc
 {
 	struct half *half = &stream->half[dir];
 
-	if (!half->scan || !stream->engine->looks_at_body[dir])
+	if (half->websocket)
+		feed(stream, dir, BUFFER_RAW, &half->body_window, bytes);
+	else if (!half->scan || !stream->engine->looks_at_body[dir])
 		;
 	else if (half->body_in_raw)
 		search_body(stream, dir, bytes);
@@ -183,12 +191,12 @@ void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struc
 
 void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir)
 {
-	struct group *const *groups = stream->engine->groups.group[dir];
+	struct group *raw = stream->engine->groups.group[dir][BUFFER_RAW];
 	struct half *half = &stream->half[dir];
 	struct bits **candidates = &half->candidates;
 
-	if (window_end(&half->raw, groups[BUFFER_RAW], stream->scratch, candidates) < 0 ||
-		window_end(&half->body_window, groups[body_buffer(dir)], stream->scratch, candidates) < 0)
+	if (window_end(&half->raw, raw, stream->scratch, candidates) < 0 ||
+		window_end(&half->body_window, stream_body_group(stream, dir), stream->scratch, candidates) < 0)
 		stream_fail(stream);
 }
 
@@ -196,7 +204,7 @@ void stream_reset_body(struct inspect_stream *stream, enum inspect_dir dir)
 {
 	struct half *half = &stream->half[dir];
 
-	window_reset(&half->body_window, stream->engine->groups.group[dir][body_buffer(dir)], stream->scratch);
+	window_reset(&half->body_window, stream_body_group(stream, dir), stream->scratch);
 	decoder_free(&half->decoder);
 	half->body_len = half->body_start = half->judged_body = 0;
 	half->body_in_raw = false;
@@ -244,8 +252,8 @@ static void take_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 	while (bytes.len && !stream_is_over(stream)) {
 		struct span slice = {0};
 
-		if (stream->has_mail) {
-			stream_take_mail(stream, dir, &bytes);
+		if (stream->has_mail || stream->half[dir].websocket) {
+			(stream->has_mail ? stream_take_mail : stream_take_websocket)(stream, dir, &bytes);
 			continue;
 		}
 		span_take(&bytes, MIN(bytes.len, STREAM_SLICE), &slice);
@@ -379,8 +387,8 @@ size_t inspect_stream_memory(const struct inspect_stream *stream)
 		const struct half *half = &stream->half[dir];
 
 		total += half->n_waits * sizeof(*half->waits) + (half->mime ? sizeof(*half->mime) : 0) +
-			 half->head_size + window_memory(&half->raw) + window_memory(&half->body_window) +
-			 decoder_memory(half->decoder);
+			 half->head_size + stream_websocket_memory(half->websocket) + window_memory(&half->raw) +
+			 window_memory(&half->body_window) + decoder_memory(half->decoder);
 		for (unsigned int i = 0; i < HALF_BITS; i++)
 			total += packed_bits_memory(half->packed[i]);
 	}

@@ -55,8 +55,9 @@ struct half { /* one direction */
 	struct decoder *decoder; /* of the body in flight, NULL: not encoded */
 	struct decode_budget decode_budget;
 	struct window raw, body_window;
-	struct mime *mime;               /* of the mail message in flight, whose parts are bodies; NULL: none */
-	struct transaction *transaction; /* that of the current message */
+	struct mime *mime;                  /* of the mail message in flight, whose parts are bodies; NULL: none */
+	struct stream_websocket *websocket; /* whose messages are the raw stream, in the body\'s window; NULL: none */
+	struct transaction *transaction;    /* that of the current message */
 	/* filters, NULL until there is one */
 	struct bits *candidates; /* during a call; between calls as in packed */
 	struct bits *hits;       /* matched in this message */
@@ -109,6 +110,8 @@ void stream_feed_raw(struct inspect_stream *stream, enum inspect_dir dir, struct
 void stream_feed_body(struct inspect_stream *stream, enum inspect_dir dir, struct span bytes);
 /* no more will come of the message: the patterns that only an end can complete */
 void stream_end_windows(struct inspect_stream *stream, enum inspect_dir dir);
+/* the patterns that are searched for in the body's window */
+struct group *stream_body_group(const struct inspect_stream *stream, enum inspect_dir dir);
 /* the body's window and its place in the search begin anew */
 void stream_reset_body(struct inspect_stream *stream, enum inspect_dir dir);
 /* raw bytes come: since the other side last spoke they are a turn */
@@ -148,6 +151,16 @@ void walk_to(struct walk *walk, const uint8_t *end);
 void stream_take_mail(struct inspect_stream *stream, enum inspect_dir dir, struct span *bytes);
 /* no more will come */
 void stream_end_mail(struct inspect_stream *stream, enum inspect_dir dir);
+
+/* --- stream_websocket.c ------------------------------------------------------------------------------------------ */
+/* after the head that agreed on it */
+void stream_begin_websocket(struct inspect_stream *stream, enum inspect_dir dir, const struct http_head *response);
+/* bytes of its frames, all but where it ends: a frame was not allowed */
+void stream_take_websocket(struct inspect_stream *stream, enum inspect_dir dir, struct span *bytes);
+/* where in the payload the last message began */
+uint64_t stream_websocket_message(const struct stream_websocket *ws);
+void stream_websocket_free(struct stream_websocket **ws, struct inspect_scratch *scratch);
+size_t stream_websocket_memory(const struct stream_websocket *ws);
 
 /* --- judge.c ----------------------------------------------------------------------------------------------------- */
 /* bytes of the body that have come, as inspected */

@@ -177,18 +177,25 @@ static void message_done(struct inspect_stream *stream, enum inspect_dir dir)
 }
 
 /* both directions leave HTTP: CONNECT accepted, 101, preface of HTTP/2 */
-static void enter_tunnel(struct inspect_stream *stream, enum inspect_dir dir)
+static void enter_tunnel(struct inspect_stream *stream, enum inspect_dir dir, const struct http_head *head)
 {
 	enum inspect_dir other = dir == INSPECT_TO_SERVER ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER;
+	const struct http_field *upgrade = head->status == 101 ? http_field_find(head, "Upgrade") : NULL;
+	bool both = dir == INSPECT_TO_CLIENT && stream->half[other].phase == PHASE_HEAD;
 
-	if (dir == INSPECT_TO_CLIENT && stream->half[other].phase == PHASE_HEAD)
+	if (upgrade && http_list_has(upgrade->value, "websocket")) {
+		stream_begin_websocket(stream, dir, head);
+		if (both)
+			stream_begin_websocket(stream, other, head);
+	}
+	if (both)
 		stream_enter_raw(stream, other);
 	stream_enter_raw(stream, dir);
 }
 
 /* after the head was judged: what follows it */
-static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, const struct http_body *body, bool hold,
-	const struct decode_codings *codings)
+static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, const struct http_head *head,
+	const struct http_body *body, bool hold, const struct decode_codings *codings)
 {
 	struct half *half = &stream->half[dir];
 
@@ -208,7 +215,7 @@ static void head_follow(struct inspect_stream *stream, enum inspect_dir dir, con
 	if (body->kind == HTTP_BODY_NONE)
 		message_done(stream, dir);
 	else if (body->kind == HTTP_BODY_TUNNEL)
-		enter_tunnel(stream, dir);
+		enter_tunnel(stream, dir, head);
 	else
 		stream_begin_decoding(stream, dir, codings);
 }
@@ -252,7 +259,8 @@ static void request_head_complete(struct inspect_stream *stream)
 	http_request_body(&head, &body);
 	decode_codings_read(&head, &codings);
 	judge_head(stream, INSPECT_TO_SERVER, &head, bytes, &body);
-	head_follow(stream, INSPECT_TO_SERVER, &body, holds_body(stream, INSPECT_TO_SERVER, &head, &body), &codings);
+	head_follow(
+		stream, INSPECT_TO_SERVER, &head, &body, holds_body(stream, INSPECT_TO_SERVER, &head, &body), &codings);
 }
 
 static void response_head_complete(struct inspect_stream *stream)
@@ -271,7 +279,7 @@ static void response_head_complete(struct inspect_stream *stream)
 	http_response_body(&head, half->transaction ? half->transaction->method : SPAN(NULL, 0), &body);
 	decode_codings_read(&head, &codings);
 	judge_head(stream, INSPECT_TO_CLIENT, &head, SPAN(half->head, half->head_len), &body);
-	head_follow(stream, INSPECT_TO_CLIENT, &body, false, &codings);
+	head_follow(stream, INSPECT_TO_CLIENT, &head, &body, false, &codings);
 }
 
 /* a response to nothing that was understood as a request */

@@ -2,63 +2,11 @@
 /* Mail services (C3): their lines are followed, and the parts of the messages in them are decoded into the body's
  * window, one part after the other. */
 #include "base/span.h"
-#include "inspect/stream.h"
+#include "inspect/stream_parts.h"
+
+static const struct judgement goes_on;
 
 /* --- parts ------------------------------------------------------------------------------------------------------- */
-struct parts { /* of the messages in the bytes of a call */
-	struct walk walk;
-	size_t n; /* bytes in the scratch that are yet to be searched */
-};
-
-static void search(struct parts *parts)
-{
-	struct inspect_scratch *scratch = parts->walk.stream->scratch;
-
-	stream_feed_body(parts->walk.stream, parts->walk.dir, SPAN(scratch->decoded, parts->n));
-	parts->n = 0;
-}
-
-static void judge(struct parts *parts, const uint8_t *end, bool part_ends)
-{
-	struct judgement judgement = {.part = part_ends};
-
-	search(parts);
-	walk_to(&parts->walk, end);
-	stream_judge(parts->walk.stream, parts->walk.dir, &judgement);
-}
-
-/* so that a match ends at the byte that completed it */
-static void note_piece(struct parts *parts, const uint8_t *at, size_t decoded)
-{
-	struct inspect_scratch *scratch = parts->walk.stream->scratch;
-	uint64_t stream = parts->walk.half->offset + (uint64_t)(at - parts->walk.at);
-	uint64_t body = parts->walk.half->body_len + parts->n;
-	struct piece *last = scratch->n_pieces ? &scratch->pieces[scratch->n_pieces - 1] : NULL;
-
-	if (last && decoded == 1 && last->len == last->decoded && last->stream + last->len == stream &&
-		last->body + last->len == body) {
-		last->len++;
-		last->decoded++;
-	} else {
-		scratch->pieces[scratch->n_pieces++] = (struct piece){stream, body, 1, decoded};
-	}
-}
-
-static void add(struct parts *parts, const uint8_t *at, struct span bytes)
-{
-	struct inspect_scratch *scratch = parts->walk.stream->scratch;
-
-	if (!bytes.len)
-		return;
-	if (parts->n + bytes.len > sizeof(scratch->decoded))
-		search(parts);
-	note_piece(parts, at, bytes.len);
-	memcpy(scratch->decoded + parts->n, bytes.data, bytes.len);
-	parts->n += bytes.len;
-	if (scratch->n_pieces == SCRATCH_PIECES)
-		judge(parts, at + 1, false);
-}
-
 /* the next part may match the same filters again */
 static void forget_part(struct parts *parts)
 {
@@ -77,14 +25,15 @@ static void forget_part(struct parts *parts)
 
 static void end_part(struct parts *parts, const uint8_t *end)
 {
+	static const struct judgement ends = {.part = true};
 	struct inspect_stream *stream = parts->walk.stream;
 	struct half *half = parts->walk.half;
 
-	search(parts);
-	if (window_end(&half->body_window, stream->engine->groups.group[parts->walk.dir][body_buffer(parts->walk.dir)],
-		    stream->scratch, &half->candidates) < 0)
+	parts_search(parts);
+	if (window_end(&half->body_window, stream_body_group(stream, parts->walk.dir), stream->scratch,
+		    &half->candidates) < 0)
 		stream_fail(stream);
-	judge(parts, end, true);
+	parts_judge(parts, end, &ends);
 	forget_part(parts);
 }
 
@@ -92,7 +41,8 @@ static void take_news(struct parts *parts, const uint8_t *at, const struct mime_
 {
 	if (news->failed)
 		stream_coding_failed(parts->walk.stream, parts->walk.dir);
-	add(parts, at, SPAN(news->bytes, news->n));
+	if (news->n)
+		parts_add(parts, at, SPAN(news->bytes, news->n));
 	if (news->ends && !stream_is_over(parts->walk.stream))
 		end_part(parts, at + 1);
 }
@@ -146,7 +96,7 @@ static bool admits_starttls(struct parts *parts, const uint8_t *end)
 {
 	struct inspect_stream *stream = parts->walk.stream;
 
-	judge(parts, end, false);
+	parts_judge(parts, end, &goes_on);
 	stream_release(stream, INSPECT_TO_SERVER);
 	if (stream_is_over(stream))
 		return false;
@@ -180,6 +130,6 @@ void stream_take_mail(struct inspect_stream *stream, enum inspect_dir dir, struc
 	}
 	if (stream_is_over(stream))
 		return;
-	judge(&parts, slice.data + slice.len, false);
+	parts_judge(&parts, slice.data + slice.len, &goes_on);
 	stream_release(stream, dir);
 }

@@ -54,9 +54,11 @@ static uint64_t seen_of(const struct half *half, enum buffer_id buffer)
 {
 	uint64_t skip = stream_turn_skip(half);
 
+	uint64_t raw = half->websocket ? half->judged_body : half->judged_raw;
+
 	if (buffer == BUFFER_TURN)
-		return half->judged_raw > skip ? half->judged_raw - skip : 0;
-	return buffer == BUFFER_RAW ? half->judged_raw : half->judged_body;
+		return raw > skip ? raw - skip : 0;
+	return buffer == BUFFER_RAW ? raw : half->judged_body;
 }
 
 /* does the content end in bytes that the last judgement did not see? */

@@ -173,6 +173,7 @@ static const struct {
 	{COUNTER_INSPECT_HTTP_ANOMALY, offsetof(struct inspect_stats, http_anomaly)},
 	{COUNTER_INSPECT_HTTP_SMUGGLING, offsetof(struct inspect_stats, http_smuggling)},
 	{COUNTER_INSPECT_MAIL_STARTTLS, offsetof(struct inspect_stats, mail_starttls)},
+	{COUNTER_INSPECT_WEBSOCKET_ANOMALY, offsetof(struct inspect_stats, websocket_anomaly)},
 	{COUNTER_INSPECT_MATCHES_DROPPED, offsetof(struct inspect_stats, matches_dropped)},
 	{COUNTER_INSPECT_ENGINE_FAILED, offsetof(struct inspect_stats, engine_failed)},
 	{COUNTER_INSPECT_RATE_SUPPRESSED, offsetof(struct inspect_stats, rate_suppressed)},

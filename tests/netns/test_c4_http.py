@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """C4: what HTTP/1 carries beside plain bodies: brotli, WebSocket."""
 import ctypes
+import json
+import subprocess
 
 import pytest
 
 from lab.clients import RawTls, client_context, outcome_of, tcp_connect
+from lab.namespace import stop_process
 from lab.peers import TlsServer, http_reply
+from lab.topology import SERVER_IP
 
 UPGRADE = b"GET /chat HTTP/1.1\r\nHost: www.example.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
           b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -94,12 +98,70 @@ def websocket(lab, port, to_server, to_client):
 
 
 @pytest.mark.quick
-def test_c4_websocket_frames_are_a_raw_stream_both_ways(lab):
-    text, mark = b"\x81\x85\0\0\0\0hello", b"\x81\x8c\0\0\0\0RAW-ATTACK-9"
+def test_c4_websocket_messages_are_a_raw_stream_both_ways(lab):
+    def masked(payload, first=0x81):
+        return bytes([first, 0x80 | len(payload)]) + b"MASK" + bytes(byte ^ b"MASK"[at % 4] for at, byte in enumerate(payload))
+    text, mark = masked(b"hello"), masked(b"RAW-ATT", 1) + masked(b"ping", 0x89) + masked(b"ACK-9", 0x80)
     outcome, answer, got = websocket(lab, 8446, text, b"\x81\x11CONFIDENTIAL-4711")
     assert (outcome, answer, got) == ("ok", b"\x81\x11CONFIDENTIAL-4711", text)
     record = lab.appliance.wait_record("alert", signature_id=4000003, dest_port=8446)
     assert record["direction"] == "to_client"
     outcome, _, got = websocket(lab, 8447, text + mark, b"never")
-    assert outcome != "ok" and b"RAW-ATTACK-9" not in got
+    assert outcome != "ok" and len(got) < len(text + mark), "the byte that completes it is never sent"
     assert lab.appliance.wait_record("block", signature_id=4000005, dest_port=8447)["direction"] == "to_server"
+
+
+WEBSOCKET_PEER = """
+import asyncio, json, ssl, sys
+import websockets
+
+async def echo(socket):
+    async for message in socket:
+        await socket.send(message)
+
+async def serve(address, port, certificate, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    async with websockets.serve(echo, address, int(port), ssl=context, compression="deflate"):
+        print("listening", flush=True)
+        await asyncio.Future()
+
+async def talk(address, port, *messages):
+    context = ssl._create_unverified_context()
+    got = []
+    try:
+        async with websockets.connect("wss://%s:%s/" % (address, port), ssl=context, compression="deflate") as socket:
+            extensions = [e.name for e in socket.extensions]
+            for message in messages:
+                await socket.send(message)
+                got.append(await asyncio.wait_for(socket.recv(), 20))
+    except Exception as error:
+        print(json.dumps([extensions, got, type(error).__name__]))
+    else:
+        print(json.dumps([extensions, got, None]))
+
+asyncio.run({"serve": serve, "talk": talk}[sys.argv[1]](*sys.argv[2:]))
+"""
+
+
+@pytest.mark.quick
+def test_c4_websocket_with_compressed_messages(lab):
+    """client and server are Python's websockets, which agree on permessage-deflate"""
+    path = lab.topology.path("websocket_peer.py")
+    with open(path, "w") as out:
+        out.write(WEBSOCKET_PEER)
+    python = "/usr/bin/python3"
+    server = lab.server.popen(python, path, "serve", SERVER_IP, 8448, lab.certificate.certificate, lab.certificate.key, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout.readline() == "listening\n"
+
+        def talk(*messages):
+            return json.loads(lab.client.run(python, path, "talk", SERVER_IP, 8448, *messages, timeout=60).stdout)
+        long = "a long text that is worth its compression. " * 400
+        assert talk("hello", long, long) == [["permessage-deflate"], ["hello", long, long], None]
+        extensions, got, error = talk("hello", long + "RAW-ATTACK-9", "never")
+        assert extensions == ["permessage-deflate"] and got == ["hello"] and error
+        assert lab.appliance.wait_record("block", signature_id=4000005, dest_port=8448)["direction"] == "to_server"
+        assert lab.appliance.counters()["inspect_websocket_anomaly"] == 0
+    finally:
+        stop_process(server)

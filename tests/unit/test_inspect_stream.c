@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is held, what is released, and that no verdict depends on how data is cut (B8, C2, C4). */
+#include <zlib.h>
+
 #include "inspect_rig.h"
 
 #define RULE(action, dir, options, sid) \
@@ -188,14 +190,157 @@ static void test_c4_upgrade_becomes_raw(void **state)
 	struct rig rig;
 
 	rig_open(&rig, "drop tcp any any -> any any (content:\"evil\"; sid:1;)\n");
-	rig_text(&rig, INSPECT_TO_SERVER, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
-	rig_text(&rig, INSPECT_TO_CLIENT, "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x02hi");
+	rig_text(&rig, INSPECT_TO_SERVER, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: other\r\n\r\n");
+	rig_text(&rig, INSPECT_TO_CLIENT, "HTTP/1.1 101 Switching\r\nUpgrade: other\r\n\r\n\x81\x02hi");
 	rig_text(&rig, INSPECT_TO_SERVER, "\x81\x04ok..");
 	assert_null(rig.verdict[0].block);
 	rig_text(&rig, INSPECT_TO_SERVER, "..ev");
 	rig_text(&rig, INSPECT_TO_CLIENT, "\x81\x02hi");
 	rig_text(&rig, INSPECT_TO_SERVER, "il");
 	assert_non_null(rig.verdict[0].block);
+	rig_close(&rig);
+}
+
+/* --- WebSocket ---------------------------------------------------------------------------------------------------- */
+struct frames {
+	size_t n;
+	uint8_t bytes[200000];
+};
+
+/* a client's frame, masked */
+static void frame(struct frames *frames, uint8_t first, const void *payload, size_t len)
+{
+	static const uint8_t mask[] = {0x37, 0xfa, 0x21, 0x3d};
+	uint8_t *at = frames->bytes + frames->n;
+
+	*at++ = first;
+	*at++ = 0x80 | (len < 126 ? (uint8_t)len : 126);
+	if (len >= 126) {
+		*at++ = (uint8_t)(len >> 8);
+		*at++ = (uint8_t)len;
+	}
+	memcpy(at, mask, 4);
+	at += 4;
+	for (size_t i = 0; i < len; i++)
+		*at++ = ((const uint8_t *)payload)[i] ^ mask[i % 4];
+	frames->n = (size_t)(at - frames->bytes);
+}
+
+static void upgrade(struct rig *rig, const char *extensions)
+{
+	char text[256];
+
+	rig_text(rig, INSPECT_TO_SERVER, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
+	snprintf(text, sizeof(text), "HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n%s\r\n", extensions);
+	rig_text(rig, INSPECT_TO_CLIENT, text);
+}
+
+/* the data of a raw deflate stream up to here, without the four bytes that a sender leaves out */
+static size_t deflated(z_stream *z, const char *text, uint8_t *out, size_t size)
+{
+	z->next_in = (Bytef *)text;
+	z->avail_in = (uInt)strlen(text);
+	z->next_out = out;
+	z->avail_out = (uInt)size;
+	assert_int_equal(deflate(z, Z_SYNC_FLUSH), Z_OK);
+	return size - z->avail_out - 4;
+}
+
+static void test_c4_websocket_messages_are_unmasked_and_joined(void **state)
+{
+	static struct frames frames;
+	struct rig rig;
+
+	frames.n = 0;
+	frame(&frames, 0x81, "harmless", 8);
+	frame(&frames, 0x01, "xx e", 4);
+	frame(&frames, 0x89, "ping", 4);
+	frame(&frames, 0x00, "", 0);
+	frame(&frames, 0x00, "vil", 3);
+	rig_open(&rig, "drop tcp any any -> any any (flow:to_server; content:\"evil\"; depth:8; offset:3; sid:1;)\n"
+		       "alert tcp any any -> any any (flow:to_server; content:\"xx\"; startswith; dsize:>3; sid:2;)\n"
+		       "alert tcp any any -> any any (flow:to_client; content:\"secret\"; sid:3;)\n");
+	for (uint32_t seed = 0; seed < 40; seed++) {
+		rig_stream(&rig);
+		upgrade(&rig, "");
+		rig_data_cut(&rig, INSPECT_TO_CLIENT, "\x01\x03sec\x80\x03ret", 10, seed);
+		assert_true(rig_has_hit(&rig, 3));
+		rig_data_cut(&rig, INSPECT_TO_SERVER, (const char *)frames.bytes, frames.n, seed);
+		assert_true(rig_has_hit(&rig, 1) && rig_has_hit(&rig, 2));
+		assert_non_null(rig.verdict[0].block);
+		assert_int_equal(rig.verdict[0].release, 49 + frames.n - 1);
+		assert_int_equal(inspect_scratch_stats(rig.scratch)->websocket_anomaly, 0);
+	}
+	rig_close(&rig);
+}
+
+static void test_c4_websocket_messages_are_inflated(void **state)
+{
+	static struct frames frames;
+	uint8_t out[256];
+	z_stream z = {0};
+	struct rig rig;
+	size_t n;
+
+	frames.n = 0;
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	n = deflated(&z, "an innocent message of some length", out, sizeof(out));
+	frame(&frames, 0xc1, out, n);
+	n = deflated(&z, "an innocent message of evil length", out, sizeof(out));
+	frame(&frames, 0x41, out, 5);
+	frame(&frames, 0x80, out + 5, n - 5);
+	frame(&frames, 0x81, "not compressed", 14);
+	deflateEnd(&z);
+	rig_open(&rig, "alert tcp any any -> any any (flow:to_server; content:\"of evil length\"; sid:1;)\n"
+		       "alert tcp any any -> any any (flow:to_server; content:\"not compressed\"; sid:2;)\n");
+	for (uint32_t seed = 0; seed < 40; seed++) {
+		rig_stream(&rig);
+		upgrade(&rig, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+		rig_data_cut(&rig, INSPECT_TO_SERVER, (const char *)frames.bytes, frames.n, seed);
+		assert_true(rig_has_hit(&rig, 1) && rig_has_hit(&rig, 2));
+		assert_int_equal(inspect_scratch_stats(rig.scratch)->websocket_anomaly, 0);
+		assert_int_equal(inspect_scratch_stats(rig.scratch)->decode_failed, 0);
+	}
+	rig_close(&rig);
+}
+
+static void test_c4_forbidden_frames_are_anomalies(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} cases[] = {
+		{"\x81\x02hi", 4},                          /* not masked */
+		{"\x83\x80\0\0\0\0", 6},                    /* opcode 3 */
+		{"\x8b\x80\0\0\0\0", 6},                    /* opcode 11 */
+		{"\xc1\x80\0\0\0\0", 6},                    /* compressed, which was not agreed on */
+		{"\xa1\x80\0\0\0\0", 6},                    /* a reserved bit */
+		{"\x80\x80\0\0\0\0", 6},                    /* goes on with nothing */
+		{"\x01\x80\0\0\0\0\x81\x80\0\0\0\0", 12},   /* a message inside of another */
+		{"\x09\x80\0\0\0\0", 6},                    /* a ping in pieces */
+		{"\x89\xfe\0\x7e\0\0\0\0", 8},              /* a long ping */
+		{"\x81\xfe\0\x01\0\0\0\0", 8},              /* a length longer than it need be */
+		{"\x81\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14}, /* a negative length */
+	};
+	struct rig rig;
+
+	rig_open(&rig, "alert tcp any any -> any any (flow:to_server; content:\"evil\"; sid:1;)\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (int policy = INSPECT_ON_LIMIT_BYPASS; policy <= INSPECT_ON_LIMIT_BLOCK; policy++) {
+			uint64_t before = inspect_scratch_stats(rig.scratch)->websocket_anomaly;
+
+			rig.options.on_limit[INSPECT_LIMIT_WEBSOCKET] = policy;
+			rig_stream(&rig);
+			upgrade(&rig, "");
+			rig_data_cut(&rig, INSPECT_TO_SERVER, cases[i].bytes, cases[i].len, (uint32_t)i);
+			assert_int_equal(inspect_scratch_stats(rig.scratch)->websocket_anomaly, before + 1);
+			assert_int_equal(rig.verdict[0].block != NULL, policy == INSPECT_ON_LIMIT_BLOCK);
+			if (policy == INSPECT_ON_LIMIT_BLOCK)
+				continue;
+			rig_text(&rig, INSPECT_TO_SERVER, "evil");
+			assert_true(rig_has_hit(&rig, 1));
+			assert_int_equal(rig.verdict[0].release, 49 + cases[i].len + 4);
+		}
 	rig_close(&rig);
 }
 
@@ -543,6 +688,9 @@ int main(void)
 		cmocka_unit_test(test_c4_chunked_both_ways),
 		cmocka_unit_test(test_c4_response_without_body),
 		cmocka_unit_test(test_c4_upgrade_becomes_raw),
+		cmocka_unit_test(test_c4_websocket_messages_are_unmasked_and_joined),
+		cmocka_unit_test(test_c4_websocket_messages_are_inflated),
+		cmocka_unit_test(test_c4_forbidden_frames_are_anomalies),
 		cmocka_unit_test(test_c4_smuggling_signs_become_raw),
 		cmocka_unit_test(test_c4_head_over_the_limit_becomes_raw),
 		cmocka_unit_test(test_b11_response_uninspected),
