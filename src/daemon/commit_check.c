@@ -17,7 +17,7 @@
 
 #define COMMIT_DOCUMENT_MAX (4u << 20)
 
-static void commit_problem(
+void commit_problem(
 	struct commit *commit, const char *severity, unsigned int line, unsigned int column, const char *message)
 {
 	json_array_append_new(

@@ -32,6 +32,29 @@ static void commit_count_filters(struct commit *commit, json_t *compiled)
 	json_array_extend(json_object_get(filters, "refused"), json_object_get(compiled, "refused"));
 }
 
+/* B11: an override that can have no effect is most likely a typing error */
+static void commit_warn_missing(struct commit *commit, const json_t *missing)
+{
+	const struct config_profile *profile = &commit->policy->config->profiles[commit->compiling];
+	const json_t *sid;
+	size_t at;
+
+	json_array_foreach(missing, at, sid)
+	{
+		for (size_t i = 0; i < profile->n_filter_overrides; i++) {
+			const struct config_filter_override *override = &profile->filter_overrides[i];
+			char message[256];
+
+			if ((json_int_t)strtoul(override->filter, NULL, 10) != json_integer_value(sid))
+				continue;
+			snprintf(message, sizeof(message),
+				"profile %s: no filter package of it holds the filter %s that an override is for",
+				profile->name, override->filter);
+			commit_problem(commit, "warning", override->line, 1, message);
+		}
+	}
+}
+
 /* the asker, if it is still there and wants to know */
 static void commit_tell_progress(struct commit *commit, const json_t *message)
 {
@@ -72,6 +95,7 @@ static void commit_on_compiled(struct child *child, const char *name, json_t *me
 	commit->policy->image_fds[commit->compiling] = TAKE_FD(fds[0]);
 	commit_keep_compiled(commit, message);
 	commit_count_filters(commit, message);
+	commit_warn_missing(commit, json_object_get(message, "missing"));
 }
 
 static void commit_on_compiler_exit(struct child *child, const char *how)
@@ -201,8 +225,9 @@ static json_t *commit_sources(
 }
 
 /* asks the compiler, with what the cache has and a file to keep the result in */
-static int commit_send_compile(struct commit *commit, json_t *names, int *fds)
+static int commit_send_compile(struct commit *commit, const struct config_profile *profile, json_t *names, int *fds)
 {
+	json_t *overrides = json_array();
 	const struct store *store = &commit->supervisor->store;
 	size_t n = json_array_size(names);
 	_cleanup_close_ int cached = -1, keep = -1;
@@ -211,12 +236,17 @@ static int commit_send_compile(struct commit *commit, json_t *names, int *fds)
 		cached = store_open_cached(store, commit->cache_key);
 		keep = store_begin_cached(store);
 	}
+	for (size_t i = 0; i < profile->n_filter_overrides; i++)
+		json_array_append_new(
+			overrides, json_integer((json_int_t)strtoul(profile->filter_overrides[i].filter, NULL, 10)));
 	if (cached >= 0)
 		fds[n++] = cached;
 	if (keep >= 0)
 		fds[n++] = keep;
 	return child_send(&commit->compiler, "compile",
-		json_pack("{s:O, s:b, s:b}", "files", names, "cached", cached >= 0, "keep", keep >= 0), fds, n);
+		json_pack("{s:O, s:b, s:b, s:o}", "files", names, "cached", cached >= 0, "keep", keep >= 0, "overrides",
+			overrides),
+		fds, n);
 }
 
 static int commit_compile(struct commit *commit, const struct config_profile *profile)
@@ -233,7 +263,7 @@ static int commit_compile(struct commit *commit, const struct config_profile *pr
 	if (r < 0)
 		return r;
 	names = commit_sources(commit, profile, variables, fds);
-	r = commit_send_compile(commit, names, fds);
+	r = commit_send_compile(commit, profile, names, fds);
 	json_decref(names);
 	loop_timer_arm(supervisor->loop, &commit->timer, COMMIT_COMPILE_NS, commit_on_compile_timeout);
 	return r;

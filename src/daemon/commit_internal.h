@@ -36,6 +36,9 @@ void commit_finish(struct commit *commit, json_t *answer);
 /* undoes what has been done so far, says why, and ends the commit */
 void commit_reject(struct commit *commit, const char *error);
 
+/* told with the answer */
+void commit_problem(
+	struct commit *commit, const char *severity, unsigned int line, unsigned int column, const char *message);
 /* commit_check.c. true: go on; false: the commit has ended */
 bool commit_validate(struct commit *commit, const struct commit_request *request);
 int commit_read_document(int fd, char **text, size_t *len);

@@ -84,7 +84,8 @@ static int parse_action(struct parser *p, const char *word)
 		enum inspect_action action;
 		enum inspect_reject reject;
 	} actions[] = {{"alert", INSPECT_NOTIFY, INSPECT_REJECT_NONE}, {"drop", INSPECT_BLOCK, INSPECT_REJECT_NONE},
-		{"reject", INSPECT_BLOCK, INSPECT_REJECT_BOTH}, {"rejectsrc", INSPECT_BLOCK, INSPECT_REJECT_SOURCE},
+		{"pass", INSPECT_TRUST, INSPECT_REJECT_NONE}, {"reject", INSPECT_BLOCK, INSPECT_REJECT_BOTH},
+		{"rejectsrc", INSPECT_BLOCK, INSPECT_REJECT_SOURCE},
 		{"rejectdst", INSPECT_BLOCK, INSPECT_REJECT_DESTINATION},
 		{"rejectboth", INSPECT_BLOCK, INSPECT_REJECT_BOTH}};
 	struct inspect_filter *facts = &p->filter->facts;
@@ -93,6 +94,7 @@ static int parse_action(struct parser *p, const char *word)
 		if (!strcmp(word, actions[i].name)) {
 			facts->own = facts->action = actions[i].action;
 			facts->reject = actions[i].reject;
+			facts->passes = facts->own == INSPECT_TRUST;
 			return 0;
 		}
 	return parser_fail(p, "action %.30s is not supported yet", word);

@@ -105,6 +105,7 @@ struct inspect_filter { /* facts of one filter, for records */
 	unsigned int severity;      /* priority: 1 high ... 4 */
 	enum inspect_action own;    /* what its text says: alert, drop and reject */
 	enum inspect_reject reject; /* the same */
+	bool passes;                /* the same: pass, which goes before all others and leaves no record */
 	enum inspect_action action; /* what is done: its own unless inspect_engine_treat() said otherwise */
 	const void *treatment;      /* of inspect_engine_treat()'s caller, NULL unless set there */
 };

@@ -370,6 +370,8 @@ static int match_compare(const void *left, const void *right)
 
 	if (a->end != b->end)
 		return a->end < b->end ? -1 : 1;
+	if (a->filter->facts.passes != b->filter->facts.passes)
+		return a->filter->facts.passes ? -1 : 1;
 	return a->index < b->index ? -1 : a->index > b->index;
 }
 
@@ -532,6 +534,12 @@ static void report(struct judge *j)
 		last = match->end;
 		j->stream->engine->usage[match->index].hits++;
 		rate = rate_of(j, match->filter);
+		if (match->filter->facts.passes) {
+			j->stream->trusted |= rate != RATE_GATED;
+			if (j->stream->trusted)
+				break;
+			continue;
+		}
 		if (rate == RATE_REPORT && !match->filter->silent)
 			tell_hit(j, match, http ? &facts : NULL);
 		if (rate != RATE_GATED)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluice-proxy --compile: rule files in, one image out; a process of its own because rule text is input, compiling is
  * long, and Hyperscan belongs to this program. */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "base/shm.h"
+#include "base/span.h"
 #include "inspect/inspect.h"
 #include "ipc/message.h"
 #include "proxy/compile_cache.h"
@@ -114,9 +116,65 @@ static void compile_tell(void *owner, const char *what, size_t done, size_t tota
 	json_decref(message);
 }
 
+/* --- filters that the profile names ------------------------------------------------------------------------------- */
+static int sid_compare(const void *left, const void *right)
+{
+	const uint32_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* of a filter that is not commented out; 0: none */
+static uint32_t line_sid(struct span line)
+{
+	const uint8_t *at = line.len && line.data[0] != '#' ? memmem(line.data, line.len, "sid:", 4) : NULL;
+	uint32_t sid = 0;
+
+	for (at = at ? at + 4 : NULL; at && at < line.data + line.len && (isdigit(*at) || (*at == ' ' && !sid)); at++)
+		sid = *at == ' ' ? sid : sid * 10 + (uint32_t)(*at - '0');
+	return sid;
+}
+
+/* marks those of the n sorted numbers that a filter of the source has */
+static void source_find(struct span text, const uint32_t *wanted, bool *found, size_t n)
+{
+	while (text.len) {
+		const uint8_t *end = memchr(text.data, '\n', text.len);
+		size_t len = end ? (size_t)(end - text.data) : text.len;
+		uint32_t sid = line_sid(SPAN(text.data, len));
+		const uint32_t *at = sid ? bsearch(&sid, wanted, n, sizeof(*wanted), sid_compare) : NULL;
+
+		if (at)
+			found[at - wanted] = true;
+		span_skip(&text, MIN(len + 1, text.len));
+	}
+}
+
+/* B11: the filters with overrides that no package holds */
+static json_t *compile_missing(const struct sources *sources, const json_t *named)
+{
+	size_t n = json_array_size(named);
+	_cleanup_free_ uint32_t *wanted = calloc(n + 1, sizeof(*wanted));
+	_cleanup_free_ bool *found = calloc(n + 1, sizeof(*found));
+	json_t *missing = json_array();
+
+	for (size_t i = 0; wanted && i < n; i++)
+		wanted[i] = (uint32_t)json_integer_value(json_array_get(named, i));
+	if (!wanted || !found)
+		return missing;
+	qsort(wanted, n, sizeof(*wanted), sid_compare);
+	for (size_t i = 0; i < sources->n; i++)
+		source_find(sources->items[i].text, wanted, found, n);
+	for (size_t i = 0; i < n; i++)
+		if (!found[i])
+			json_array_append_new(missing, json_integer(wanted[i]));
+	return missing;
+}
+
 /* --- work --------------------------------------------------------------------------------------------------------- */
 struct work {
 	struct sources sources;
+	const json_t *named;    /* filters with overrides */
 	int cached_fd, keep_fd; /* -1: none */
 	json_t *answer;
 	uint8_t *image;
@@ -172,6 +230,8 @@ static int compile_answer(struct work *work)
 	int r = work_from_cache(work) ? 0 : work_compile(work);
 
 	if (r >= 0)
+		json_object_set_new(work->answer, "missing", compile_missing(&work->sources, work->named));
+	if (r >= 0)
 		r = shm_create_sealed("sluice-filters", work->image, work->image_len, &fd);
 	if (r < 0) {
 		json_decref(work->answer);
@@ -190,6 +250,7 @@ static int work_read(struct work *work, const json_t *request, const int *fds, s
 		return -EPROTO;
 	work->keep_fd = keep ? fds[--n_fds] : -1;
 	work->cached_fd = cached ? fds[--n_fds] : -1;
+	work->named = json_object_get(request, "overrides");
 	return sources_read(&work->sources, json_object_get(request, "files"), fds, n_fds);
 }
 

@@ -166,6 +166,8 @@ static bool treat_filter(void *data, struct inspect_filter *filter)
 	const struct treating *treating = data;
 	struct treatment treatment = treatments_find(treating->treatments, filter->sid, filter->category);
 
+	if (filter->passes) /* what is done otherwise is not said of it */
+		return !treatment.off;
 	filter->treatment = treatment.action_set;
 	if (treatment.action_set)
 		filter->action = actions[treatment.action_set->action];

@@ -80,3 +80,12 @@ def test_b2_signature_filters_never_act_before_decryption(precedence_lab):
     """the name stands in every ClientHello, in the clear"""
     assert talk(precedence_lab, b"harmless", {})
     assert not talk(precedence_lab, b"GET www.example.test", {1: "block"})
+
+
+@pytest.mark.quick
+def test_b3_signature_filters_cannot_match_what_is_not_decrypted(precedence_lab):
+    """a TLS server that is no SSL server, in the same profile and with the same filters; the second shows that they would match"""
+    before = precedence_lab.appliance.counters()
+    assert talk(precedence_lab, b"BLOCK-ME", {}, port=9500)
+    assert precedence_lab.appliance.counters()["sessions_new"] == before["sessions_new"]
+    assert not talk(precedence_lab, b"BLOCK-ME", {2: "block", 5: "alert", 6: "alert"}, port=9001)

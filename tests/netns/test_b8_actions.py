@@ -31,6 +31,7 @@ FILTERS += rule("drop", "SINGLE-OFF", 5000204)
 FILTERS += rule("alert", "FRIEND", 5000205)
 FILTERS += rule("alert", "HUSH", 5000206)
 FILTERS += rule("alert", "OWN-DROP", 5000207)
+FILTERS += rule("pass", "PASS-OWN-DROP", 5000208)
 
 
 def document(topology, **profile):
@@ -217,3 +218,19 @@ def test_b8_action_sets_that_do_not_exist_yet_are_refused_with_a_reason(actions_
     path = actions_lab.appliance.write_configuration("device: {name: x}\naction_sets: [{name: q, action: quarantine}]\n", FILTERS, "bad.yaml")
     result = actions_lab.appliance.command("check", path, check=False)
     assert result.returncode and "bad.yaml:2:" in result.stdout + result.stderr and "quarantine" in result.stdout + result.stderr
+
+
+@pytest.mark.quick
+def test_c1_a_pass_filter_goes_before_one_that_blocks(actions_lab):
+    outcome, _, got, *_ = send(actions_lab, 9008, b"PASS-OWN-DROP, then OWN-BOTH", b"fine")
+    assert outcome == "ok" and got.endswith(b"OWN-BOTH"), "the session is not inspected any more"
+    assert not [r for r in actions_lab.appliance.records("block") + actions_lab.appliance.records("alert") if r["dest_port"] == 9008]
+
+
+def test_b11_an_override_for_a_filter_that_no_package_holds_is_told(fresh_lab):
+    lab = fresh_lab(document=document, filters=FILTERS)
+    overrides = [{"filter": 5000204, "enabled": False}, {"filter": 5999999, "enabled": False}]
+    for _ in range(2):  # compiled, and from the cache
+        answer = lab.appliance.ask("commit", lab.appliance.write_configuration(document(lab.topology, filter_overrides=overrides), FILTERS))
+        told = [problem for problem in answer["problems"] if "override" in problem["message"]]
+        assert len(told) == 1 and "5999999" in told[0]["message"] and told[0]["severity"] == "warning" and told[0]["line"] > 1, answer

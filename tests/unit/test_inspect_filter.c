@@ -5,7 +5,7 @@
 static const struct {
 	const char *text, *reason; /* reason: a part of it */
 } refused[] = {
-	{"pass http any any -> any any (content:\"a\"; sid:1;)", "action pass"},
+	{"log http any any -> any any (content:\"a\"; sid:1;)", "action log"},
 	{"alert udp any any -> any any (content:\"a\"; sid:1;)", "protocol udp"},
 	{"alert tls any any -> any any (content:\"a\"; sid:1;)", "protocol tls"},
 	{"alert udp any any -> any any (content:\"a\"; sid:1;)", "protocol udp"},

@@ -126,6 +126,33 @@ static void test_b8_a_block_before_or_at_the_trusted_match_holds(void **state)
 	rig_close(&rig);
 }
 
+/* pass goes before all that the same byte completes, leaves no record, and what came before it holds */
+static void test_c1_pass_goes_before_all_others(void **state)
+{
+	static const char rules[] = "drop tcp any any -> any any (flow:to_server; content:\"bad\"; sid:1;)\n"
+				    "alert tcp any any -> any any (flow:to_server; content:\"good\"; sid:2;)\n"
+				    "pass tcp any any -> any any (flow:to_server; content:\"friend bad\"; sid:3;)\n";
+	static const struct {
+		const char *text;
+		size_t hits;
+		bool blocked;
+	} cases[] = {{"a good friend bad, bad good", 1, false}, {"bad, friend bad", 1, true}, {"friend, bad", 1, true}};
+	struct rig rig;
+
+	rig_open(&rig, rules);
+	rig.options.service = INSPECT_RAW;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (uint32_t seed = 0; seed < 30; seed++) {
+			rig_stream(&rig);
+			rig_data_cut(&rig, INSPECT_TO_SERVER, cases[i].text, strlen(cases[i].text), seed);
+			assert_int_equal(rig.n_hits, cases[i].hits);
+			assert_int_equal(rig.verdict[0].block != NULL, cases[i].blocked);
+			if (!cases[i].blocked)
+				assert_int_equal(rig.verdict[0].release, strlen(cases[i].text));
+		}
+	rig_close(&rig);
+}
+
 /* requests held back are let go with everything else */
 static void test_b8_trust_in_http(void **state)
 {
@@ -158,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_b8_trust_ends_inspection),
 		cmocka_unit_test(test_b8_a_block_before_or_at_the_trusted_match_holds),
 		cmocka_unit_test(test_b8_trust_in_http),
+		cmocka_unit_test(test_c1_pass_goes_before_all_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
