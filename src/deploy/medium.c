@@ -27,11 +27,20 @@ struct medium {
 	size_t at, filled;
 };
 
+/* once for the process: its end would be the end of every image */
+static bool medium_library(void)
+{
+	static bool begun;
+
+	begun = begun || iso_init() >= 0;
+	return begun;
+}
+
 int medium_new(const char *label, struct medium **out)
 {
 	struct medium *medium = calloc(1, sizeof(*medium));
 
-	if (!medium || iso_init() < 0 || iso_image_new(label, &medium->image) < 0) {
+	if (!medium || !medium_library() || iso_image_new(label, &medium->image) < 0) {
 		free(medium);
 		return -ENOMEM;
 	}
@@ -56,7 +65,6 @@ void medium_free(struct medium **medium)
 	iso_image_unref(it->image);
 	explicit_bzero(it->sector, sizeof(it->sector));
 	free(it);
-	iso_finish();
 	*medium = NULL;
 }
 

@@ -27,6 +27,10 @@ struct fake {
 	uint64_t available;
 	const char *network_mode; /* NULL: there is no network */
 	bool remote;
+	/* of an upgrade: what the machine prints */
+	unsigned int boots;
+	const char *slots, *install_said;
+	int install_status;
 };
 
 static inline struct fake *fake_of(struct hypervisor *hv)
@@ -249,11 +253,48 @@ static int fake_domain_update(struct hypervisor *hv, const char *name, const cha
 	return r;
 }
 
-/* ping, and programs that end at once: `test -e` of day 0, `sluice show status` */
+static inline char *fake_base64(const char *text)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t len = strlen(text), used = 0;
+	char *out = calloc(1, len * 4 / 3 + 8);
+
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t bits = (uint8_t)text[i] << 16 | (i + 1 < len ? (uint8_t)text[i + 1] << 8 : 0) |
+				(i + 2 < len ? (uint8_t)text[i + 2] : 0);
+
+		for (unsigned int digit = 0; digit < 4; digit++)
+			out[used++] = i + digit > len ? '=' : digits[bits >> (18 - digit * 6) & 63];
+	}
+	return out;
+}
+
+/* what a program in the machine prints, and its exit status */
+static inline const char *fake_program(struct fake *fake, const char *command, int *status)
+{
+	*status = 0;
+	if (strstr(command, "/data/day0/done"))
+		*status = !fake->settings_read;
+	else if (strstr(command, "boot_id"))
+		return fake->boots ? "two" : "one";
+	else if (strstr(command, "\"reboot\""))
+		fake->boots++;
+	else if (strstr(command, "\"slots\""))
+		return fake->slots;
+	else if (strstr(command, "\"upgrade\"")) {
+		*status = fake->install_status;
+		return fake->install_said;
+	}
+	return "{\"inspection\":\"on\",\"version\":\"9.9\"}";
+}
+
+/* ping, and programs that end at once */
 static int fake_agent(struct hypervisor *hv, const char *name, const char *command, int timeout, char **reply)
 {
 	static char last[1024];
 	struct fake *fake = fake_of(hv);
+	_cleanup_free_ char *out = NULL;
+	int status;
 
 	if (fake->no_agent || !fake->active) {
 		snprintf(hv->error, sizeof(hv->error), "no agent");
@@ -263,11 +304,9 @@ static int fake_agent(struct hypervisor *hv, const char *name, const char *comma
 		snprintf(last, sizeof(last), "%s", command);
 		*reply = strdup("{\"return\": {\"pid\": 7}}");
 	} else if (strstr(command, "guest-exec-status")) {
-		/* {"inspection":"on","version":"9.9"} */
-		bool good = !strstr(last, "day0") || fake->settings_read;
-
-		if (asprintf(reply, "{\"return\": {\"exited\": true, \"exitcode\": %d, \"out-data\": \"%s\"}}", !good,
-			    "eyJpbnNwZWN0aW9uIjoib24iLCJ2ZXJzaW9uIjoiOS45In0=") < 0)
+		out = fake_base64(fake_program(fake, last, &status));
+		if (asprintf(reply, "{\"return\": {\"exited\": true, \"exitcode\": %d, \"out-data\": \"%s\"}}", status,
+			    out) < 0)
 			return -ENOMEM;
 	} else {
 		*reply = strdup("{\"return\": {}}");

@@ -282,6 +282,79 @@ static void test_j7_remove_deletes_what_deploy_made_and_asks(void **state)
 	end(&rig);
 }
 
+/* --- upgrade --------------------------------------------------------------------------------------------------------
+ */
+
+static int upgrade(struct rig *rig, const char *slots, int install_status, const char *install_said)
+{
+	static char update[256];
+
+	begin(rig, false);
+	assert_int_equal(machine_deploy(&rig->machine), DEPLOY_OK);
+	snprintf(update, sizeof(update), "%s/new.update", directory);
+	write_text(update, "signed", 6);
+	rig->options.update = update;
+	rig->options.wait_seconds = 1;
+	rig->fake.slots = slots;
+	rig->fake.install_status = install_status;
+	rig->fake.install_said = install_said;
+	return machine_upgrade(&rig->machine);
+}
+
+/* whatever happened, the medium is out and gone, and the machine as it was */
+static void end_upgrade(struct rig *rig)
+{
+	assert_false(rig->fake.medium_in);
+	assert_int_equal(fake_n_volumes(&rig->fake), 1);
+	assert_true(rig->fake.active);
+	end(rig);
+}
+
+#define LAST(state)                                      \
+	"{\"slots\": [], \"last\": {\"state\": \"" state \
+	"\", \"from\": \"1\", \"to\": \"2\", \"reason\": \"sessions\"}}"
+
+static void test_j5_an_upgrade_ends_with_the_new_version_or_says_why_not(void **state)
+{
+	struct rig rig;
+
+	assert_int_equal(upgrade(&rig, LAST("confirmed"), 0, "{\"to\": \"2\", \"slot\": \"b\"}"), DEPLOY_OK);
+	assert_int_equal(rig.fake.boots, 1);
+	fflush(rig.report.out);
+	assert_non_null(strstr(rig.said, "gate runs version 2, before it 1"));
+	end_upgrade(&rig);
+
+	assert_int_equal(upgrade(&rig, LAST("failed"), 0, "{\"to\": \"2\", \"slot\": \"b\"}"), DEPLOY_UNHEALTHY);
+	assert_non_null(strstr(rig.report.what, "went back to version 1: sessions"));
+	end_upgrade(&rig);
+
+	/* a bad signature: the machine is not restarted */
+	assert_int_equal(
+		upgrade(&rig, LAST("confirmed"), 1, "{\"error\": \"the signature is not ours\"}"), DEPLOY_FAILED);
+	assert_non_null(strstr(rig.report.what, "the signature is not ours"));
+	assert_int_equal(rig.fake.boots, 0);
+	end_upgrade(&rig);
+
+	/* it waits for its first boot for ever */
+	assert_int_equal(upgrade(&rig, "{\"upgrade\": {\"to\": \"2\"}}", 0, "{\"to\": \"2\"}"), DEPLOY_UNHEALTHY);
+	assert_non_null(strstr(rig.report.what, "is not back after 1 s"));
+	end_upgrade(&rig);
+}
+
+static void test_j5_an_upgrade_of_nothing_is_refused(void **state)
+{
+	struct rig rig;
+
+	begin(&rig, false);
+	rig.options.update = "/nonexistent";
+	assert_int_equal(machine_upgrade(&rig.machine), DEPLOY_UNHEALTHY); /* no machine */
+	assert_int_equal(machine_deploy(&rig.machine), DEPLOY_OK);
+	rig.report.what[0] = '\0';
+	assert_int_equal(machine_upgrade(&rig.machine), DEPLOY_FAILED);
+	assert_non_null(strstr(rig.report.what, "/nonexistent"));
+	end_upgrade(&rig);
+}
+
 static int set_up(void **state)
 {
 	return mkdtemp(directory) ? 0 : -1;
@@ -307,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_j7_an_interrupt_takes_back),
 		cmocka_unit_test(test_j7_a_dry_run_changes_nothing_and_says_what_the_host_needs),
 		cmocka_unit_test(test_j7_remove_deletes_what_deploy_made_and_asks),
+		cmocka_unit_test(test_j5_an_upgrade_ends_with_the_new_version_or_says_why_not),
+		cmocka_unit_test(test_j5_an_upgrade_of_nothing_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
