@@ -354,6 +354,11 @@ int machine_deploy(struct machine *machine)
 	if (machine->options->day0 &&
 		medium_from_day0(machine->options->day0, machine->plan.name, machine->report, &machine->seed) < 0)
 		return DEPLOY_FAILED;
+	if (!machine->options->day0)
+		report_warn(machine->report,
+			"no settings of day 0: the wire is a cable until the machine has been told on its console "
+			"(virsh console %s)",
+			machine->plan.name);
 	if (machine->options->dry_run)
 		return print_dry_run(machine);
 	if (findings_worst(&findings) == FINDING_REFUSED) {

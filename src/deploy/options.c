@@ -62,7 +62,7 @@ const struct options_row options_rows[] = {
 	{"--keep", NULL, OPTIONS_DEPLOY, FLAG(keep),
 		"leave a machine that does not become well as it is, for a look at its console"},
 	{"--wait", "SECONDS", OPTIONS_DEPLOY | OPTIONS_UPGRADE, NUMBER(wait_seconds, 10, 86400),
-		"how long the machine may take to be well (default 300)"},
+		"how long the machine may take to be well (default 300; upgrade 900)"},
 	{"--yes", NULL, OPTIONS_REMOVE, FLAG(yes), "do not ask"},
 	{"--connect", "URI", ALL, TEXT(connect), "the hypervisor (default qemu:///system, or LIBVIRT_DEFAULT_URI)"},
 	{"--json", NULL, ALL, FLAG(json), "print the result as JSON, an error too; progress stays on standard error"},
@@ -180,11 +180,7 @@ int options_parse(int argc, char **argv, struct options *out, FILE *err)
 	const struct options_command *command;
 	unsigned int position = 0;
 
-	*out = (struct options){.pool = "default",
-		.management = "network=default",
-		.sessions = 10000,
-		.disk_gib = 16,
-		.wait_seconds = 300};
+	*out = (struct options){.pool = "default", .management = "network=default", .sessions = 10000, .disk_gib = 16};
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		out->help = true;
 		return argc < 2 ? -EINVAL : 0;
@@ -193,6 +189,8 @@ int options_parse(int argc, char **argv, struct options *out, FILE *err)
 	if (!command)
 		return bad_command(err, argv[1]);
 	out->command = command->name;
+	/* a version that is not well has ten minutes, and another boot, until the machine has gone back */
+	out->wait_seconds = command->bit == OPTIONS_UPGRADE ? 900 : 300;
 	for (int at = 2; at < argc;) {
 		int taken = 1;
 

@@ -116,6 +116,33 @@ def test_j7_status_tells_state_addresses_and_health(site):
     assert site.run("status", "nobody", check=False).returncode == 1
 
 
+def update():
+    """the update file that belongs to the image: signed with the key that the image trusts"""
+    path = vm.image().replace(".qcow2", ".update")
+    if not os.path.exists(path):
+        pytest.skip("built without an update file")
+    return path
+
+
+def test_j5_an_update_that_is_not_ours_is_refused_and_leaves_nothing(site, tmp_path):
+    junk = tmp_path / "junk.update"
+    junk.write_bytes(os.urandom(1 << 20))
+    update()
+    result = site.run("upgrade", "gate", junk, "--json", check=False)
+    assert result.returncode == 1 and "refuses the update" in json.loads(result.stdout)["error"]["what"], result.stdout
+    assert site.files() == ["gate.qcow2"]
+    assert site.run("status", "gate").returncode == 0
+
+
+def test_j5_an_upgrade_goes_to_the_other_slot_and_the_medium_is_gone(site):
+    answer = json.loads(site.run("upgrade", "gate", update(), "--wait", str(2 * vm.BOOT_SECONDS), "--json").stdout)
+    assert answer["upgrade"]["state"] == "confirmed", answer
+    print("J5: back and confirmed after %d s" % answer["seconds"])
+    assert site.files() == ["gate.qcow2"]
+    assert "update.iso" not in site.libvirt.run("virsh", "dumpxml", "gate").stdout
+    assert curl(site.topology.client, "/z?f=/etc/passwd", certificate=site.certificate, timeout=90).reset, "configuration and keys are kept"
+
+
 def test_j7_remove_takes_the_machine_and_its_disk_and_nothing_else(site):
     with open(os.path.join(site.pool, "others.qcow2"), "w"):
         pass
