@@ -5,6 +5,7 @@ sluice_unit_test(test_snmp_mib snmp config)
 add_executable(sluice-mib ${CMAKE_SOURCE_DIR}/tests/check/mib.c)
 target_link_libraries(sluice-mib PRIVATE sluice_snmp)
 set_target_properties(sluice-mib PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME mib_published_names_stay COMMAND sluice-mib published ${CMAKE_SOURCE_DIR}/snmp-mib/published.txt)
 add_test(NAME mib_is_current COMMAND sluice-mib --check ${CMAKE_SOURCE_DIR}/snmp-mib/SLUICE-MIB.txt)
 
 # provisioning/monitoring and docs/counters.md, from the same arrays: provisioning/monitoring/write writes them
