@@ -19,6 +19,8 @@
 
 #define BACKUP_FORMAT 1
 
+static const struct cli_password password_of_backup = {"password", "backup"};
+
 static const char *text_of(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key)) ?: "";
@@ -146,7 +148,7 @@ static int backup_make(struct cli *cli, const struct cli_call *call)
 	_cleanup_close_ int password = -1;
 	json_auto_t *answer = NULL;
 	struct backup backup = {0};
-	int status = without ? CLI_OK : cli_open_password(cli, call, "Password of the backup: ", true, &password);
+	int status = without ? CLI_OK : cli_open_password(cli, call, &password_of_backup, true, &password);
 
 	if (status == CLI_OK)
 		backup.document = backup_begin(cli, &status);
@@ -260,7 +262,7 @@ static int restore_certificates(struct cli *cli, const struct cli_call *call, st
 	if (status == CLI_OK)
 		status = restore_plan(cli, restore, json_object_get(answer, "certificates"), wanted);
 	if (status == CLI_OK && json_array_size(wanted))
-		status = cli_open_password(cli, call, "Password of the backup: ", false, &restore->password);
+		status = cli_open_password(cli, call, &password_of_backup, false, &restore->password);
 	json_array_foreach(wanted, i, certificate)
 	{
 		if (status == CLI_OK)

@@ -79,9 +79,17 @@ int cli_log_read(const struct cli *cli, const char *log, size_t limit, json_t **
 json_t *cli_complete(struct cli *cli, char **words, size_t n, const char *prefix);
 int cli_run_complete(struct cli *cli, int argc, char **argv);
 
-/* password.c: a sealed memfd with what --password-file, --password-stdin or the terminal says; CLI_OK, or what was said
- * on err */
-int cli_open_password(struct cli *cli, const struct cli_call *call, const char *prompt, bool twice, int *fd);
+/* password.c: what --password-file, --password-stdin or the terminal says */
+#define CLI_PASSWORD_MAX 1024
+struct cli_password {
+	const char *word, *of; /* "passphrase", "keystore": for the prompt and for errors */
+};
+/* its length or -errno; twice: a terminal is asked again (-EKEYREJECTED when the two differ) */
+ssize_t cli_read_password(
+	const struct cli_call *call, const struct cli_password *wanted, bool twice, char *out, size_t size);
+/* a sealed memfd with it; CLI_OK, or what was said on err */
+int cli_open_password(
+	struct cli *cli, const struct cli_call *call, const struct cli_password *wanted, bool twice, int *fd);
 
 /* np.c */
 void cli_render_bypass_rules(struct cli *cli, const json_t *answer);

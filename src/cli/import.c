@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* certificate import (E2, E5): certificate, key and password travel as descriptors; this process looks into the key
  * file only to see whether it needs a password, and no password ever stands on a command line. */
-#include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,8 +12,10 @@
 #include "cli/client.h"
 #include "cli/command.h"
 
-#define IMPORT_PASSWORD_MAX 1024
 #define IMPORT_FILE_MAX (1 << 20)
+
+static const struct cli_password password_of_key = {"password", "private key"};
+static const struct cli_password passphrase_of_keystore = {"passphrase", "keystore"};
 
 struct import {
 	int fds[3]; /* certificate, key, password */
@@ -81,56 +82,19 @@ static bool import_is_encrypted(int fd)
 	return found;
 }
 
-/* one line without its end; -errno */
-static ssize_t import_read_line(int fd, char *out, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size && (n = read(fd, out + len, 1)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (out[len] == '\n')
-			break;
-		len++;
-	}
-	if (len == size)
-		return -E2BIG;
-	return len && out[len - 1] == '\r' ? len - 1 : len;
-}
-
-/* without echo, which comes back whatever signal ends it */
-static ssize_t import_prompt(const char *prompt, char *out, size_t size)
-{
-	if (!readpassphrase(prompt, out, size, RPP_REQUIRE_TTY))
-		return errno == EINTR ? -EINTR : -ENOTTY;
-	return strlen(out);
-}
-
 /* the password from where the operator said; -ENODATA when none is needed */
 static ssize_t import_find_password(const struct cli_call *call, int key_fd, char *out, size_t size)
 {
-	const char *path = cli_call_value(call, "PWFILE");
-	_cleanup_close_ int fd = -1;
-	ssize_t n;
+	bool told = cli_call_value(call, "PWFILE") || cli_call_value(call, "PWSTDIN");
+	ssize_t n =
+		told || import_is_encrypted(key_fd) ? cli_read_password(call, &password_of_key, false, out, size) : 0;
 
-	if (cli_call_value(call, "PWSTDIN"))
-		return import_read_line(STDIN_FILENO, out, size);
-	if (!path && !import_is_encrypted(key_fd))
-		return -ENODATA;
-	if (!path) {
-		n = import_prompt("Password of the private key: ", out, size);
-		return n ? n : -ENODATA; /* PKCS#12 without a password */
-	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? -errno : import_read_line(fd, out, size);
+	return n || told ? n : -ENODATA; /* also PKCS#12 without a password */
 }
 
 static int import_add_password(struct cli *cli, const struct cli_call *call, struct import *import)
 {
-	char password[IMPORT_PASSWORD_MAX];
+	char password[CLI_PASSWORD_MAX];
 	ssize_t n = import_find_password(call, import->fds[import->n - 1], password, sizeof(password));
 	int fd = -1, r = n > 0 ? shm_create_sealed("sluice-password", password, n, &fd) : (int)n;
 
@@ -161,49 +125,6 @@ static json_t *import_request(const struct cli_call *call, bool password)
 	return request;
 }
 
-/* the passphrase from where the operator said; a new one is asked for twice */
-static ssize_t keystore_passphrase(const struct cli_call *call, bool new, char *out, size_t size)
-{
-	const char *path = cli_call_value(call, "PWFILE");
-	char again[IMPORT_PASSWORD_MAX];
-	_cleanup_close_ int fd = -1;
-	ssize_t n, m = 0;
-
-	if (cli_call_value(call, "PWSTDIN"))
-		return import_read_line(STDIN_FILENO, out, size);
-	if (path) {
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		return fd < 0 ? -errno : import_read_line(fd, out, size);
-	}
-	n = import_prompt("Passphrase of the keystore: ", out, size);
-	if (n > 0 && new)
-		m = import_prompt("The same again: ", again, sizeof(again));
-	if (n > 0 && new && (m != n || memcmp(out, again, (size_t)n) != 0))
-		n = m < 0 ? m : -EKEYREJECTED;
-	explicit_bzero(again, sizeof(again));
-	return n;
-}
-
-/* *fd: the passphrase; -1 where the answer to `keystore_show` says that none is needed */
-static int keystore_open_passphrase(struct cli *cli, const struct cli_call *call, bool new, int *fd)
-{
-	char passphrase[IMPORT_PASSWORD_MAX];
-	ssize_t n = keystore_passphrase(call, new, passphrase, sizeof(passphrase));
-	int r = n > 0 ? shm_create_sealed("sluice-password", passphrase, n, fd) : (int)n;
-
-	explicit_bzero(passphrase, sizeof(passphrase));
-	if (n == -ENOTTY)
-		return client_fail(cli, CLI_FAILED,
-			"there is no terminal to ask for the passphrase: say --password-file FILE or --password-stdin");
-	if (n == -EKEYREJECTED)
-		return client_fail(cli, CLI_FAILED, "the two are not the same: nothing is changed");
-	if (!n)
-		return client_fail(cli, CLI_FAILED, "the passphrase is empty");
-	if (r < 0)
-		return client_fail(cli, CLI_FAILED, "the passphrase cannot be read: %s", strerror(-r));
-	return CLI_OK;
-}
-
 /* for what depends on how the device key is protected now: is it by a passphrase? */
 static int keystore_needs_passphrase(struct cli *cli, bool *needs)
 {
@@ -227,7 +148,7 @@ int cli_run_keystore(struct cli *cli, const struct cli_call *call)
 	else if (!new || call->command->fixed)
 		status = keystore_needs_passphrase(cli, &needs);
 	if (status == CLI_OK && needs)
-		status = keystore_open_passphrase(cli, call, new, &fd);
+		status = cli_open_password(cli, call, &passphrase_of_keystore, new, &fd);
 	if (status == CLI_OK)
 		status = client_ask(cli, cli_build_request(call), &fd, fd >= 0 ? 1 : 0, CLIENT_PATIENCE_S, &answer);
 	return status == CLI_OK ? client_show(cli, answer, call->command->render) : status;

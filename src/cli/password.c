@@ -10,8 +10,6 @@
 #include "cli/client.h"
 #include "cli/command.h"
 
-#define PASSWORD_MAX 1024
-
 /* one line without its end; -errno */
 static ssize_t password_read_line(int fd, char *out, size_t size)
 {
@@ -35,7 +33,7 @@ static ssize_t password_read_line(int fd, char *out, size_t size)
 /* without echo, which comes back whatever signal ends it */
 static ssize_t password_prompt(const char *prompt, bool twice, char *out, size_t size)
 {
-	char again[PASSWORD_MAX];
+	char again[CLI_PASSWORD_MAX];
 	bool same;
 
 	if (!readpassphrase(prompt, out, size, RPP_REQUIRE_TTY))
@@ -47,39 +45,45 @@ static ssize_t password_prompt(const char *prompt, bool twice, char *out, size_t
 	return same ? (ssize_t)strlen(out) : -EKEYREJECTED;
 }
 
-static ssize_t password_find(const struct cli_call *call, const char *prompt, bool twice, char *out, size_t size)
+ssize_t cli_read_password(
+	const struct cli_call *call, const struct cli_password *wanted, bool twice, char *out, size_t size)
 {
 	const char *path = cli_call_value(call, "PWFILE");
+	char prompt[80];
 	_cleanup_close_ int fd = -1;
 
 	if (cli_call_value(call, "PWSTDIN"))
 		return password_read_line(STDIN_FILENO, out, size);
-	if (!path)
+	if (!path) {
+		snprintf(prompt, sizeof(prompt), "The %s of the %s: ", wanted->word, wanted->of);
 		return password_prompt(prompt, twice, out, size);
+	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? -errno : password_read_line(fd, out, size);
 }
 
-int cli_open_password(struct cli *cli, const struct cli_call *call, const char *prompt, bool twice, int *fd)
+int cli_open_password(
+	struct cli *cli, const struct cli_call *call, const struct cli_password *wanted, bool twice, int *fd)
 {
-	char password[PASSWORD_MAX];
+	char password[CLI_PASSWORD_MAX];
 	ssize_t n;
 	int r;
 
 	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
 		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
-	n = password_find(call, prompt, twice, password, sizeof(password));
+	n = cli_read_password(call, wanted, twice, password, sizeof(password));
 	r = n > 0 ? shm_create_sealed("sluice-password", password, n, fd) : (int)n;
 	explicit_bzero(password, sizeof(password));
 	if (n == -ENOTTY)
 		return client_fail(cli, CLI_FAILED,
-			"there is no terminal to ask for the password: say --password-file FILE or --password-stdin");
+			"there is no terminal to ask for the %s: say --password-file FILE or --password-stdin",
+			wanted->word);
 	if (n == -EKEYREJECTED)
 		return client_fail(cli, CLI_FAILED, "the two are not the same: nothing is changed");
 	if (!n)
-		return client_fail(cli, CLI_FAILED, "the password is empty");
+		return client_fail(cli, CLI_FAILED, "the %s is empty", wanted->word);
 	if (r < 0)
-		return client_fail(cli, CLI_FAILED, "the password cannot be read: %s", strerror(-r));
+		return client_fail(cli, CLI_FAILED, "the %s cannot be read: %s", wanted->word, strerror(-r));
 	lseek(*fd, 0, SEEK_SET); /* the position travels with the descriptor */
 	return CLI_OK;
 }

@@ -11,12 +11,12 @@
 #include "base/system.h"
 #include "day0/apply.h"
 
-#define MACHINE_ID "/etc/machine-id"
+#define FIRMWARE_UUID "/sys/class/dmi/id/product_uuid"
 #define IDENTITY_FILE "/data/identity"
 #define IDENTITY_PENDING "/data/clone-pending"
-#define MACHINE_ID_LENGTH 32
+#define UUID_LENGTH 36
 
-static int identity_read(const char *path, char id[MACHINE_ID_LENGTH + 1])
+static int identity_read(const char *path, char id[UUID_LENGTH + 1])
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
@@ -24,9 +24,9 @@ static int identity_read(const char *path, char id[MACHINE_ID_LENGTH + 1])
 
 	if (r < 0)
 		return r;
-	if (strspn(text, "0123456789abcdef") != MACHINE_ID_LENGTH)
-		return log_err_r(-EINVAL, "%s holds no machine id", path);
-	snprintf(id, MACHINE_ID_LENGTH + 1, "%.32s", text);
+	if (strspn(text, "0123456789abcdefABCDEF-") != UUID_LENGTH)
+		return log_err_r(-EINVAL, "%s holds no UUID", path);
+	snprintf(id, UUID_LENGTH + 1, "%.36s", text);
 	return 0;
 }
 
@@ -44,12 +44,12 @@ static int identity_renew(const char *id)
 
 int identity_boot(enum identity *identity)
 {
-	char id[MACHINE_ID_LENGTH + 1], before[MACHINE_ID_LENGTH + 1];
-	int r = identity_read(MACHINE_ID, id);
+	char id[UUID_LENGTH + 1], before[UUID_LENGTH + 1];
+	int r = identity_read(FIRMWARE_UUID, id);
 
 	*identity = IDENTITY_SAME;
-	if (r < 0)
-		return r;
+	if (r < 0 || strspn(id, "0-") == UUID_LENGTH)
+		return r < 0 ? r : 0;
 	if (access(system_path(IDENTITY_FILE), F_OK) < 0) {
 		*identity = IDENTITY_FIRST;
 		return system_write_file(IDENTITY_FILE, 0600, id, strlen(id));

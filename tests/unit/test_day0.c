@@ -441,8 +441,12 @@ static void test_j5_a_copied_machine_notices(void **state)
 	system_set_root(root);
 	system_make_directory("/etc", 0755);
 	system_make_directory("/data/etc/ssh", 0755);
-	assert_true(identity_boot(&identity) < 0); /* no id at all */
-	write_text("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+	system_make_directory("/sys/class/dmi/id", 0755);
+	assert_true(identity_boot(&identity) < 0); /* no firmware's word at all */
+	write_text("/sys/class/dmi/id/product_uuid", "00000000-0000-0000-0000-000000000000\n");
+	assert_int_equal(identity_boot(&identity), 0); /* nothing can be told */
+	assert_true(access(system_path("/data/identity"), F_OK) < 0);
+	write_text("/sys/class/dmi/id/product_uuid", "01234567-89ab-cdef-0123-456789abcdef\n");
 	write_text(DAY0_SSH_KEY, "key");
 	write_text(DAY0_SSH_KEY ".pub", "key");
 	assert_int_equal(identity_boot(&identity), 0);
@@ -451,7 +455,7 @@ static void test_j5_a_copied_machine_notices(void **state)
 	assert_int_equal(identity, IDENTITY_SAME);
 	assert_int_equal(access(system_path(DAY0_SSH_KEY), F_OK), 0);
 
-	write_text("/etc/machine-id", "ffffffffffffffffffffffffffffffff\n");
+	write_text("/sys/class/dmi/id/product_uuid", "11234567-89ab-cdef-0123-456789abcdef\n");
 	assert_int_equal(identity_boot(&identity), 0);
 	assert_int_equal(identity, IDENTITY_CLONE);
 	assert_true(access(system_path(DAY0_SSH_KEY), F_OK) < 0);

@@ -63,9 +63,10 @@ sluice:
 class Machine:
     inspects = False  # not through the laboratory's own supervisor
 
-    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None, nic="virtio-net-pci", media=()):
+    def __init__(self, topology, cpu="max,-la57", cpus=2, memory=2048, seed=None, disk=None, firmware=None, nic="virtio-net-pci", media=(), uuid=None):
         self.topology, self.cpu, self.cpus, self.memory, self.seed = topology, cpu, cpus, memory, seed
         self.disk, self.firmware, self.nic, self.media = disk or image(), firmware, nic, media
+        self.uuid = uuid  # as a hypervisor gives one
         self.hypervisor = Namespace(topology.name + "-hv")
         self.process = None
 
@@ -119,6 +120,8 @@ class Machine:
             command += ["-drive", "file=%s,media=cdrom,readonly=on" % medium]
         if self.firmware:
             command += ["-bios", self.firmware]
+        if self.uuid:
+            command += ["-uuid", self.uuid]
         self.process = self.hypervisor.popen(*command, stderr=open(self.topology.path("qemu.err"), "a"))
         return self
 
