@@ -274,6 +274,7 @@ void cli_render_segments(struct cli *cli, const json_t *answer)
 		{"LINK A", "link_a", OUTPUT_TEXT},
 		{"PORT B", "port_b", OUTPUT_TEXT},
 		{"LINK B", "link_b", OUTPUT_TEXT},
+		{"HELD DOWN", "held", OUTPUT_TEXT},
 		{"MTU", "mtu", OUTPUT_NUMBER},
 		{"STATE", "state", OUTPUT_TEXT},
 	};

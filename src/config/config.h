@@ -78,6 +78,7 @@ enum config_undecryptable_action {
 struct config_segment {
 	char *name;
 	char *port[CONFIG_SIDE_N];         /* interface names */
+	bool link_propagation;             /* A11: a port without link takes the other one down */
 	enum config_unavailable when_down; /* frames while inspection is down and no server's own choice applies */
 	unsigned int line;
 };

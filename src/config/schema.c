@@ -433,6 +433,10 @@ const struct schema_row schema_rows[] = {
 		.example = "ens4", .help = "network interface of port A"},
 	{SCHEMA_SEGMENT, "port_b", SCHEMA_TYPE_INTERFACE, .required = true, IN(config_segment, port[CONFIG_SIDE_B]),
 		.example = "ens5", .help = "network interface of port B"},
+	{SCHEMA_SEGMENT, "link_propagation", SCHEMA_TYPE_SWITCH, IN(config_segment, link_propagation),
+		.default_text = "on", .example = "on",
+		.help = "on: while one port has no link the other is taken down too, so that routers and bonds on both "
+			"sides notice; it comes back with the link. off: each port's link is its own"},
 	{SCHEMA_SEGMENT, "when_down", SCHEMA_TYPE_WORD, IN(config_segment, when_down), .words = unavailable_words,
 		.default_text = "bypass", .example = "bypass",
 		.help = "frames while inspection is down, where no SSL server's own choice applies"},

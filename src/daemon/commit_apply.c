@@ -119,6 +119,7 @@ static void commit_apply(struct commit *commit)
 	if (!commit->boot)
 		boot_clear_problem(supervisor);
 	commit_record(commit, policy->version);
+	links_apply(supervisor);
 	ports_record(supervisor);
 	if (commit->override_locked)
 		config_locked_changes(before ? before->config : NULL, policy->config, commit_record_override, commit);

@@ -305,6 +305,9 @@ static void step_link(struct diagnosis *diagnosis)
 		for (int side = 0; (!taken || taken->segment == segment) && side < CONFIG_SIDE_N; side++) {
 			int link = dataplane_port_link(diagnosis->supervisor->dataplane, segment->port[side]);
 
+			if (links_held(diagnosis->supervisor, segment) == side)
+				continue; /* for want of the other's link, which is what is wrong */
+
 			up += link > 0;
 			if (link == 0)
 				BAD("link", "check the cable, the switch port or the hypervisor's network",

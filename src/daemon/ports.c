@@ -12,7 +12,7 @@
 struct port_view {
 	const struct config_segment *segment;
 	enum config_side side;
-	bool there, peer_there;
+	bool there, peer_there, held;
 	struct dataplane_port port, peer;
 };
 
@@ -23,6 +23,12 @@ static bool has(const struct port_view *view, enum ethtool_feature feature)
 
 /* --- settings that break transparency --------------------------------------------------------------------------------
  */
+
+/* not a setting, but what an operator must know who finds it down */
+static bool is_held(const struct port_view *view)
+{
+	return view->held;
+}
 
 static bool is_missing(const struct port_view *view)
 {
@@ -90,6 +96,10 @@ static const struct {
 } warnings[] = {
 	{"missing", is_missing,
 		"there is no such interface: nothing passes this segment. Give the port back, and commit"},
+	{"held", is_held,
+		"Sluice has taken it down because the other port of its segment has no link (link_propagation); it "
+		"comes "
+		"back with that"},
 	{"not_attached", is_detached,
 		"Sluice's program is not on the port: what arrives here goes nowhere. Somebody took it off; restart "
 		"sluiced"},
@@ -191,6 +201,7 @@ static void segment_read(
 
 		view->segment = segment;
 		view->side = side;
+		view->held = links_held(supervisor, segment) == side;
 		view->there = dataplane_read_port(supervisor->dataplane, segment->port[side], &view->port) == 0;
 		other->peer_there = view->there;
 		other->peer = view->port;

@@ -105,6 +105,9 @@ static json_t *segment_json(struct supervisor *supervisor, size_t index)
 		port_link(supervisor, a), "port_b", b, "link_b", port_link(supervisor, b));
 
 	segment_add_state(supervisor, index, object);
+	if (links_held(supervisor, segment) >= 0)
+		json_object_set_new(
+			object, "held", json_string(links_held(supervisor, segment) == CONFIG_SIDE_A ? "a" : "b"));
 	return object;
 }
 

@@ -125,6 +125,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 	if (!supervisor->stopping) {
 		generation_tick(supervisor);
 		fallback_tick(supervisor);
+		links_tick(supervisor);
 		elders_tick(supervisor);
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
@@ -176,6 +177,7 @@ void supervisor_stop(struct supervisor *supervisor)
 	generation_stop(supervisor);
 	monitor_stop(supervisor);
 	graph_save(supervisor);
+	links_release(supervisor);
 	loop_timer_arm(supervisor->loop, &supervisor->tick, 1, supervisor_on_stop);
 }
 
@@ -213,6 +215,7 @@ static void supervisor_free(struct supervisor *supervisor)
 	json_decref(supervisor->key_engine);
 	json_decref(supervisor->keyless);
 	targets_free(supervisor);
+	links_close(supervisor);
 	quic_close(supervisor);
 	asymmetric_close(supervisor);
 	expiry_clear(&supervisor->expiry);
@@ -312,6 +315,8 @@ static int supervisor_open(struct supervisor *supervisor)
 	if (r >= 0)
 		r = dataplane_open(&supervisor->dataplane, &supervisor->instance);
 	if (r >= 0)
+		r = links_open(supervisor);
+	if (r >= 0)
 		r = supervisor_map_cells(supervisor);
 	if (r >= 0)
 		elders_find(supervisor);
@@ -344,7 +349,8 @@ int supervisor_main(const struct instance *instance, const char *bin_dir, const 
 		return EXIT_FAILURE;
 	supervisor_raise_limits();
 	supervisor->instance = *instance;
-	supervisor->store.dir_fd = supervisor->control.fd = supervisor->signals.fd = supervisor->lock_fd = -1;
+	supervisor->store.dir_fd = supervisor->control.fd = supervisor->signals.fd = supervisor->links.watch.fd =
+		supervisor->lock_fd = -1;
 	supervisor->started_us = clock_wall_us();
 	snprintf(supervisor->bin_dir, sizeof(supervisor->bin_dir), "%s", bin_dir);
 	r = supervisor_open(supervisor);

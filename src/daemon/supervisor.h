@@ -17,6 +17,7 @@
 #include "daemon/fallback.h"
 #include "daemon/graph.h"
 #include "daemon/limits.h"
+#include "daemon/links.h"
 #include "daemon/monitor.h"
 #include "daemon/rates.h"
 #include "daemon/store.h"
@@ -131,6 +132,7 @@ struct supervisor {
 	struct rates rates;
 	struct limits_watch limits;
 	struct fallback fallback;
+	struct links links;
 
 	int lock_fd; /* the run directory: one supervisor per instance */
 	unsigned int n_clients;

@@ -18,7 +18,7 @@ int dataplane_open(struct dataplane **out, const struct instance *instance);
 /* Releases this process's handles only: the wire goes on. */
 void dataplane_close(struct dataplane **dataplane);
 /* Detaches and removes everything that an instance left in the system, also after a crash: ports go back to the
- * caller's namespace (up or down as they are), namespaces, pins and directories vanish. Idempotent. */
+ * caller's namespace, up, namespaces, pins and directories vanish. Idempotent. */
 int dataplane_teardown(const struct instance *instance);
 
 /* Moves the configured ports into `wire` (from the caller's namespace; kept if already there), attaches the programs,

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "dataplane/ethtool.h"
 #include "dataplane/flows.h"
+#include "dataplane/links.h"
 #include "dataplane/netns.h"
 #include "dataplane/port.h"
 #include "dataplane/programs.h"
@@ -253,6 +254,7 @@ static int port_move_in(struct dataplane *dp, const char *name, int *index)
 /* in `wire`; the program comes before the port is up */
 static int port_set_up(struct dataplane *dp, const char *name, int index)
 {
+	unsigned int mask = dataplane_port_is_held(dp, index) ? PORT_FLAGS & ~IFF_UP : PORT_FLAGS;
 	char path[64];
 	int err = programs_attach_port(dp, index);
 
@@ -262,17 +264,17 @@ static int port_set_up(struct dataplane *dp, const char *name, int index)
 	if (!err)
 		err = ethtool_disable(name, PORT_FEATURES_OFF);
 	if (!err)
-		err = rtnl_link_set_flags(index, PORT_FLAGS, PORT_FLAGS);
+		err = rtnl_link_set_flags(index, mask, mask);
 	return err ? log_err_r(err, "cannot set up port %s", name) : 0;
 }
 
-/* in `wire`: out to the namespace `home`, as it came */
+/* in `wire`: out to the namespace `home`; up, since one that was held down (A11) has nobody left to let it up */
 static int port_move_out(const char *name, int index, int home)
 {
 	int err = rtnl_clsact_delete(index);
 
 	if (!err)
-		err = rtnl_link_set_flags(index, 0, IFF_NOARP | IFF_PROMISC);
+		err = rtnl_link_set_flags(index, IFF_UP, IFF_UP | IFF_NOARP | IFF_PROMISC);
 	if (!err)
 		err = rtnl_link_move(index, home);
 	return err ? log_err_r(err, "cannot move port %s out of its namespace", name) : 0;
@@ -469,6 +471,9 @@ int ports_release_others(struct dataplane *dp, const struct ports_set *set)
 		return err;
 	err = release_links(&release, home);
 	netns_return(&home);
+	for (size_t i = 0; i < ARRAY_SIZE(dp->held_ports); i++)
+		if (!set_has_index(set, dp->held_ports[i]))
+			dp->held_ports[i] = 0;
 	failed = ports_each(dp, forget_port, (void *)set);
 	err = err ?: failed;
 	return err || !mtu ? err : topology_set_mtu(dp, mtu);

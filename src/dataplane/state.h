@@ -16,8 +16,9 @@ struct dataplane {
 	struct dataplane_bpf *bpf;
 	struct wire_control *control; /* the control map's cell */
 	struct wire_session_limits *session_limits;
-	int64_t session_drift; /* of the last look at the flow table */
-	int flow_map_fd;       /* BPF_F_RDONLY */
+	int held_ports[2 * WIRE_SEGMENTS_MAX]; /* A11: indexes in `wire` of ports that stay down; 0: free */
+	int64_t session_drift;                 /* of the last look at the flow table */
+	int flow_map_fd;                       /* BPF_F_RDONLY */
 	struct {
 		int counters, heartbeats, listeners, ports, segment_ports, epochs, virtual_segments;
 		int destinations, servers, server_keys, exceptions, flows, aliases, events, server_limits,

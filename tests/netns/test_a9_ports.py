@@ -71,4 +71,4 @@ def test_a9_a_port_that_went_missing_is_said_to_be(own_lab):
     own_lab.server.run("ip", "link", "del", "s0")  # and its peer with it
     shown = ports_of(own_lab)
     assert shown["b"]["link"] == "missing" and warnings_of(shown["b"]) == {"missing"}
-    assert shown["a"]["link"] == "up" and not shown["a"]["warnings"]
+    wait_until(lambda: warnings_of(ports_of(own_lab)["a"]) == {"held"}, 3, "the other port to follow (A11)")
