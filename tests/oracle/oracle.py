@@ -35,12 +35,17 @@ def is_explained(rule):
 
 
 
-def load(paths):
+def load(paths, payload=False):
+    """rules for HTTP; with payload those on the raw stream of TCP and of mail protocols"""
+    protocols = "tcp|smtp|imap|pop3" if payload else "http|tcp"
     rules, unknown = [], []
     for path in paths:
         with open(path, encoding="latin-1") as lines:
-            more, less = rule_text.read(line for line in lines if re.match(r"(alert|drop) (http|tcp) ", line))
-        rules += [rule for rule in more if rule.protocol == "http" or len(paths) == 1]
+            more, less = rule_text.read(line for line in lines if re.match(r"(alert|drop) (%s) " % protocols, line))
+        if payload:
+            rules += [rule for rule in more if all(c.buffer == "pkt_data" for c in rule.conditions) and rule.to_client != rule.to_server]
+        else:
+            rules += [rule for rule in more if rule.protocol == "http" or len(paths) == 1]
         unknown += less
     return rules, unknown
 
@@ -56,13 +61,13 @@ def rule_data():
         yield found or None
 
 
-def make_cases(rules, seed, wanted):
+def make_cases(rules, seed, wanted, payload=False):
     """cases of up to `wanted` rules (0: all), and the rules"""
     rules = list(rules)
     random.Random(seed).shuffle(rules)
     cases, used = [], []
     for rule in rules:
-        made = recipe.cases(rule, seed)
+        made = recipe.cases(rule, seed, payload=payload)
         if made:
             cases += made
             used.append(rule)
@@ -73,7 +78,8 @@ def make_cases(rules, seed, wanted):
 
 def plain_text(rule):
     """for any address and port: that is not what is compared here"""
-    return re.sub(r"^(\w+ \S+) (?:\[[^\]]*\]|\S+) (?:\[[^\]]*\]|\S+) (->|<>) (?:\[[^\]]*\]|\S+) (?:\[[^\]]*\]|\S+) ?\(", r"\1 any any \2 any any (", rule.text)
+    text = re.sub(r"^(\w+) (smtp|imap|pop3) ", r"\1 tcp ", rule.text)
+    return re.sub(r"^(\w+ \S+) (?:\[[^\]]*\]|\S+) (?:\[[^\]]*\]|\S+) (->|<>) (?:\[[^\]]*\]|\S+) (?:\[[^\]]*\]|\S+) ?\(", r"\1 any any \2 any any (", text)
 
 
 def write_rules(path, rules):
@@ -81,12 +87,12 @@ def write_rules(path, rules):
         out.write("".join(plain_text(rule) + "\n" for rule in rules))
 
 
-def replay(program, rules, cases, seed):
+def replay(program, rules, cases, seed, payload=False):
     """the sets of numbers that match, by the engine alone"""
     given = bytearray()
     for case in cases:
         request, response = case.request.bytes(), case.response.bytes()
-        given += b"h" + struct.pack("=II", len(request), len(response)) + request + response
+        given += (b"r" if payload else b"h") + struct.pack("=II", len(request), len(response)) + request + response
     done = subprocess.run([program, str(seed), rules], input=bytes(given), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=900)
     if done.returncode:
         raise RuntimeError("%s: exit %d: %s" % (program, done.returncode, done.stderr.decode(errors="replace")[-2000:]))
@@ -97,10 +103,10 @@ def client_of(index):
     return "10.1.%d.%d" % (index >> 8 & 255, index & 255), 20000 + (index >> 16)
 
 
-def ask_suricata(folder, rules, cases):
+def ask_suricata(folder, rules, cases, payload=False):
     with pcap.Pcap(folder + "/cases.pcap") as file:
         for index, case in enumerate(cases):
-            file.conversation(client_of(index), ("10.2.0.1", 80), [(True, case.request.bytes()), (False, case.response.bytes())])
+            file.conversation(client_of(index), ("10.2.0.1", 7777 if payload else 80), [(True, case.request.bytes()), (False, case.response.bytes())])
     alerts = suricata.alerts(folder + "/cases.pcap", rules, folder)
     return [alerts.get(client_of(index), set()) for index in range(len(cases))]
 
@@ -116,18 +122,19 @@ def differences(cases, answers, expected):
 
 
 def compare(arguments, paths):
-    rules, unknown = load(paths)
-    cases, used = make_cases(rules, arguments.seed, arguments.rules)
+    payload = arguments.payload
+    rules, unknown = load(paths, payload)
+    cases, used = make_cases(rules, arguments.seed, arguments.rules, payload)
     if len(used) < arguments.at_least:
         print("only %d rules can be used" % len(used))
         return 1
     with tempfile.TemporaryDirectory() as folder:
         file = folder + "/used.rules"
         write_rules(file, used)
-        answers = {"the engine": replay(arguments.replay, file, cases, 0)}
+        answers = {"the engine": replay(arguments.replay, file, cases, 0, payload)}
         for seed in range(1, 1 + arguments.cuts):
-            answers["the engine, cut by seed %d" % seed] = replay(arguments.replay, file, cases, seed * 131 + arguments.seed)
-        expected = ask_suricata(folder, file, cases) if suricata.root() else None
+            answers["the engine, cut by seed %d" % seed] = replay(arguments.replay, file, cases, seed * 131 + arguments.seed, payload)
+        expected = ask_suricata(folder, file, cases, payload) if suricata.root() else None
     found = list(differences(cases, answers, expected))
     for text in found[:20]:
         print(text)
@@ -143,6 +150,7 @@ def main():
     parser.add_argument("replay", metavar="INSPECT_REPLAY")
     parser.add_argument("files", nargs="*")
     parser.add_argument("--rule-data", action="store_true")
+    parser.add_argument("--payload", action="store_true", help="rules on the raw stream, of tcp, smtp, imap and pop3, in place of http")
     parser.add_argument("--rules", type=int, default=0, help="use so many rules (default all)")
     parser.add_argument("--at-least", type=int, default=1, help="fail when fewer rules can be used")
     parser.add_argument("--cuts", type=int, default=2, help="ways to cut every message")

@@ -197,6 +197,8 @@ def _message(rule, made, fields, response):
 
 def is_sound(message):
     """one that an HTTP reader takes as it is meant"""
+    if isinstance(message, Payload):
+        return 0 < len(message.data) < 16384
     first, second, third = message.start
     if message.response:
         good = re.fullmatch(rb"HTTP/1\.[01]", first) and re.fullmatch(rb"[2-5]\d\d", second) and second not in (b"204", b"304") and b"\n" not in third
@@ -300,9 +302,25 @@ def broken(rule, rng, at_most):
     return chosen[:at_most]
 
 
+class Payload:
+    """what one side sends, of no protocol; the other says something that no rule asks for"""
+    def __init__(self, data, response):
+        self.data, self.response = data, response
+
+    def bytes(self):
+        return self.data
+
+    def buffers(self):
+        return {"pkt_data": self.data}
+
+
 class Case:
     def __init__(self, rule, what, expected, message):
         self.rule, self.what, self.expected, self.message = rule, what, expected, message
+        if isinstance(message, Payload):
+            other = Payload(b"~\n", not message.response)
+            self.request, self.response = (other, message) if message.response else (message, other)
+            return
         plain = [b"GET", b"/", b"HTTP/1.1"]
         ok = Message([b"HTTP/1.1", b"200", b"OK"], [(b"Content-Length", b"2")], b"ok", True)
         self.request = Message(plain, [(b"Host", b"www.example.test")]) if message.response else message
@@ -312,19 +330,24 @@ class Case:
         return "sid %d, %s: %r" % (self.rule.sid, self.what, self.message.bytes()[:300])
 
 
-def cases(rule, seed, at_most=6, tries=6):
+
+def make_payload(rule, conditions, rng):
+    return Payload(build(conditions, rng), rule.to_client)
+
+
+def cases(rule, seed, at_most=6, tries=6, payload=False):
     """a match first, then near misses; none when the match cannot be made"""
     rng = random.Random("%d/%d" % (seed, rule.sid))
     try:
         for _ in range(tries):
-            message = make(rule, rule.conditions, rng)
+            message = (make_payload if payload else make)(rule, rule.conditions, rng)
             if is_sound(message) and matches(rule, message):
                 break
         else:
             return []
         made = [Case(rule, "match", True, message)]
         for what, conditions in broken(rule, rng, at_most):
-            message = make(rule, conditions, rng)
+            message = (make_payload if payload else make)(rule, conditions, rng)
             if is_sound(message) and not matches(rule, message):
                 made.append(Case(rule, what, False, message))
     except (Unknown, OverflowError):

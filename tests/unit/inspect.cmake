@@ -33,7 +33,9 @@ add_test(NAME inspect_oracle_of_own_rules COMMAND ${CMAKE_SOURCE_DIR}/tests/orac
 # those of ET Open where SLUICE_RULE_DATA has them, and Suricata's opinion where SLUICE_SURICATA has it
 add_test(NAME inspect_oracle_of_et_open COMMAND ${CMAKE_SOURCE_DIR}/tests/oracle/oracle.py
   $<TARGET_FILE:inspect-replay> --at-least 600 --rules 600 --rule-data)
-set_tests_properties(inspect_oracle_of_et_open PROPERTIES SKIP_RETURN_CODE 77)
+add_test(NAME inspect_oracle_of_et_open_payload COMMAND ${CMAKE_SOURCE_DIR}/tests/oracle/oracle.py
+  $<TARGET_FILE:inspect-replay> --rule-data --payload --at-least 500)
+set_tests_properties(inspect_oracle_of_et_open inspect_oracle_of_et_open_payload PROPERTIES SKIP_RETURN_CODE 77)
 
 # docs/filter-keywords.md is written from the tables; the test fails when it was not written again after a change
 add_executable(sluice-filters-doc ${CMAKE_SOURCE_DIR}/tests/check/filters_doc.c)
