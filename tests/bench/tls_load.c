@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Load for tests/bench/run: threads with blocking sockets, one TLS connection at a time each.
  *
- *   tls_load full|resumed ADDRESS PORT THREADS SECONDS 1.2|1.3        handshakes, each with one small request
- *   tls_load bulk         ADDRESS PORT THREADS SECONDS 1.2|1.3 PATH   downloads of PATH, over and over
- *   tls_load requests     ADDRESS PORT THREADS SECONDS 1.2|1.3 PATH   requests for PATH over kept connections
- *   tls_load idle         ADDRESS PORT COUNT   0       1.2|1.3        opens COUNT sessions, prints "holding", keeps
- * them open until standard input ends Prints one JSON object. The request makes sure that both legs of a proxy are up
- * before a handshake counts. */
+ *   tls_load full|resumed ADDRESS PORT THREADS SECONDS TLS        handshakes, each with one small request
+ *   tls_load latency      ADDRESS PORT THREADS SECONDS TLS RATE   handshakes, RATE a second whatever becomes of them
+ *   tls_load bulk         ADDRESS PORT THREADS SECONDS TLS PATH   downloads of PATH, over and over
+ *   tls_load requests     ADDRESS PORT THREADS SECONDS TLS PATH   requests for PATH over kept connections
+ *   tls_load idle         ADDRESS PORT COUNT   0       TLS        opens COUNT sessions, prints "holding", keeps them
+ * open until standard input ends
+ *
+ * TLS is 1.2, 1.3, 1.2-rsa (RSA key exchange) or 1.2-ecdsa. Prints one JSON object. The request makes sure that both
+ * legs of a proxy are up before a handshake counts. Latency is from the moment at which a connection was due, not from
+ * when a thread got to it, until the handshake is complete. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -14,6 +18,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +29,25 @@
 #define THREADS_MAX 256
 #define READ_SIZE (256 * 1024)
 #define SERVER_NAME "www.example.test"
+#define SAMPLES_MAX 65536 /* of one thread */
+
+static const struct kind {
+	const char *name, *suite;
+	int version;
+} kinds[] = {
+	{"1.2", "ECDHE-RSA-AES128-GCM-SHA256", TLS1_2_VERSION},
+	{"1.2-rsa", "AES128-GCM-SHA256", TLS1_2_VERSION},
+	{"1.2-ecdsa", "ECDHE-ECDSA-AES128-GCM-SHA256", TLS1_2_VERSION},
+	{"1.3", "ECDHE-RSA-AES128-GCM-SHA256", TLS1_3_VERSION},
+};
 
 struct load {
 	const char *mode, *path;
 	struct sockaddr_in server;
 	int threads;
-	double seconds;
+	double seconds, rate, started;
+	double *samples[THREADS_MAX];
+	size_t n_samples[THREADS_MAX];
 	SSL_CTX *context;
 	atomic_ulong done, errors, resumed, bytes;
 	atomic_int stop;
@@ -195,12 +213,46 @@ static int one_download(char *buffer)
 	return 0;
 }
 
-static void *work(void *unused)
+static void sleep_until(double when)
+{
+	double left = when - now();
+
+	if (left > 0)
+		usleep((useconds_t)(left * 1e6));
+}
+
+/* thread `number` takes every THREADS-th connection */
+static void latency_loop(int number, char *buffer)
+{
+	for (long turn = number; !load.stop && load.n_samples[number] < SAMPLES_MAX; turn += load.threads) {
+		double due = load.started + (double)turn / load.rate;
+		SSL *ssl;
+
+		sleep_until(due);
+		if (load.stop)
+			return;
+		ssl = open_session(NULL);
+		if (ssl) {
+			load.samples[number][load.n_samples[number]++] = now() - due;
+			load.done += exchange(ssl, "/", 0, buffer) > 0;
+			close_session(ssl);
+		} else {
+			load.errors++;
+		}
+	}
+}
+
+static void *work(void *argument)
 {
 	SSL_SESSION *session = NULL;
 	char *buffer = malloc(READ_SIZE);
-	int bulk = !strcmp(load.mode, "bulk");
+	int bulk = !strcmp(load.mode, "bulk"), number = (int)(intptr_t)argument;
 
+	load.samples[number] = malloc(SAMPLES_MAX * sizeof(double));
+	if (buffer && load.samples[number] && !strcmp(load.mode, "latency")) {
+		latency_loop(number, buffer);
+		load.stop = 1;
+	}
 	if (buffer && !strcmp(load.mode, "requests"))
 		request_loop(buffer);
 	while (buffer && !load.stop) {
@@ -211,7 +263,7 @@ static void *work(void *unused)
 	}
 	SSL_SESSION_free(session);
 	free(buffer);
-	return unused;
+	return NULL;
 }
 
 static void run_threads(void)
@@ -219,7 +271,7 @@ static void run_threads(void)
 	pthread_t threads[THREADS_MAX];
 
 	for (int i = 0; i < load.threads; i++)
-		pthread_create(&threads[i], NULL, work, NULL);
+		pthread_create(&threads[i], NULL, work, (void *)(intptr_t)i);
 	usleep((useconds_t)(load.seconds * 1e6));
 	load.stop = 1;
 	for (int i = 0; i < load.threads; i++)
@@ -245,12 +297,43 @@ static void hold_sessions(int count)
 	free(buffer);
 }
 
+static int compare_samples(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* milliseconds below which that share of all handshakes took */
+static void print_latency(void)
+{
+	size_t n = 0;
+	double *all;
+
+	for (int i = 0; i < load.threads; i++)
+		n += load.n_samples[i];
+	all = malloc((n + 1) * sizeof(double));
+	n = 0;
+	for (int i = 0; all && i < load.threads; i++) {
+		memcpy(all + n, load.samples[i], load.n_samples[i] * sizeof(double));
+		n += load.n_samples[i];
+	}
+	if (n) {
+		qsort(all, n, sizeof(double), compare_samples);
+		printf("\"p50_ms\": %.3f, \"p99_ms\": %.3f, ", all[n / 2] * 1e3, all[n * 99 / 100] * 1e3);
+	}
+	free(all);
+}
+
 static void print_result(double seconds)
 {
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
-	printf("{\"done\": %lu, \"errors\": %lu, \"resumed\": %lu, \"bytes\": %lu, \"seconds\": %.3f, \"cpu_seconds\": "
+	printf("{");
+	if (!strcmp(load.mode, "latency"))
+		print_latency();
+	printf("\"done\": %lu, \"errors\": %lu, \"resumed\": %lu, \"bytes\": %lu, \"seconds\": %.3f, \"cpu_seconds\": "
 	       "%.3f}\n",
 		load.done, load.errors, load.resumed, load.bytes, seconds,
 		usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
@@ -259,12 +342,14 @@ static void print_result(double seconds)
 
 int main(int argc, char **argv)
 {
+	const struct kind *kind = kinds;
 	double started;
-	int version;
 
-	if (argc < 7) {
-		fprintf(stderr, "usage: tls_load full|resumed|bulk|requests|idle ADDRESS PORT THREADS SECONDS 1.2|1.3 "
-				"[PATH]\n");
+	while (argc > 6 && kind < kinds + sizeof(kinds) / sizeof(*kinds) && strcmp(kind->name, argv[6]))
+		kind++;
+	if (argc < 7 || kind == kinds + sizeof(kinds) / sizeof(*kinds)) {
+		fprintf(stderr, "usage: tls_load full|resumed|latency|bulk|requests|idle ADDRESS PORT THREADS SECONDS "
+				"1.2|1.2-rsa|1.2-ecdsa|1.3 [PATH|RATE]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -272,18 +357,20 @@ int main(int argc, char **argv)
 	load.server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(argv[3]))};
 	load.threads = atoi(argv[4]);
 	load.seconds = atof(argv[5]);
-	version = !strcmp(argv[6], "1.2") ? TLS1_2_VERSION : TLS1_3_VERSION;
 	load.path = argc > 7 ? argv[7] : "/";
 	load.context = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_min_proto_version(load.context, version);
-	SSL_CTX_set_max_proto_version(load.context, version);
+	SSL_CTX_set_min_proto_version(load.context, kind->version);
+	SSL_CTX_set_max_proto_version(load.context, kind->version);
 	SSL_CTX_set1_groups_list(load.context, "X25519:P-256");
-	SSL_CTX_set_cipher_list(load.context, "ECDHE-RSA-AES128-GCM-SHA256");
+	SSL_CTX_set_cipher_list(load.context, kind->suite);
 	SSL_CTX_set_ciphersuites(load.context, "TLS_AES_128_GCM_SHA256");
 	SSL_CTX_set_session_cache_mode(load.context, SSL_SESS_CACHE_OFF);
 	if (inet_pton(AF_INET, argv[2], &load.server.sin_addr) != 1)
 		return 2;
-	started = now();
+	load.rate = strcmp(load.mode, "latency") ? 0 : atof(load.path);
+	if (!strcmp(load.mode, "latency") && load.rate <= 0)
+		return 2;
+	started = load.started = now();
 	if (!strcmp(load.mode, "idle"))
 		hold_sessions(load.threads);
 	else if (load.threads <= THREADS_MAX)
