@@ -210,7 +210,8 @@ def test_h3_all_of_it_in_two_seconds(big_lab, open_sessions):
     assert len({oid[4:] for oid in names if oid[:4] == (1, 4, 1, 2)}) == SERVERS
     assert len([oid for oid in names if oid[:4] == (1, 5, 1, 2)]) == 50
     assert len([oid for oid in names if oid[:4] == (1, 8, 1, 2)]) >= 1439
-    assert min(work for _, work in walks) < 2 and min(seconds for seconds, _ in walks) < 8, walks
+    sanitized = "/dev/" in big_lab.appliance.bin_dir  # several times slower
+    assert min(work for _, work in walks) < (6 if sanitized else 2) and min(seconds for seconds, _ in walks) < 8, walks
 
 
 def steps_of(path):
