@@ -12,6 +12,7 @@
 #include "base/common.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "day0/disk.h"
 #include "day0/draft.h"
 #include "day0/nic.h"
 #include "day0/snmp.h"
@@ -119,6 +120,13 @@ static int apply_log_hosts(const struct day0_settings *settings)
 	return draft_write(&draft, "/data/etc/rsyslog.d/day0.conf", 0644);
 }
 
+static int apply_log_disk(const struct day0_settings *settings)
+{
+	const char *what = day0_text(settings, "log_disk");
+
+	return what && strcmp(what, "format") == 0 ? system_write_file(DISK_FILE, 0644, what, strlen(what)) : 0;
+}
+
 static int apply_ports(const struct day0_settings *settings)
 {
 	const struct tree_node *ports = day0_node(settings, "ports"), *key = ports ? ports->first : NULL;
@@ -134,7 +142,8 @@ static int apply_ports(const struct day0_settings *settings)
 int apply_settings(const struct day0_settings *settings)
 {
 	static int (*const steps[])(const struct day0_settings *settings) = {apply_hostname, apply_management,
-		apply_time_servers, apply_ssh_keys, apply_password, snmp_apply, apply_log_hosts, apply_ports};
+		apply_time_servers, apply_ssh_keys, apply_password, snmp_apply, apply_log_hosts, apply_log_disk,
+		apply_ports};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <net/if.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/common.h"
@@ -86,6 +88,13 @@ static void console_write_management(FILE *out, const struct console_facts *fact
 	fprintf(out, CONSOLE_LABEL "%s\n", "SNMP", facts->snmp ? "on" : "off: no user was given (snmp_users)");
 }
 
+static void console_write_disk(FILE *out, const struct console_facts *facts)
+{
+	if (facts->log_disk)
+		fprintf(out, CONSOLE_LABEL "on the second disk, %llu MB free\n", "Logs",
+			(unsigned long long)(facts->log_free >> 20));
+}
+
 static void console_write_health(FILE *out, const struct health_facts *facts)
 {
 	for (size_t i = 0; i < health_n_checks; i++) {
@@ -109,6 +118,7 @@ void console_write(FILE *out, const struct console_facts *facts)
 	fputs("\n\n", out);
 	console_write_status(out, facts);
 	console_write_management(out, facts);
+	console_write_disk(out, facts);
 	console_write_health(out, &facts->health);
 	if (!facts->settings)
 		fputs("\n  No settings of day 0 are in force: the wire is a cable. Attach a medium with them and boot "
@@ -152,6 +162,19 @@ static void console_find_slot(char *out, size_t size)
 		snprintf(out, size, "%.*s", (int)strcspn(found + strlen(key), " \n"), found + strlen(key));
 }
 
+static void console_find_disk(struct console_facts *facts)
+{
+	static const char place[] = "/var/lib/sluice/sluice/log";
+	struct stat here, above;
+	struct statvfs space;
+
+	if (stat(place, &here) < 0 || stat("/var/lib/sluice/sluice", &above) < 0 || here.st_dev == above.st_dev)
+		return;
+	facts->log_disk = true;
+	if (statvfs(place, &space) == 0)
+		facts->log_free = (uint64_t)space.f_bavail * space.f_frsize;
+}
+
 static void console_look(struct console_facts *facts, char **status)
 {
 	static const char *const command[] = {"sluice", "show", "status", "--json", NULL};
@@ -164,6 +187,7 @@ static void console_look(struct console_facts *facts, char **status)
 	facts->settings = access(DAY0_DONE, F_OK) == 0 || access(DAY0_PENDING, F_OK) == 0;
 	facts->ssh = access("/data/etc/ssh/authorized_keys/admin", F_OK) == 0;
 	facts->snmp = access("/data/etc/snmp/users.conf", F_OK) == 0;
+	console_find_disk(facts);
 	health_find(&facts->health);
 	if (system_output(command, 1u << 20, status, &len) == 0)
 		facts->status = *status;

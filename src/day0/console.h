@@ -15,6 +15,8 @@ struct console_facts {
 	char hostname[65], slot[8], address[64]; /* of mgmt0; "": none */
 	bool management, settings, ssh, snmp;    /* mgmt0 is there; day 0 was applied; who may come in is known */
 	const char *status; /* answer of `sluice show status --json`; NULL: sluiced does not answer */
+	bool log_disk;      /* J6 */
+	uint64_t log_free;  /* bytes */
 	struct health_facts health;
 };
 

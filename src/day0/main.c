@@ -13,6 +13,7 @@
 #include "day0/apply.h"
 #include "day0/commit.h"
 #include "day0/console.h"
+#include "day0/disk.h"
 #include "day0/identity.h"
 #include "day0/nic.h"
 #include "day0/seed.h"
@@ -28,6 +29,7 @@ static const char usage_text[] =
 	"       sluice-day0 check FILE      says what is wrong with settings; changes nothing\n"
 	"       sluice-day0 ports           which network interface is which\n"
 	"       sluice-day0 schema          every setting, as documentation\n"
+	"       sluice-day0 log-disk        puts the logs on the second disk, if there is one\n"
 	"       sluice-day0 console         keeps what stands above the login prompt current\n"
 	"       sluice-day0 wizard PROGRAM  asks for settings on this terminal if there are none, then runs PROGRAM\n"
 	"docs/day0.md describes the settings.\n";
@@ -195,6 +197,8 @@ int day0_main(int argc, char **argv)
 		return main_settle() < 0;
 	if (argc == 2 && strcmp(verb, "ports") == 0)
 		return main_name_interfaces(false) < 0;
+	if (argc == 2 && strcmp(verb, "log-disk") == 0)
+		return disk_run() < 0;
 	if (argc == 2 && strcmp(verb, "console") == 0)
 		return console_run() < 0;
 	if (argc > 2 && strcmp(verb, "wizard") == 0)

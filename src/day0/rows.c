@@ -102,6 +102,11 @@ static bool is_trap_kind(const char *text)
 	return strcmp(text, "trap") == 0 || strcmp(text, "inform") == 0;
 }
 
+static bool is_log_disk(const char *text)
+{
+	return strcmp(text, "format") == 0 || strcmp(text, "none") == 0;
+}
+
 static bool is_pem(const char *text)
 {
 	return strncmp(text, "-----BEGIN ", 11) == 0;
@@ -210,6 +215,9 @@ const struct day0_row day0_rows[] = {
 			"(docs/logging.md)"},
 	{DAY0_ROOT, "log_credentials", DAY0_OBJECTS, DAY0_LOG_CREDENTIALS,
 		.help = "what log targets with TLS need, imported before the configuration is committed"},
+	{DAY0_ROOT, "log_disk", .good = is_log_disk, .allowed = "allowed are format and none", .example = "format",
+		.help = "format: a second disk that is blank is formatted and takes logs and spool; one that has the "
+			"label sluice-log takes them without this"},
 	{DAY0_ROOT, "ports", DAY0_MAPPING, DAY0_PORTS,
 		.help = "which network interface is which; without it they are taken in the order of their PCI "
 			"addresses: mgmt0, port1a, port1b, port2a …"},

@@ -283,8 +283,12 @@ static int wizard_apply(char *document)
 static void wizard_offer(void)
 {
 	struct wizard wizard = {.in = STDIN_FILENO, .out = stdout, .over = wizard_is_over};
+	_cleanup_free_ char *issue = NULL;
 	char line[WIZARD_LINE], *document;
+	size_t len;
 
+	if (system_read_file(CONSOLE_ISSUE, 65536, &issue, &len) == 0)
+		fputs(issue, stdout);
 	fputs("\nNo settings of day 0 were found, or none that are right: the management interface asks DHCP, the "
 	      "wire\n"
 	      "is a cable. Attach a medium with settings and boot again, or press Enter to give them here.\n",

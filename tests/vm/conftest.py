@@ -15,7 +15,7 @@ class Site:
     pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site():
     with contextlib.ExitStack() as stack:
         it = Site()

@@ -7,15 +7,18 @@ client namespace ── port a ═ bridge ═ tap ── port1a │ virtual mach
 Emulated (TCG): /dev/kvm on a build machine proves nothing, and an emulated boot takes about half a minute of an idle processor."""
 import json
 import os
+import re
 import shlex
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), "../netns")))
 from lab.namespace import Namespace, run, stop_process, wait_until  # noqa: E402
 
 REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 HOST_IP, MACHINE_IP = "10.99.0.1", "10.99.0.10"
+MIB = ".1.3.6.1.4.1.8072.9999.9999.7583"
 SNMP_USER, AUTH, PRIVACY = "monitor", "an authentic phrase", "a private phrase"
 P12_PASSWORD = "p12-password-7263"
 RULES = """\
@@ -111,7 +114,8 @@ class Machine:
             run("qemu-img", "create", "-q", "-f", "qcow2", "-b", self.disk, "-F", form, overlay, "4G")
         self.console = self.topology.path("console.log")
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", self.cpu, "-smp", self.cpus, "-m", self.memory,
-                   "-display", "none", "-serial", "file:" + self.console, "-device", "virtio-rng-pci",
+                   "-display", "none", "-device", "virtio-rng-pci", "-serial", "chardev:serial",
+                   "-chardev", "socket,id=serial,path=%s,server=on,wait=off,logfile=%s" % (self.topology.path("serial"), self.console),
                    "-drive", "file=%s,if=virtio,cache=unsafe" % overlay]
         for number, name in enumerate(("mgmt", "a", "b"), 1):
             command += ["-netdev", "tap,id=%s,ifname=tap-%s,script=no,downscript=no" % (name, name),
@@ -136,6 +140,17 @@ class Machine:
         return wait_until(lambda: text in self.said() or self.process.poll() is not None and "qemu ended", timeout,
                           "%r on the console, which ends with:\n%s" % (text, self.said()[-2000:]), pause=0.5)
 
+    def types(self, prompt, text, timeout=BOOT_SECONDS):
+        """answers what the serial console asks"""
+        before = getattr(self, "answered", 0)
+        wait_until(lambda: prompt in self.said()[before:], timeout, "%r on the console, which ends with:\n%s" % (prompt, self.said()[-2000:]), pause=0.5)
+        self.answered = len(self.said())
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(self.topology.path("serial"))
+            for byte in (text + "\r").encode():  # an emulated UART has 16 bytes
+                line.send(bytes([byte]))
+                time.sleep(0.01)
+
     def ssh(self, command, check=True, timeout=120):
         return self.hypervisor.run("ssh", "-q", "-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                                    "-o", "ConnectTimeout=30", "-o", "BatchMode=yes", "admin@" + MACHINE_IP, command, check=check, timeout=timeout)
@@ -157,6 +172,12 @@ class Machine:
     def snmpwalk(self, oid):
         return self.hypervisor.run("snmpbulkwalk", "-v3", "-l", "authPriv", "-u", SNMP_USER, "-a", "SHA-256", "-A", AUTH, "-x", "AES", "-X", PRIVACY,
                                    "-On", "-t", "20", MACHINE_IP, oid, timeout=120, env=dict(os.environ, MIBS="")).stdout
+
+    def health_by_snmp(self):
+        """sluHealthState by sluHealthName, which is the index (IMPLIED)"""
+        column, words = MIB + ".1.12.1.3", {"1": "good", "2": "note", "3": "warning", "4": "refused"}
+        rows = re.findall(re.escape(column) + r"\.([0-9.]+) = INTEGER: ([0-9])", self.snmpwalk(column))
+        return {"".join(chr(int(number)) for number in index.split(".")): words[state] for index, state in rows}
 
     def scan(self, namespace, address, ports=(22, 80, 161, 199, 443, 705, 8443)):
         """TCP ports that answer"""

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """J1 to J4, A8, G5, H3: the appliance as people deploy it, end to end, under emulation. Slow; in the order of the file."""
 import base64
+import contextlib
 import json
 import re
+import socket
+import ssl
 
 import machine as vm
-from lab.clients import curl
+from lab.clients import WEB_NAME, curl
 from lab.namespace import wait_until
-from lab.topology import CLIENT_IP
+from lab.topology import CLIENT_IP, SERVER_IP
 
 PATIENCE = 60  # an emulated machine on a shared one
+SESSIONS = 150
 
 
 def web(site, path="/", **options):
@@ -44,7 +48,7 @@ def test_b8_an_attack_is_blocked_and_its_record_arrives_over_relp(site):
 
 
 def test_h3_snmp_v3_shows_it(site):
-    walk = site.machine.snmpwalk(".1.3.6.1.4.1.8072.9999.9999.7583")
+    walk = site.machine.snmpwalk(vm.MIB)
     assert "sluice-vm" in walk and len(walk.splitlines()) > 100
     refused = site.machine.hypervisor.run("snmpget", "-v2c", "-c", "public", "-t", "2", "-r", "0", vm.MACHINE_IP, ".1.3.6.1.2.1.1.1.0", check=False)
     assert refused.returncode, "v2c is off"
@@ -72,6 +76,29 @@ def test_j1_management_cannot_be_reached_from_the_ports(site):
     assert site.machine.scan(site.topology.client, vm.MACHINE_IP) == []
     assert site.machine.scan(site.topology.server, vm.MACHINE_IP) == []
     assert site.machine.scan(site.machine.hypervisor, vm.MACHINE_IP) == [22]
+
+
+def available_kb(site):
+    return int(site.machine.ssh("sync; awk '/MemAvailable/ { print $2 }' /proc/meminfo").stdout)
+
+
+def test_j2_what_a_session_and_a_flow_cost_in_memory(site, capsys):
+    """the sizing table of docs/deployment.md; the bounds are twice what was measured"""
+    total = int(site.machine.ssh("awk '/MemTotal/ { print $2 }' /proc/meminfo").stdout)
+    web(site, "/warm")
+    before, sessions = available_kb(site), []
+    context = ssl.create_default_context(cafile=site.certificate.certificate)
+    with contextlib.ExitStack() as stack:
+        for _ in range(SESSIONS):
+            with site.topology.client:
+                connection = socket.create_connection((SERVER_IP, 443), PATIENCE)
+            sessions.append(stack.enter_context(context.wrap_socket(connection, server_hostname=WEB_NAME)))
+        wait_until(lambda: site.machine.ask("show", "status")["sessions"] >= SESSIONS, PATIENCE, "the sessions to be open", pause=1)
+        each = (before - available_kb(site)) / SESSIONS
+    with capsys.disabled():
+        print("\nmemory: %d MB, in use with one SSL server and one filter %d MB; an idle session takes %.1f KB" %
+              (total >> 10, (total - before) >> 10, each))
+    assert (total - before) >> 10 < 800 and each < 120
 
 
 def test_a8_supervisor_killed_the_wire_stays_up(site):

@@ -20,7 +20,6 @@ from lab.topology import CLIENT_IP, Topology
 
 PATIENCE = 90  # an emulated machine on a shared one
 ENGINE = "80001f880473616d706c65"
-MIB = ".1.3.6.1.4.1.8072.9999.9999.7583"
 
 
 def block(text, indent):
@@ -33,6 +32,7 @@ def settings(site):
         packed = base64.b64encode(file.read()).decode()
     pem = {name: block(open(site.pki.path(file)).read(), 8) for name, file in (("ca", "ca.pem"), ("certificate", "appliance.pem"), ("key", "appliance.key"))}
     return vm.settings(None, site.machine.public_key).replace("pkcs12_file: web.p12", "pkcs12: %s" % packed) + """\
+  log_disk: format
   snmp_engine_id: %s
   snmp_traps: [{host: %s, user: %s}]
   log_targets: [{name: siem, host: %s, port: %d, protocol: relp_tls, credentials: siem, certificate_name: %s}]
@@ -173,19 +173,27 @@ def test_g5_an_attack_is_blocked_and_its_record_arrives_over_relp_with_tls(site)
 
 def test_h3_snmp_v3_shows_the_block(site):
     def blocked():
-        walk = site.machine.snmpwalk(MIB)
+        walk = site.machine.snmpwalk(vm.MIB)
         return len(walk.splitlines()) > 100 and re.search(r"Counter64: [1-9]", walk) and walk
     assert "sluice-vm" in wait_until(blocked, PATIENCE, "SLUICE-MIB with counts", pause=2)
 
 
 def test_h4_a_trap_arrives(site):
-    wait_until(lambda: MIB in site.trapd.said(), PATIENCE, "a notification of SLUICE-MIB at snmptrapd", pause=1)
+    wait_until(lambda: vm.MIB in site.trapd.said(), PATIENCE, "a notification of SLUICE-MIB at snmptrapd", pause=1)
 
 
 def test_a8_supervisor_killed_the_wire_stays_up(site):
     site.machine.ssh("sudo systemctl kill --signal=KILL --kill-whom=main sluice@sluice")
     assert web(site, "/after-kill").ok
     site.machine.wait_inspecting()
+
+
+def test_j6_a_second_disk_is_formatted_and_takes_the_logs(site):
+    assert "log_disk: there is no second disk" in site.machine.said()
+    disk = os.path.join(site.libvirt.path("lib/images"), "logs.raw")
+    vm.run("qemu-img", "create", "-q", "-f", "raw", disk, "2G")
+    site.libvirt.run("virsh", "attach-disk", "sluice", disk, "vdb", "--targetbus", "virtio", "--driver", "qemu", "--subdriver", "raw", "--persistent")
+    wait_until(lambda: site.machine.ssh("ls /dev/vdb", check=False).stdout, PATIENCE, "the second disk", pause=1)
 
 
 def test_j5_reboot_keeps_configuration_and_keys(site):
@@ -198,3 +206,22 @@ def test_j5_reboot_keeps_configuration_and_keys(site):
     assert site.machine.ask("show", "status")["config_version"] == before
     assert web(site, "/after-reboot").ok and web(site, "/y?f=/etc/passwd").reset
     assert site.libvirt.run("virsh", "domstate", "sluice").stdout.strip() == "running"
+    assert "/dev/vdb" in site.machine.ssh("findmnt -no SOURCE /var/lib/sluice/sluice/log").stdout
+    assert site.machine.ssh("sudo test -s /var/lib/sluice/sluice/log/block.json && echo there").stdout, "the Block record is on the second disk"
+    site.machine.wait_said("on the second disk")
+
+
+def inspects(site, path):
+    return web(site, path).ok and web(site, path + "?f=/etc/passwd").reset
+
+
+def test_j6_a_slow_a_full_and_a_lost_second_disk_do_not_stop_traffic(site):
+    site.libvirt.run("virsh", "blkdeviotune", "sluice", "vdb", "--total-iops-sec", "1", "--live")
+    assert all(inspects(site, "/slow%d" % i) for i in range(5))
+    site.libvirt.run("virsh", "blkdeviotune", "sluice", "vdb", "--total-iops-sec", "0", "--live")
+    site.machine.ssh("sudo dd if=/dev/zero of=/var/lib/sluice/sluice/log/fill bs=1M; df /var/lib/sluice/sluice/log", timeout=vm.BOOT_SECONDS)
+    assert all(inspects(site, "/full%d" % i) for i in range(5))
+    site.libvirt.run("virsh", "detach-disk", "sluice", "vdb", "--persistent", check=False)
+    wait_until(lambda: not site.machine.ssh("ls /dev/vdb", check=False).stdout, PATIENCE, "the second disk to be gone", pause=1)
+    assert all(inspects(site, "/lost%d" % i) for i in range(5))
+    assert site.machine.is_inspecting()
