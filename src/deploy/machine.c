@@ -70,8 +70,10 @@ static void tell_journal(struct machine *machine, const char *name)
 		"--unit=sluice-day0", "--unit=sluice-day0-commit", "--unit=sluice@sluice", NULL};
 	_cleanup_free_ char *text = NULL;
 
-	if (agent_run(machine->hv, name, argv, 30, &text) == 0 && text && *text)
+	if (agent_run(machine->hv, name, argv, 30, &text) == 0 && text && *text) {
+		report_clean(text);
 		fprintf(machine->report->err, "the machine says:\n%s", text);
+	}
 }
 
 int machine_wait_well(struct machine *machine, const char *name, bool settings)
@@ -128,18 +130,18 @@ static void print_status(struct report *report, const char *name, const struct h
 	const json_t *address;
 	size_t i;
 
-	fprintf(report->out, "%-16s %s\n%-16s %s%s\n%-16s %u vCPU, %llu MB\n", "Machine", name, "State", domain->state,
-		domain->autostart ? ", starts with the host" : "", "Size", domain->vcpus,
-		(unsigned long long)domain->memory_mib);
-	json_array_foreach(addresses, i, address) fprintf(report->out, "%-16s %s/%lld on %s\n", "Address",
+	report_print(report, "%-16s %s", "Machine", name);
+	report_print(report, "%-16s %s%s", "State", domain->state, domain->autostart ? ", starts with the host" : "");
+	report_print(report, "%-16s %u vCPU, %llu MB", "Size", domain->vcpus, (unsigned long long)domain->memory_mib);
+	json_array_foreach(addresses, i, address) report_print(report, "%-16s %s/%lld on %s", "Address",
 		json_string_value(json_object_get(address, "address")) ?: "?",
 		json_integer_value(json_object_get(address, "prefix")),
 		json_string_value(json_object_get(address, "name")) ?: "?");
 	if (*health->version)
-		fprintf(report->out, "%-16s %s\n", "Version", health->version);
+		report_print(report, "%-16s %s", "Version", health->version);
 	if (*health->inspection)
-		fprintf(report->out, "%-16s %s\n", "SSL inspection", health->inspection);
-	fprintf(report->out, "%-16s %s\n", "Health", *health->why ? health->why : "well");
+		report_print(report, "%-16s %s", "SSL inspection", health->inspection);
+	report_print(report, "%-16s %s", "Health", *health->why ? health->why : "well");
 }
 
 int machine_status(struct machine *machine)

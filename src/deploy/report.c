@@ -4,6 +4,48 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* how many bytes of a character that a terminal obeys are here; 0: none. C0 but newline and tab, DEL; in UTF-8 C1 and
+ * the controls of direction (U+202A to U+202E, U+2066 to U+2069) */
+static size_t unsafe_len(const unsigned char *c)
+{
+	if ((c[0] < 0x20 && c[0] != '\n' && c[0] != '\t') || c[0] == 0x7f)
+		return 1;
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	if (c[0] == 0xe2 &&
+		((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+		return 3;
+	return 0;
+}
+
+void report_clean(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		size_t len = unsafe_len(c);
+
+		if (len)
+			memset(c, '?', len);
+	}
+}
+
+static void write_text(FILE *out, const char *before, const char *fmt, va_list args, const char *after)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	report_clean(text);
+	fprintf(out, "%s%s%s", before, text, after);
+}
+
+void report_print(struct report *report, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	write_text(report->out, "", fmt, args, "\n");
+	va_end(args);
+}
+
 void report_begin(struct report *report, bool json)
 {
 	memset(report, 0, sizeof(*report));
@@ -21,7 +63,7 @@ static void report_end_json(struct report *report)
 			report->result, "error", json_pack("{s:s, s:s}", "what", report->what, "mend", report->mend));
 	if (json_array_size(report->left))
 		json_object_set(report->result, "left_to_do", report->left);
-	json_dumpf(report->result, report->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_dumpf(report->result, report->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 	fputc('\n', report->out);
 }
 
@@ -48,9 +90,8 @@ void report_step(struct report *report, const char *fmt, ...)
 	if (report->quiet)
 		return;
 	va_start(args, fmt);
-	vfprintf(report->err, fmt, args);
+	write_text(report->err, "", fmt, args, "\n");
 	va_end(args);
-	fputc('\n', report->err);
 }
 
 void report_progress(struct report *report, uint64_t done, uint64_t total)
@@ -68,10 +109,8 @@ void report_warn(struct report *report, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("sluice-deploy: warning: ", report->err);
-	vfprintf(report->err, fmt, args);
+	write_text(report->err, "sluice-deploy: warning: ", fmt, args, "\n");
 	va_end(args);
-	fputc('\n', report->err);
 }
 
 void report_left(struct report *report, const char *fmt, ...)
@@ -82,6 +121,7 @@ void report_left(struct report *report, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	report_clean(text);
 	json_array_append_new(report->left, json_string(text));
 }
 
@@ -94,6 +134,7 @@ int report_fail(struct report *report, int err, const char *mend, const char *fm
 	va_start(args, fmt);
 	vsnprintf(report->what, sizeof(report->what), fmt, args);
 	va_end(args);
+	report_clean(report->what);
 	snprintf(report->mend, sizeof(report->mend), "%s", mend);
 	fprintf(report->err, "sluice-deploy: error: %s\n  mend: %s\n", report->what, report->mend);
 	return err;

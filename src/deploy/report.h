@@ -20,6 +20,11 @@ void report_begin(struct report *report, bool json);
 /* prints the result, or the error; frees what the report holds */
 void report_end(struct report *report);
 
+/* What a machine or a hypervisor says is printed as text: whatever a terminal could take for a command, or that turns
+ * the direction of writing, becomes '?'. In place. Everything below does so. */
+void report_clean(char *text);
+/* a line of the result, for a person */
+void report_print(struct report *report, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void report_step(struct report *report, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* of a transfer: prints every tenth part */
 void report_progress(struct report *report, uint64_t done, uint64_t total);

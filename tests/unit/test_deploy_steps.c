@@ -341,6 +341,23 @@ static void test_j5_an_upgrade_ends_with_the_new_version_or_says_why_not(void **
 	end_upgrade(&rig);
 }
 
+static void test_j7_what_a_machine_says_does_nothing_to_a_terminal(void **state)
+{
+	static const char said[] = "a\033[2Jb\tc\x7f\xc2\x9b"
+				   "d\xe2\x80\xae"
+				   "e\xe2\x81\xa6"
+				   "f\xc3\xbc\n";
+	char text[64];
+	struct rig rig;
+
+	snprintf(text, sizeof(text), "%s", said);
+	report_clean(text);
+	assert_string_equal(text, "a?[2Jb\tc???d???e???f\xc3\xbc\n");
+	assert_int_equal(upgrade(&rig, LAST("confirmed"), 1, "{\"error\": \"no \\u001b[31m good\"}"), DEPLOY_FAILED);
+	assert_non_null(strstr(rig.report.what, "no ?[31m good"));
+	end_upgrade(&rig);
+}
+
 static void test_j5_an_upgrade_of_nothing_is_refused(void **state)
 {
 	struct rig rig;
@@ -382,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_j7_remove_deletes_what_deploy_made_and_asks),
 		cmocka_unit_test(test_j5_an_upgrade_ends_with_the_new_version_or_says_why_not),
 		cmocka_unit_test(test_j5_an_upgrade_of_nothing_is_refused),
+		cmocka_unit_test(test_j7_what_a_machine_says_does_nothing_to_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
