@@ -67,10 +67,12 @@
 			},                                                                                          \
 	}
 
-#define IMPORT_DETAIL                                                                                              \
-	"FILE is the certificate with its chain in any order, PEM or DER, or PKCS#12 with the key in it. Without " \
-	"--key the private key is in FILE too. A password is read from --password-file, from standard input, or "  \
-	"asked for on the terminal; it never stands on the command line."
+#define IMPORT_DETAIL                                                                                                 \
+	"FILE is the certificate with its chain in any order, PEM or DER, or PKCS#12 with the key in it. Without "    \
+	"--key the private key is in FILE too. A password is read from --password-file, from standard input, or "     \
+	"asked for on the terminal; it never stands on the command line. With --without-key the key is fetched from " \
+	"the "                                                                                                        \
+	"key provider (device: key_provider_socket) and has to be the certificate's."
 #define IMPORT_PARAMETERS                                                                                           \
 	{                                                                                                           \
 		{.metavar = "NAME", .key = "name", .help = "name in the store, as the configuration refers to it"}, \
@@ -81,6 +83,11 @@
 		{.option = "--key",                                                                                 \
 			.metavar = "KEYFILE",                                                                       \
 			.help = "private key, PEM or DER, where FILE does not hold it"},                            \
+		{.option = "--without-key",                                                                         \
+			.metavar = "WITHOUTKEY",                                                                    \
+			.key = "without_key",                                                                       \
+			.kind = CLI_FLAG,                                                                           \
+			.help = "there is no key here: the key provider has it"},                                   \
 		{.option = "--password-file",                                                                       \
 			.metavar = "PWFILE",                                                                        \
 			.help = "file that holds the password of the key or of PKCS#12"},                           \

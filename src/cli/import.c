@@ -117,8 +117,9 @@ static int import_add_password(struct cli *cli, const struct cli_call *call, str
 
 static json_t *import_request(const struct cli_call *call, bool password)
 {
-	json_t *request = json_pack("{s:s, s:s, s:b}", "command", call->command->request, "name",
-		cli_call_value(call, "NAME"), "password_fd", password);
+	json_t *request = json_pack("{s:s, s:s, s:b, s:b}", "command", call->command->request, "name",
+		cli_call_value(call, "NAME"), "password_fd", password, "without_key",
+		cli_call_value(call, "WITHOUTKEY") != NULL);
 
 	if (request && !cli_call_value(call, "KEYFILE"))
 		json_object_set_new(request, "key_fd", json_false());
@@ -188,11 +189,15 @@ int cli_run_import(struct cli *cli, const struct cli_call *call)
 
 	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
 		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	if (cli_call_value(call, "WITHOUTKEY") &&
+		(cli_call_value(call, "KEYFILE") || cli_call_value(call, "PWFILE") || cli_call_value(call, "PWSTDIN")))
+		return client_fail(
+			cli, CLI_USAGE, "--without-key excludes --key and passwords: there is no key to read");
 	status = import_open(cli, &import, cli_call_value(call, "FILE"), "certificate");
 	if (status == CLI_OK && cli_call_value(call, "KEYFILE"))
 		status = import_open(cli, &import, cli_call_value(call, "KEYFILE"), "private key");
 	files = import.n;
-	if (status == CLI_OK)
+	if (status == CLI_OK && !cli_call_value(call, "WITHOUTKEY"))
 		status = import_add_password(cli, call, &import);
 	if (status == CLI_OK)
 		status = client_ask(

@@ -405,6 +405,8 @@ static void render_certificate(struct cli *cli, const json_t *certificate)
 		fprintf(cli->out, " %" JSON_INTEGER_FORMAT " bits",
 			json_integer_value(json_object_get(certificate, "key_bits")));
 	fputc('\n', cli->out);
+	if (json_object_get(certificate, "key_from"))
+		render_line(cli, "Private key from", certificate, "key_from", OUTPUT_TEXT);
 	render_warnings(cli, json_object_get(certificate, "warnings"));
 }
 

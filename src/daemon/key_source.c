@@ -306,47 +306,48 @@ static int provider_connect(const char *path)
 	return TAKE_FD(fd);
 }
 
-static int fetch_start(struct key_fetch *fetch, int provider)
+int key_source_ask(struct supervisor *supervisor, struct child *child, const char *name, const char *key_id,
+	child_message_fn *on_message, child_exit_fn *on_exit, char error[200])
 {
-	struct supervisor *supervisor = fetch->supervisor;
+	const char *path = supervisor->policy ? supervisor->policy->config->key_provider_socket : NULL;
 	_cleanup_close_ int device_key = keystore_device_key(supervisor);
+	_cleanup_close_ int provider = path ? provider_connect(path) : -ENOENT;
 	int r;
 
-	if (device_key < 0)
-		return device_key;
-	r = child_spawn(&fetch->child, supervisor->loop, ROLE_FETCHER, supervisor->bin_dir, -1, fetch_on_message,
-		fetch_on_exit);
+	if (!path)
+		snprintf(error, 200, "no key provider is configured (device: key_provider_socket)");
+	else if (provider < 0)
+		snprintf(error, 200, "cannot connect to the key provider at %.100s: %s", path, strerror(-provider));
+	else
+		snprintf(error, 200, "its program cannot be started");
+	if (provider < 0 || device_key < 0)
+		return MIN(provider, device_key);
+	r = child_spawn(child, supervisor->loop, ROLE_FETCHER, supervisor->bin_dir, -1, on_message, on_exit);
 	if (r < 0)
 		return r;
-	return child_send(&fetch->child, "fetch",
-		json_pack("{s:s, s:s}", "name", fetch->sealed_as, "key_id", fetch->key_id),
+	r = child_send(child, "fetch", json_pack("{s:s, s:s}", "name", name, "key_id", key_id),
 		(int[]){device_key, provider}, 2);
+	return child_running(child) ? 0 : r;
 }
 
 static void fetch_begin(struct key_fetch *fetch)
 {
 	struct supervisor *supervisor = fetch->supervisor;
-	const char *path = supervisor->policy ? supervisor->policy->config->key_provider_socket : NULL;
-	_cleanup_close_ int provider = -1;
 	char error[200];
 
-	if (!path || !store_has_certificate(&supervisor->store, fetch->name)) {
+	if (!supervisor->policy || !supervisor->policy->config->key_provider_socket ||
+		!store_has_certificate(&supervisor->store, fetch->name)) {
 		fetch_free(fetch);
 		return;
 	}
 	child_end(&fetch->child); /* an earlier one may just be ending */
 	fetch->answered = false;
 	fetch->epoch = supervisor->keystore.epoch;
-	provider = provider_connect(path);
-	if (provider < 0) {
-		snprintf(error, sizeof(error), "cannot connect to the key provider at %.100s: %s", path,
-			strerror(-provider));
+	if (key_source_ask(supervisor, &fetch->child, fetch->sealed_as, fetch->key_id, fetch_on_message, fetch_on_exit,
+		    error) < 0)
 		fetch_fail(fetch, error);
-		return;
-	}
-	loop_timer_arm(supervisor->loop, &fetch->timer, FETCH_NS, fetch_on_patience);
-	if (fetch_start(fetch, provider) < 0 && !child_running(&fetch->child))
-		fetch_fail(fetch, "its program cannot be started");
+	else
+		loop_timer_arm(supervisor->loop, &fetch->timer, FETCH_NS, fetch_on_patience);
 }
 
 bool key_source_fetch(struct supervisor *supervisor, const char *name, const char *key_id, const char *sealed_as)

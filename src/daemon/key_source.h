@@ -16,6 +16,10 @@ void key_source_each(const struct supervisor *supervisor,
 void key_source_drop(struct supervisor *supervisor, const char *key_id);
 /* what the configuration now in force says: stored keys leave the state directory, or those in memory go there */
 void key_source_apply(struct supervisor *supervisor);
+/* Asks the provider once, for who cannot wait longer: the child's message is `fetched` with the sealed key, or
+ * `fetch_error`. -errno with *error, which says why not. */
+int key_source_ask(struct supervisor *supervisor, struct child *child, const char *name, const char *key_id,
+	child_message_fn *on_message, child_exit_fn *on_exit, char error[200]);
 /* asks the provider for a certificate's key, again and again until it comes: false when none is configured */
 bool key_source_fetch(struct supervisor *supervisor, const char *name, const char *key_id, const char *sealed_as);
 void key_source_free(struct supervisor *supervisor);

@@ -258,6 +258,8 @@ static json_t *command_certificate_export(struct supervisor *supervisor, struct 
 
 static json_t *command_certificate_import(struct supervisor *supervisor, struct request *request)
 {
+	operator_audit(request, "import of certificate %s asked for",
+		json_string_value(json_object_get(request->json, "name")) ?: "");
 	certificate_import(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
 	return NULL;
 }

@@ -49,6 +49,7 @@ static void replace_fail(struct replace *replace, const char *error)
 	snprintf(text, sizeof(text), "certificate %s is not replaced: %s; the one before is in force", replace->name,
 		error);
 	supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error", "%s", text);
+	supervisor_record(supervisor, EVENT_LOG_AUDIT, "warning", "%s", text);
 	store_discard_replacement(&supervisor->store, replace->name, replace->replaced, replace->facts);
 	/* workers that took the new certificate take the old one back */
 	if (replace->policy)
@@ -225,8 +226,10 @@ static int replace_stage(struct replace *replace, int sealed_key_fd)
 		&supervisor->store, replace->name, replace->replaced, replace->facts, sealed_key_fd);
 }
 
-static void replace_refuse(commit_done_fn *done, void *owner, json_t *facts, const char *error)
+static void replace_refuse(struct supervisor *supervisor, const char *name, commit_done_fn *done, void *owner,
+	json_t *facts, const char *error)
 {
+	supervisor_record(supervisor, EVENT_LOG_AUDIT, "warning", "certificate %s not replaced: %s", name, error);
 	json_decref(facts);
 	if (done)
 		done(owner, json_pack("{s:b, s:s}", "ok", 0, "error", error));
@@ -245,14 +248,15 @@ void replace_begin(struct supervisor *supervisor, const char *name, json_t *fact
 		busy = "the key keeper is not running: try again";
 	if (busy || !replace) {
 		free(replace);
-		replace_refuse(done, owner, facts, busy ? busy : "out of memory");
+		replace_refuse(supervisor, name, done, owner, facts, busy ? busy : "out of memory");
 		return;
 	}
 	*replace = (struct replace){.supervisor = supervisor, .done = done, .owner = owner, .facts = facts};
 	snprintf(replace->name, sizeof(replace->name), "%s", name);
 	if (replace_stage(replace, sealed_key_fd) < 0) {
 		free(replace);
-		replace_refuse(done, owner, facts, "the state directory cannot be written; nothing is replaced");
+		replace_refuse(supervisor, name, done, owner, facts,
+			"the state directory cannot be written; nothing is replaced");
 		return;
 	}
 	supervisor->replace = replace;

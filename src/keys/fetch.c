@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one-shot that fetches one private key from a key provider (docs/key-provider.md) and seals it. Only this process
- * and the provider see the key in clear; what the supervisor gets is the sealed key. The provider is trusted with keys,
- * not with this process: every length is bounded, every wait ends. */
+ * and the provider see the key in clear; what the supervisor gets is the sealed key. */
 #include <endian.h>
 #include <errno.h>
 #include <jansson.h>
@@ -12,25 +11,16 @@
 #include "base/log.h"
 #include "base/shm.h"
 #include "ipc/message.h"
+#include "keys/fetch.h"
 #include "keys/harden.h"
-#include "keys/import.h"
 #include "keys/main.h"
 
 #define FETCH_START_TIMEOUT_MS 30000
 #define FETCH_NS (10 * NSEC_PER_SEC) /* the whole conversation */
 #define FETCH_HEADER_MAX 4096
 #define FETCH_KEY_MAX (64u << 10)
-#define FETCH_FDS 2 /* device key, provider */
 
-struct fetch {
-	json_t *json;
-	int fds[FETCH_FDS];
-	size_t n_fds;
-	uint64_t deadline_ns;
-	struct import import; /* name, key, error text */
-};
-
-static void fetch_clear(struct fetch *fetch)
+void fetch_clear(struct fetch *fetch)
 {
 	import_clear(&fetch->import);
 	json_decref(fetch->json);
@@ -109,7 +99,7 @@ static int fetch_read_header(struct fetch *fetch, size_t *key_len)
 	return err;
 }
 
-static int fetch_read_key(struct fetch *fetch)
+int fetch_read_key(struct fetch *fetch)
 {
 	_cleanup_secret_ struct secret key = {0};
 	char id[17];

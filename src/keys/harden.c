@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <malloc.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -66,12 +67,48 @@ static void heap_prepare(void)
 }
 #endif
 
+/* --- what libcrypto frees is wiped: its decoders leave copies of whole keys behind, of which it knows nothing
+ * ---------
+ */
+
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return malloc(size);
+}
+
+static void crypto_free(void *data, const char *file, int line)
+{
+	(void)file, (void)line;
+	if (data)
+		OPENSSL_cleanse(data, malloc_usable_size(data));
+	free(data);
+}
+
+static void *crypto_realloc(void *data, size_t size, const char *file, int line)
+{
+	size_t have = data ? malloc_usable_size(data) : 0;
+	void *new;
+
+	if (data && size && size <= have)
+		return data;
+	new = size ? malloc(size) : NULL;
+	if (size && !new)
+		return NULL;
+	if (new && have)
+		memcpy(new, data, have);
+	crypto_free(data, file, line);
+	return new;
+}
+
 int keys_harden(void)
 {
 	const struct rlimit none = {0, 0};
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return -errno;
+	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+		return -EALREADY;
 #ifndef SLUICE_SANITIZED /* the leak check traces its own process */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 /* First thing in main, before any key: no core dumps, not dumpable (so no ptrace nor /proc/PID/mem for the same user),
- * libcrypto without its configuration file, and a heap that can be locked. 0 or -errno. */
+ * libcrypto without its configuration file and wiping what it frees, and a heap that can be locked. 0 or -errno. */
 int keys_harden(void);
 /* Locks the process's memory, or where RLIMIT_MEMLOCK forbids it, the heap, where all keys are. Never fails: what could
  * not be locked is a warning, once. Call again after loading keys: the heap may have grown. */

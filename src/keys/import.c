@@ -50,8 +50,15 @@ int import_files(
 {
 	int err;
 
-	import->one_file = !key.len;
-	if (import_is_pkcs12(certificate)) {
+	import->one_file = !key.len && !import->without_key;
+	if (import->without_key && import_is_pkcs12(certificate)) {
+		err = import_refuse(import, "the certificate file is PKCS#12, which holds the key itself: leave "
+					    "--without-key out, or give the certificate as PEM or DER");
+	} else if (import->without_key) {
+		err = import_parse_certificates(import, certificate);
+		if (!err)
+			err = import_take_public_key(import);
+	} else if (import_is_pkcs12(certificate)) {
 		err = import->one_file ? import_parse_pkcs12(import, certificate, password)
 				       : import_refuse(import, "the certificate file is PKCS#12, which holds the key "
 							       "itself: leave --key out");
@@ -60,7 +67,7 @@ int import_files(
 		if (!err)
 			err = import_parse_key(import, import->one_file ? certificate : key, password);
 	}
-	if (!err)
+	if (!err && !import->without_key)
 		err = import_check_key(import);
 	if (!err)
 		err = import_order_chain(import);
@@ -133,6 +140,7 @@ static int import_handle(struct import *import, struct import_request *request, 
 	const char *message = json_string_value(json_object_get(request->json, "message"));
 	int err;
 
+	import->without_key = json_is_true(json_object_get(request->json, "without_key"));
 	request->with_key = !json_is_false(json_object_get(request->json, "key_fd"));
 	request->with_password = json_is_true(json_object_get(request->json, "password_fd"));
 	import->name = json_string_value(json_object_get(request->json, "name"));
@@ -141,7 +149,9 @@ static int import_handle(struct import *import, struct import_request *request, 
 		request->n_fds != 2u + request->with_key + request->with_password)
 		return import_refuse(import, "malformed import message");
 	err = import_read(import, request, facts);
-	return err ? err : import_seal_to_memfd(import, request->fds[0], sealed_fd);
+	if (err || import->without_key)
+		return err;
+	return import_seal_to_memfd(import, request->fds[0], sealed_fd);
 }
 
 static int import_answer(int control_fd, struct import *import, int err, json_t *facts, int sealed_fd)
@@ -154,7 +164,7 @@ static int import_answer(int control_fd, struct import *import, int err, json_t 
 	if (!err && answer)
 		json_object_set_new(answer, "message", json_string("imported"));
 	if (!sent)
-		sent = ipc_send(control_fd, answer, &sealed_fd, err ? 0 : 1);
+		sent = ipc_send(control_fd, answer, &sealed_fd, sealed_fd < 0 ? 0 : 1);
 	json_decref(answer);
 	return sent;
 }

@@ -19,6 +19,7 @@ struct import {
 	uint64_t key_id;
 	json_t *warnings; /* owned; array of text */
 	bool one_file;    /* certificates and key come out of the same file */
+	bool without_key; /* a key provider has it */
 	char error[512];
 };
 
@@ -37,6 +38,8 @@ int import_parse_pkcs12(struct import *import, struct span file, const struct se
 /* password: NULL when none was given */
 int import_parse_key(struct import *import, struct span file, const struct secret *password);
 int import_check_key(struct import *import);
+/* in place of a key that only a key provider has: the public one of the leaf, checked as far as that can be */
+int import_take_public_key(struct import *import);
 int import_order_chain(struct import *import);
 /* the name of an X.509 subject or issuer, RFC 2253, as a JSON string */
 json_t *import_name(const X509_NAME *name);

@@ -66,19 +66,44 @@ int import_check_key(struct import *import)
 	return public_key_id(import->key, &import->key_id);
 }
 
-static bool certificate_has_key(const X509 *certificate, const EVP_PKEY *key)
-{
-	EVP_PKEY *public = X509_get0_pubkey(certificate);
-
-	return public && EVP_PKEY_eq(public, key) == 1;
-}
-
 static bool certificate_issued(const X509 *issuer, X509 *certificate)
 {
 	EVP_PKEY *public = X509_get0_pubkey(issuer);
 
 	return public && !X509_NAME_cmp(X509_get_issuer_name(certificate), X509_get_subject_name(issuer)) &&
 	       X509_verify(certificate, public) == 1;
+}
+
+/* index of the certificate that issued none of the others */
+static unsigned int find_end(const struct import *import)
+{
+	for (unsigned int i = 0; i < import->n; i++) {
+		unsigned int j = 0;
+
+		while (j < import->n && (j == i || !certificate_issued(import->chain[i], import->chain[j])))
+			j++;
+		if (j == import->n)
+			return i;
+	}
+	return 0;
+}
+
+int import_take_public_key(struct import *import)
+{
+	int err;
+
+	import->key = X509_get_pubkey(import->chain[find_end(import)]);
+	if (!import->key)
+		return import_refuse(import, "the certificate's public key cannot be read");
+	err = check_key_kind(import);
+	return err ? err : public_key_id(import->key, &import->key_id);
+}
+
+static bool certificate_has_key(const X509 *certificate, const EVP_PKEY *key)
+{
+	EVP_PKEY *public = X509_get0_pubkey(certificate);
+
+	return public && EVP_PKEY_eq(public, key) == 1;
 }
 
 static void chain_swap(struct import *import, unsigned int a, unsigned int b)

@@ -238,6 +238,8 @@ int import_facts(struct import *import, json_t **out)
 	json_object_set_new(facts, "sans", facts_sans(import, leaf));
 	json_object_set_new(facts, "key_type", json_string(key_type(import->key)));
 	json_object_set_new(facts, "key_bits", json_integer(EVP_PKEY_get_bits(import->key)));
+	if (import->without_key)
+		json_object_set_new(facts, "key_from", json_string("provider"));
 	json_object_set_new(facts, "key_id", json_string(id));
 	json_object_set_new(facts, "serial", facts_serial(leaf));
 	json_object_set_new(facts, "sha256", facts_fingerprint(leaf));

@@ -49,6 +49,10 @@ def test_e2_pkcs12(own_lab, options):
     lab.appliance.command("certificate", "import", name, "--cert", path, "--password-file", lab.topology.path("password"))
     again = _import(lab, name, "--cert", path, password="correct horse\n")
     assert again.returncode == 1 and "in the store already" in again.stderr
+    audit = [record["message"] for record in lab.appliance.records("audit")]
+    for told in ("%s not imported: the PKCS#12 file does not open: the password is wrong", "%s not imported: a certificate of this name", "import of certificate %s asked for"):
+        told = told if told.startswith("import") else "certificate " + told
+        assert any(text.startswith(told % name) for text in audit), (told, audit)
     row, = [row for row in lab.appliance.ask("certificate", "list")["certificates"] if row["name"] == name]
     assert row["sans"][0] == WEB_NAME and row["key_bits"] == 2048
 

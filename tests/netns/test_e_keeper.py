@@ -261,6 +261,48 @@ def key_provider(lab, socket, script):
         os.unlink(lab.topology.path(socket))
 
 
+@pytest.mark.limit(120)
+@pytest.mark.parametrize("persist", [True, False], ids=["kept", "in-memory"])
+def test_e5_a_certificate_whose_key_only_a_provider_has(own_lab, persist):
+    lab = own_lab
+    document = _in_memory_only("provider")(lab.topology)
+    document["device"]["persist_private_keys"] = persist
+    first, second = (Certificate(lab.topology.directory, name, WEB_NAME, key=key) for name, key in (("first", "P-256"), ("second", "rsa:2048")))
+    importing = lambda word, name, certificate, *more: lab.appliance.command(
+        "certificate", word, name, "--cert", certificate.certificate, "--without-key", *more, check=False)
+    assert importing("import", "apart", first).returncode == 0  # no provider is named yet
+    shown = lab.appliance.ask("certificate", "show", "apart")["certificate"]
+    assert (shown["key_state"], shown["key_from"]) == ("missing", "provider")
+    assert importing("import", "other", first, "--key", first.key).returncode == 2
+    assert "no key provider is configured" in importing("replace", "apart", second).stderr
+    for server in document["ssl_servers"]:
+        server.update(certificates=["apart"], certificate_drift="ignore")
+    lab.appliance.commit(document)
+    wait_until(lambda: "cannot connect to the key provider" in "".join(_key_states(lab)), 10, "no provider to be told")
+    assert attack(lab).ok, "bypassed meanwhile"
+    with key_provider(lab, "provider", "cat " + second.key):
+        wait_until(lambda: "the key of another certificate" in "".join(_key_states(lab)), 40, "the wrong key to be refused", pause=0.1)
+        assert "the key of another certificate" in importing("replace", "apart", first).stderr
+    with key_provider(lab, "provider", "cat " + first.key):
+        wait_until(lambda: _key_states(lab) == {"available"}, 70, "the key", pause=0.1)
+        lab.appliance.wait_inspecting()
+        assert _shown(lab) == first.der()
+    stored = _stored_keys(lab)
+    assert ("apart.key" in stored) == persist
+    # renewed: its key comes before any session sees it
+    with key_provider(lab, "provider", 'case "$2" in %s) cat %s;; *) cat %s;; esac' % (shown["key_id"], first.key, second.key)):
+        replaced = importing("replace", "apart", second)
+        assert replaced.returncode == 0, replaced
+        assert _shown(lab) == second.der()
+        _restart(lab)
+        wait_until(lambda: _key_states(lab) == {"available"}, 20, "the keys after a restart")
+        lab.appliance.wait_inspecting()
+        assert _shown(lab) == second.der()
+    audit = [record["message"] for record in lab.appliance.records("audit")]
+    assert "certificate apart imported, without its key" in audit
+    assert any(text.startswith("certificate apart not replaced: ") for text in audit)
+
+
 @pytest.mark.limit(180)
 def test_e5_keys_fetched_from_a_key_provider(own_lab):
     lab = own_lab

@@ -3,6 +3,7 @@
 And the keeper is no oracle: RSA key exchange answers every bad padding alike (ROBOT, RFC 5246 section 7.4.7.1)."""
 import contextlib
 import ctypes
+import json
 import os
 import re
 import socket
@@ -19,7 +20,7 @@ from lab.peers import Certificate, TlsServer, http_reply
 # --- a planted key ------------------------------------------------------------------------------------------------------
 
 
-def _numbers(certificate):
+def key_numbers(certificate):
     """the private numbers of an RSA key, by name"""
     text = run("openssl", "rsa", "-in", certificate.key, "-noout", "-text").stdout
     found = re.findall(r"^(privateExponent|prime1|prime2|exponent1|exponent2|coefficient):\n((?:\s+[0-9a-f:]+\n)+)", text, re.M)
@@ -29,7 +30,7 @@ def _numbers(certificate):
 def _needles(certificate):
     """40 bytes out of the middle of each number, as files and as libraries have them, and a line of the PEM file"""
     needles = {}
-    for name, number in _numbers(certificate).items():
+    for name, number in key_numbers(certificate).items():
         middle = number[len(number) // 2 - 20:len(number) // 2 + 20]
         needles[name] = middle
         needles[name + " in limbs"] = middle[::-1]
@@ -263,3 +264,24 @@ def test_e5_no_padding_oracle(lab, finish):
     else:
         assert (answer, end) == (b"", "silent")
     lab.appliance.wait_counter("key_operations", operations + 22)
+
+
+# --- time: the answers are alike, and so is how long they take --------------------------------------------------------------
+UNPAD_TIMING = "../tests/unpad-timing"  # from the folder of the programs
+
+
+@pytest.mark.long
+@pytest.mark.limit(300)
+def test_e5_unpadding_takes_the_same_time_whatever_the_padding(lab):
+    """Welch's t between well-formed blocks and each kind of malformed ones; noise passes 5 once in a while, a leak every time"""
+    program = os.path.join(lab.appliance.bin_dir, UNPAD_TIMING)
+    if not os.access(program, os.X_OK):
+        pytest.skip("the programs under test are not from a build folder")
+    runs = []
+    for _ in range(3):
+        runs.append(json.loads(run(program, timeout=100).stdout))
+        assert max(abs(t) for t in runs[-1]["careless"].values()) > 10, "a difference would be found: %s" % runs
+    for what in "unpad", "decrypt":
+        for kind in runs[0][what]:
+            assert min(abs(one[what][kind]) for one in runs) < 5, (what, kind, runs)
+    print(runs)
