@@ -117,10 +117,11 @@ static int import_add_password(struct cli *cli, const struct cli_call *call, str
 
 static json_t *import_request(const struct cli_call *call, bool password)
 {
-	json_t *request = json_pack("{s:s, s:s, s:b, s:b}", "command", call->command->request, "name",
-		cli_call_value(call, "NAME"), "password_fd", password, "without_key",
-		cli_call_value(call, "WITHOUTKEY") != NULL);
+	json_t *request = json_pack("{s:s, s:s, s:b}", "command", call->command->request, "name",
+		cli_call_value(call, "NAME"), "password_fd", password);
 
+	if (request && cli_call_value(call, "WITHOUTKEY"))
+		json_object_set_new(request, "without_key", json_true());
 	if (request && !cli_call_value(call, "KEYFILE"))
 		json_object_set_new(request, "key_fd", json_false());
 	return request;
