@@ -134,6 +134,7 @@ void cli_render_counters(struct cli *cli, const json_t *answer);
 void cli_render_servers(struct cli *cli, const json_t *answer);
 void cli_render_ciphers(struct cli *cli, const json_t *answer);
 void cli_render_health(struct cli *cli, const json_t *answer);
+void cli_render_stages(struct cli *cli, const json_t *answer);
 void cli_render_rates(struct cli *cli, const json_t *answer);
 void cli_render_segments(struct cli *cli, const json_t *answer);
 void cli_render_filters_top(struct cli *cli, const json_t *answer);

@@ -312,6 +312,10 @@ const struct cli_command cli_commands[] = {
 			"entropy, drivers of the network interfaces. A check that is \"refused\" keeps SSL inspection "
 			"off.",
 		.render = cli_render_health},
+	{.words = "show precedence",
+		.request = "status",
+		.help = "the order in which filters act, and how often each stage did",
+		.render = cli_render_stages},
 	{.words = "show rates",
 		.request = "rates",
 		.help = "how often the important things happen now, per second",

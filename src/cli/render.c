@@ -253,6 +253,20 @@ void cli_render_health(struct cli *cli, const json_t *answer)
 	TABLE(cli, json_object_get(answer, "checks"), columns, "");
 }
 
+void cli_render_stages(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {
+		{"PLACE", "place", OUTPUT_NUMBER},
+		{"STAGE", "name", OUTPUT_TEXT},
+		{"ACTS ON", "acts_on", OUTPUT_TEXT},
+		{"BUILT", "built", OUTPUT_TEXT},
+		{"ACTED", "acted", OUTPUT_NUMBER},
+		{"WHAT", "help", OUTPUT_TEXT},
+	};
+
+	TABLE(cli, json_object_get(answer, "stages"), columns, "");
+}
+
 void cli_render_rates(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column columns[] = {

@@ -120,6 +120,29 @@ static json_t *status_segments(struct supervisor *supervisor)
 	return segments;
 }
 
+/* B1: what acts, in its order */
+static json_t *status_stages(const struct supervisor *supervisor)
+{
+	static const struct {
+		const char *name, *acts_on, *help;
+		bool built;
+		enum counter_id acted;
+	} precedence[] = {
+#define PRECEDENCE(id, name, acts_on, built, acted, help) {name, acts_on, help, built, acted},
+#include "stats/precedence.def"
+#undef PRECEDENCE
+	};
+	json_t *stages = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(precedence); i++)
+		json_array_append_new(stages,
+			json_pack("{s:i, s:s, s:s, s:b, s:I, s:s}", "place", (int)i + 1, "name", precedence[i].name,
+				"acts_on", precedence[i].acts_on, "built", precedence[i].built, "acted",
+				precedence[i].built ? (json_int_t)stats_sum(supervisor->stats, precedence[i].acted) : 0,
+				"help", precedence[i].help));
+	return stages;
+}
+
 json_t *report_status(struct supervisor *supervisor, const json_t *request)
 {
 	const struct policy *policy = supervisor->policy;
@@ -143,6 +166,7 @@ json_t *report_status(struct supervisor *supervisor, const json_t *request)
 	json_object_set(json_object_get(status, "keeper"), "engine", json_object_get(supervisor->key_engine, "engine"));
 	json_object_set(
 		json_object_get(status, "keeper"), "engine_reason", json_object_get(supervisor->key_engine, "reason"));
+	json_object_set_new(status, "stages", status_stages(supervisor));
 	json_object_set_new(status, "limits", limits_report(supervisor));
 	json_object_set_new(status, "fallback", fallback_report(supervisor));
 	json_object_set_new(status, "snmp", monitor_report(supervisor, ROLE_SNMP));

@@ -299,6 +299,20 @@ static const struct mib_object notification_objects[] = {
 		.description = "Whether it is sent; snmp.notifications_off of the configuration turns it off."},
 };
 
+static const char *const stage_words[] = {"connection", "decrypted", NULL};
+
+static const struct mib_object stage_objects[] = {
+	{1, "sluStagePlace", MIB_NUMBER, .description = "Its place in the order of precedence, from 1."},
+	{2, "sluStageName", MIB_TEXT, "name", .description = "Name of the stage."},
+	{3, "sluStageActsOn", MIB_WORD, "acts_on",
+		.description = "What it acts on: connections before decryption, or the decrypted bytes.",
+		.words = stage_words},
+	{4, "sluStageBuilt", MIB_TRUTH, "built",
+		.description = "false: its place is kept, and nothing can be configured for it in this version."},
+	{5, "sluStageActed", MIB_COUNTER, "acted", .units = "events",
+		.description = "How often it acted: flows passed by a bypass rule, matches of signature filters."},
+};
+
 const char *const mib_report_names[MIB_REPORT_N] = {
 	[MIB_STATUS] = "status",
 	[MIB_SERVERS] = "servers",
@@ -353,6 +367,9 @@ const struct mib_table mib_tables[] = {
 		"A notification.", MIB_STATUS, "notifications", OBJECTS(notification_objects)},
 	{15, "sluPortTable", "sluPortEntry", "SluPortEntry", "The ports of the segments, two of each.", "A port.",
 		MIB_PORTS, "ports", OBJECTS(port_objects), .metric = "port"},
+	{16, "sluStageTable", "sluStageEntry", "SluStageEntry",
+		"The stages of filters, in the order in which they act.", "A stage.", MIB_STATUS, "stages",
+		OBJECTS(stage_objects), .metric = "stage"},
 };
 const size_t mib_n_tables = ARRAY_SIZE(mib_tables);
 
