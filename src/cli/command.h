@@ -124,6 +124,7 @@ void cli_render_configuration(struct cli *cli, const json_t *answer);
 
 /* wire.c */
 void cli_render_ports(struct cli *cli, const json_t *answer);
+void cli_render_flows(struct cli *cli, const json_t *answer);
 
 /* render.c */
 void cli_render_status(struct cli *cli, const json_t *answer);

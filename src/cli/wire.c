@@ -79,3 +79,32 @@ void cli_render_ports(struct cli *cli, const json_t *answer)
 		fputc('\n', cli->out);
 	json_array_foreach(ports, i, port) ports_render_rest(cli, port);
 }
+
+void cli_render_flows(struct cli *cli, const json_t *answer)
+{
+	static const struct output_column columns[] = {
+		{"CLIENT", "client_ip", OUTPUT_ENDPOINT},
+		{"SERVER", "server_ip", OUTPUT_ENDPOINT},
+		{"VLAN", "vlan", OUTPUT_NUMBER},
+		{"INNER", "vlan_inner", OUTPUT_NUMBER},
+		{"TUNNEL", "tunnel", OUTPUT_TEXT},
+		{"SEGMENT", "segment", OUTPUT_TEXT},
+		{"VIRTUAL SEGMENT", "virtual_segment", OUTPUT_TEXT},
+		{"SSL SERVER", "ssl_server", OUTPUT_TEXT},
+		{"STATE", "state", OUTPUT_TEXT},
+		{"AGE S", "age_seconds", OUTPUT_NUMBER},
+		{"IDLE S", "idle_seconds", OUTPUT_NUMBER},
+		{"TO SERVER", "bytes_to_server", OUTPUT_BYTES},
+		{"TO CLIENT", "bytes_to_client", OUTPUT_BYTES},
+		{"WORKER", "worker", OUTPUT_NUMBER},
+	};
+	const json_t *flows = json_object_get(answer, "flows");
+
+	TABLE(cli, flows, columns, "No flow of an SSL server matches. What is not proxied has no entry here.");
+	fprintf(cli->out,
+		"%zu of %" JSON_INTEGER_FORMAT " flows that match, %" JSON_INTEGER_FORMAT
+		" in the table, which holds %" JSON_INTEGER_FORMAT "; more with --limit N and --skip N\n",
+		json_array_size(flows), json_integer_value(json_object_get(answer, "matched")),
+		json_integer_value(json_object_get(answer, "total")),
+		json_integer_value(json_object_get(answer, "max_flows")));
+}

@@ -417,6 +417,7 @@ REPORT(counters)
 REPORT(servers)
 REPORT(segments)
 REPORT(ports)
+REPORT(flows)
 REPORT(bypass_rules)
 REPORT(sessions)
 REPORT(bypasses)
@@ -439,6 +440,7 @@ static const struct {
 	{"servers", command_servers},
 	{"segments", command_segments},
 	{"ports", command_ports},
+	{"flows", command_flows},
 	{"bypass_rules", command_bypass_rules},
 	{"sessions", command_sessions},
 	{"graph", command_graph},

@@ -193,6 +193,7 @@ const char *report_worker_state(const struct supervisor *supervisor, const struc
 json_t *report_counters(struct supervisor *supervisor, const json_t *request);
 json_t *report_servers(struct supervisor *supervisor, const json_t *request);
 json_t *report_bypass_rules(struct supervisor *supervisor, const json_t *request);
+json_t *report_flows(struct supervisor *supervisor, const json_t *request); /* flows.c */
 json_t *report_segments(struct supervisor *supervisor, const json_t *request);
 /* sessions that match a `clear_sessions` request */
 unsigned int report_count_sessions(struct supervisor *supervisor, const json_t *request);

@@ -278,8 +278,11 @@ static __noinline int syn_ingress(
 	__u32 block = 0;
 	int worker, key, limit;
 
-	if (!policy_is_ssl_server(frame, port, epoch, &verdict))
+	if (!policy_is_ssl_server(frame, port, epoch, &verdict)) {
+		if (policy_is_server_address(frame->key.client_ip, epoch))
+			count(COUNT_WIRE_OUTBOUND);
 		return frame_forward(skb, control, port);
+	}
 	if (bypass_applies(frame, port, epoch))
 		return syn_pass(skb, control, frame, port, COUNT_WIRE_BYPASSED_RULE);
 	if (policy_is_excepted(frame, epoch, &verdict))
@@ -450,6 +453,9 @@ static __always_inline void frame_count_tunnel(const struct frame *frame, int ki
 static __always_inline void frame_count_kind(int kind)
 {
 	switch (kind) {
+	case FRAME_IPV4_IN_IPV6:
+		count(COUNT_WIRE_IPV4_IN_IPV6);
+		return count(COUNT_WIRE_IPV6);
 	case FRAME_IPV6:
 		return count(COUNT_WIRE_IPV6);
 	case FRAME_NON_IP:
@@ -483,6 +489,8 @@ int port_ingress(struct __sk_buff *skb)
 	if (!port || !control)
 		return TC_ACT_SHOT;
 	kind = frame_parse(skb, &frame);
+	if (frame.mac[0] & 1)
+		count(COUNT_WIRE_MULTICAST);
 	frame_count_tunnel(&frame, kind);
 	if (kind == FRAME_TCP)
 		return tcp_ingress(skb, control, &frame, port);

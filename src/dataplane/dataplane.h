@@ -72,6 +72,10 @@ struct dataplane_reap {
 };
 int dataplane_reap(struct dataplane *dataplane, unsigned int idle_seconds, struct dataplane_reap *out);
 
+/* Every flow of the table, as it is while the walk goes on: one that comes or goes meanwhile may be missed. */
+typedef void dataplane_flow_fn(const struct flow_key *key, const struct flow *flow, void *data);
+int dataplane_each_flow(struct dataplane *dataplane, dataplane_flow_fn *fn, void *data);
+
 /* B5: flows that each rule has let pass since its configuration came into force, in the configuration's order */
 int dataplane_read_bypass_hits(struct dataplane *dataplane, uint64_t *sums, size_t n);
 

@@ -83,6 +83,23 @@ static int flows_sweep(
 	return 0;
 }
 
+int dataplane_each_flow(struct dataplane *dp, dataplane_flow_fn *fn, void *data)
+{
+	_cleanup_free_ struct flow_key *keys = calloc(FLOWS_BATCH, sizeof(*keys));
+	_cleanup_free_ struct flow *flows = calloc(FLOWS_BATCH, sizeof(*flows));
+	__u32 token, *from = NULL, n;
+	int err = keys && flows ? 0 : -ENOMEM;
+
+	while (!err) {
+		n = FLOWS_BATCH;
+		err = bpf_map_lookup_batch(dp->map.flows, from, &token, keys, flows, &n, NULL);
+		for (__u32 i = 0; (!err || err == -ENOENT) && i < n; i++)
+			fn(&keys[i], &flows[i], data);
+		from = &token;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 struct reap_limits {
 	uint64_t now_ns, idle_ns;
 };

@@ -39,6 +39,7 @@ enum frame_kind {
 	FRAME_QUIC,         /* UDP with a QUIC long header, or a fragment that may begin with one */
 	FRAME_OTHER,
 	FRAME_IPV6,
+	FRAME_IPV4_IN_IPV6,
 	FRAME_NON_IP,
 	FRAME_FRAGMENT,
 	FRAME_MALFORMED,
@@ -361,6 +362,16 @@ static __always_inline int frame_parse_inner_tag(struct __sk_buff *skb, struct f
 	return 0;
 }
 
+/* its kind only: nothing in it is ever decrypted (A3) */
+static __always_inline int frame_parse_ipv6(struct __sk_buff *skb, const struct frame *frame)
+{
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, frame->l2 + 6, &next, sizeof(next))) /* RFC 8200 3: next header */
+		return FRAME_IPV6;
+	return next == IPPROTO_IPIP ? FRAME_IPV4_IN_IPV6 : FRAME_IPV6;
+}
+
 static __noinline int frame_parse(struct __sk_buff *skb, struct frame *frame)
 {
 	struct ethhdr eth;
@@ -380,7 +391,7 @@ static __noinline int frame_parse(struct __sk_buff *skb, struct frame *frame)
 			return FRAME_NON_IP;
 	}
 	if (protocol == bpf_htons(ETH_P_IPV6))
-		return FRAME_IPV6;
+		return frame_parse_ipv6(skb, frame);
 	if (protocol != bpf_htons(ETH_P_IP))
 		return FRAME_NON_IP;
 	frame->l3 = frame->l2;

@@ -196,6 +196,14 @@ static __noinline int policy_is_ssl_server(
 	       policy_find_server(frame, epoch, verdict);
 }
 
+/* is this some profile's SSL server, whatever the port? */
+static __noinline int policy_is_server_address(__be32 address, __u32 epoch)
+{
+	struct wire_prefix prefix = prefix_of(epoch, 0, address);
+
+	return bpf_map_lookup_elem(&destinations, &prefix) != NULL;
+}
+
 /* enum wire_key */
 static __noinline int policy_server_key(__u32 epoch, const struct verdict *verdict)
 {

@@ -254,7 +254,24 @@ def test_d10_silent_client_is_dropped_after_the_timeout(fresh_lab):
             outcome, value = outcome_of(lambda: connection.recv(1))
             assert outcome == "reset" or value == b"", (outcome, value)
             assert 0.8 < time.monotonic() - started < 4
+            record = lab.appliance.wait_record("ssl_inspection", close_reason="client_hello_timeout", src_port=connection.getsockname()[1])
+            assert (record["action"], record["ssl_server"]) == ("not_decrypted", "web"), record
     lab.appliance.wait_counter("closed_client_hello_timeout", 2)
+
+
+@pytest.mark.parametrize("first, reason, action", [
+    (b"\x16\x03\x01\x00\x04\x01\xff\xff\xff", "client_hello_malformed", "not_decrypted"),
+    (b"\x16\x03\x01\x00\x05\x02\x00\x00\x01\x00", "client_hello_malformed", "not_decrypted"),
+    (b"EHLO example\r\n", "cleartext_before_hello", "refused")])
+def test_d10_a_malformed_handshake_and_cleartext_have_a_counter_and_a_log_reason_each(lab, first, reason, action):
+    before = lab.appliance.counters()["closed_" + reason]
+    with tcp_connect(lab.client, 443, timeout=8) as connection:
+        port = connection.getsockname()[1]
+        connection.sendall(first)
+        outcome_of(lambda: connection.recv(100))
+    lab.appliance.wait_counter("closed_" + reason, before + 1)
+    record = lab.appliance.wait_record("ssl_inspection", close_reason=reason, src_port=port)
+    assert (record["action"], record["ssl_server"]) == (action, "web"), record
 
 
 @pytest.mark.quick
