@@ -259,7 +259,8 @@ static __noinline int syn_decide_hold(
 
 	if (!bpf_map_lookup_elem(&events, &slot))
 		return HOLD_SKIP;
-	choice = hold_choose(control, &context, &frame->key, &seen);
+	/* the worker has to wait for the ports, which it cannot once a listener has answered the client */
+	choice = hold_choose(control, &context, &frame->key, &seen, verdict->reused);
 	verdict->hold = choice == HOLD_KEEP;
 	verdict->ttl = seen.ttl;
 	verdict->tos = seen.tos;
@@ -270,11 +271,11 @@ static __noinline int syn_decide_hold(
  * delivers it, because the chain of calls from there takes all the stack there is. */
 #define SYN_TAKEN -1
 
-static __noinline int syn_ingress(
-	struct __sk_buff *skb, struct wire_control *control, struct frame *frame, const struct wire_port *port)
+static __noinline int syn_ingress(struct __sk_buff *skb, struct wire_control *control, struct frame *frame,
+	const struct wire_port *port, __u32 reused)
 {
 	__u32 epoch = *(volatile __u32 *)&control->epoch;
-	struct verdict verdict = {};
+	struct verdict verdict = {.reused = reused};
 	__u32 block = 0;
 	int worker, key, limit;
 
@@ -335,6 +336,7 @@ static __always_inline int tcp_ingress(
 	struct flow_context context = context_of(frame, port, FLOW_TO_SERVER);
 	struct flow_key wire_key = frame->key;
 	struct flow *flow = flow_find(control, &frame->key, &context);
+	__u32 reused;
 
 	if (flow && asymmetric_is_proof(frame, flow)) {
 		asymmetric_give_up(control, frame, port, flow);
@@ -345,11 +347,12 @@ static __always_inline int tcp_ingress(
 			tunnel_probe(skb, frame, flow, port);
 		return flow_deliver(skb, frame, flow, port, FLOW_TO_SERVER);
 	}
+	reused = flow && flow->flags & FLOW_ESTABLISHED;
 	if (flow && flow_delete(control, &frame->key, flow))
 		sessions_follow(flow->server_mark, frame->key.client_ip, flow->flags, 0);
 	frame->key = wire_key;
 	if (frame_is_syn(frame)) {
-		int fate = syn_ingress(skb, control, frame, port);
+		int fate = syn_ingress(skb, control, frame, port, reused);
 
 		flow = fate == SYN_TAKEN ? bpf_map_lookup_elem(&flows, &frame->key) : NULL;
 		if (flow)

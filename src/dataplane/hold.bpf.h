@@ -23,8 +23,9 @@ struct syn_packet {
 };
 _Static_assert(sizeof(struct syn_packet) == sizeof(struct iphdr) + TCP_HEADER_MAX, "syn_packet");
 
+/* must: whatever the rate */
 static __noinline int hold_choose(struct wire_control *control, const struct flow_context *context,
-	const struct flow_key *key, struct wire_answer *seen)
+	const struct flow_key *key, struct wire_answer *seen, int must)
 {
 	struct wire_target target = {.context = *context, .ip = key->server_ip, .port = key->server_port};
 	struct wire_answer *answer = bpf_map_lookup_elem(&answers, &target);
@@ -40,7 +41,7 @@ static __noinline int hold_choose(struct wire_control *control, const struct flo
 		answer->window_ns = now;
 		answer->holds = 0;
 	}
-	if (answer->holds < control->holds) {
+	if (must || answer->holds < control->holds) {
 		__sync_fetch_and_add(&answer->holds, 1);
 		return HOLD_KEEP;
 	}

@@ -11,6 +11,7 @@ struct verdict {
 	__u8 worker, hold; /* hold: the SYN is kept until the server answers */
 	__u8 ttl, tos;     /* of the server's last SYN-ACK; 0: not known */
 	__u16 place;       /* among the flows whose client has not answered */
+	__u16 reused;      /* it uses the ports of a session that has just ended */
 	__u32 server_mark;
 };
 

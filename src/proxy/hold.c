@@ -18,14 +18,19 @@
 /* Of more, the oldest is given up: connections to servers that are silent, and those whose client has not been heard of
  * since the server accepted. The second is how many connections per worker a flood of SYNs can hold open at a server.
  */
+#define HOLDS_WAITING_MAX 1024
 #define HOLDS_CONNECTING_MAX 1024
 #define HOLDS_CONNECTED_MAX 128
 #define HOLD_CLIENT_NS (10 * NSEC_PER_SEC)
+/* A client may use a port again as soon as its own connection is over, when the server's FIN or the last ACK of the old
+ * server leg is still on its way (A2): until then the kernel does not let another take its ports. */
+#define HOLD_RETRY_NS (2 * NSEC_PER_SEC / 1000)
+#define HOLD_WAIT_NS NSEC_PER_SEC
 /* bytes that a socket takes beyond what its peer has room for: a slow reader holds no megabytes of the kernel's memory
  */
 #define LEG_UNSENT_MAX (256 << 10)
 
-enum hold_state { HOLD_CONNECTING, HOLD_CONNECTED, HOLD_STATES };
+enum hold_state { HOLD_WAITING, HOLD_CONNECTING, HOLD_CONNECTED, HOLD_STATES };
 
 struct hold {
 	LIST_ENTRY(hold) bucket;
@@ -33,8 +38,9 @@ struct hold {
 	struct holds *holds;
 	enum hold_state state;
 	struct flow_key key;
-	struct loop_source source;
+	struct loop_source source; /* without a socket while it waits for the ports */
 	struct loop_timer timer;
+	uint64_t wait_until_ns;
 };
 TAILQ_HEAD(hold_queue, hold);
 
@@ -48,7 +54,7 @@ struct holds {
 	LIST_HEAD(, hold) buckets[HOLDS_BUCKETS];
 };
 
-static const unsigned int holds_max[HOLD_STATES] = {HOLDS_CONNECTING_MAX, HOLDS_CONNECTED_MAX};
+static const unsigned int holds_max[HOLD_STATES] = {HOLDS_WAITING_MAX, HOLDS_CONNECTING_MAX, HOLDS_CONNECTED_MAX};
 
 void leg_socket_prepare(int fd)
 {
@@ -186,6 +192,59 @@ static uint64_t hold_timeout_ns(const struct worker *worker)
 	return worker->snapshots[0]->config->limits.handshake_timeout_seconds * NSEC_PER_SEC;
 }
 
+static bool ports_are_taken(int error)
+{
+	return error == -EADDRNOTAVAIL || error == -EADDRINUSE;
+}
+
+/* its connection is under way; takes fd over */
+static int hold_watch(struct hold *hold, int fd)
+{
+	struct loop *loop = hold->holds->worker->loop;
+	int r = loop_add(loop, &hold->source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, hold_on_event);
+
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	hold_make_room(hold->holds, HOLD_CONNECTING);
+	hold_enqueue(hold, HOLD_CONNECTING);
+	loop_timer_arm(loop, &hold->timer, hold_timeout_ns(hold->holds->worker), hold_on_timeout);
+	return 0;
+}
+
+static void hold_on_retry(struct loop_timer *timer)
+{
+	struct hold *hold = container_of(timer, struct hold, timer);
+	struct loop *loop = hold->holds->worker->loop;
+	int fd = leg_socket_connect(&hold->key);
+
+	if (ports_are_taken(fd) && loop_now_ns(loop) < hold->wait_until_ns) {
+		loop_timer_arm(loop, timer, HOLD_RETRY_NS, hold_on_retry);
+		return;
+	}
+	if (fd < 0) {
+		hold_fail(hold, -fd);
+		return;
+	}
+	hold_dequeue(hold);
+	if (hold_watch(hold, fd) < 0) {
+		LIST_REMOVE(hold, bucket);
+		free(hold); /* the client will ask again */
+	}
+}
+
+static void hold_wait(struct hold *hold)
+{
+	struct loop *loop = hold->holds->worker->loop;
+
+	stats_add(hold->holds->worker->cells, COUNTER_HOLDS_WAITED, 1);
+	hold_make_room(hold->holds, HOLD_WAITING);
+	hold_enqueue(hold, HOLD_WAITING);
+	hold->wait_until_ns = loop_now_ns(loop) + HOLD_WAIT_NS;
+	loop_timer_arm(loop, &hold->timer, HOLD_RETRY_NS, hold_on_retry);
+}
+
 static void hold_begin(struct holds *holds, const struct flow_key *key)
 {
 	struct worker *worker = holds->worker;
@@ -198,23 +257,25 @@ static void hold_begin(struct holds *holds, const struct flow_key *key)
 		stats_add(worker->cells, COUNTER_SESSIONS_REFUSED_LIMIT, 1);
 		return;
 	}
-	if (fd < 0) {
+	if (fd < 0 && !ports_are_taken(fd)) {
 		session_record_refused(worker, key, -fd);
 		return;
 	}
-	hold_make_room(holds, HOLD_CONNECTING);
 	hold = calloc(1, sizeof(*hold));
-	if (!hold || loop_add(worker->loop, &hold->source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-			     hold_on_event) < 0) {
-		free(hold);
+	if (!hold) {
 		close(fd);
 		return; /* the client will ask again */
 	}
 	hold->holds = holds;
 	hold->key = *key;
-	hold_enqueue(hold, HOLD_CONNECTING);
+	hold->source.fd = -1;
+	if (fd < 0) {
+		hold_wait(hold);
+	} else if (hold_watch(hold, fd) < 0) {
+		free(hold);
+		return;
+	}
 	LIST_INSERT_HEAD(&holds->buckets[hold_bucket(key)], hold, bucket);
-	loop_timer_arm(worker->loop, &hold->timer, hold_timeout_ns(worker), hold_on_timeout);
 }
 
 static void holds_take_event(struct holds *holds, const struct flow_event *event)
