@@ -193,7 +193,7 @@ static size_t prefixes_unique(struct wire_prefix *prefixes, size_t n)
 	return kept;
 }
 
-/* FNV-1a, never 0. Two names of one mark share their bounds' figures: one in four milliards. */
+/* FNV-1a, never 0 */
 static __u32 server_mark(const char *name)
 {
 	__u32 hash = 0x811c9dc5u;
@@ -201,6 +201,24 @@ static __u32 server_mark(const char *name)
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * 0x01000193u;
 	return hash ?: 1;
+}
+
+static bool mark_is_taken(const struct plan *plan, size_t n, __u32 mark)
+{
+	for (size_t i = 0; i < n; i++)
+		if (plan->server_limits[i].mark == mark)
+			return true;
+	return false;
+}
+
+/* Of its name, so that it is the same in the next version; of two names with one hash the later one takes the next. */
+static __u32 plan_mark(const struct plan *plan, size_t server, const char *name)
+{
+	__u32 mark = server_mark(name);
+
+	while (!mark || mark_is_taken(plan, server, mark))
+		mark++;
+	return mark;
 }
 
 static int plan_add_limits(struct plan *plan, const struct config *config)
@@ -215,7 +233,7 @@ static int plan_add_limits(struct plan *plan, const struct config *config)
 			.block = server->when_limited == CONFIG_UNAVAILABLE_BLOCK,
 			.asymmetric_seconds = server->asymmetric_bypass_seconds};
 		if (server->max_sessions || server->max_new_sessions_per_second)
-			plan->server_limits[i].mark = server_mark(server->name);
+			plan->server_limits[i].mark = plan_mark(plan, i, server->name);
 	}
 	plan->n_server_limits = config->n_ssl_servers;
 	return 0;

@@ -220,6 +220,24 @@ static void test_b5_ranges_become_blocks_that_hold_no_more_and_no_less(void **st
 	assert_false(bypass_has(&plan->bypass, &frame));
 }
 
+/* these two names have one FNV-1a hash, 0xdc8ccbfd */
+static void test_f6_servers_whose_names_have_one_hash_have_figures_of_their_own(void **state)
+{
+	_cleanup_(plan_free) struct plan *plan = NULL;
+
+	assert_int_equal(
+		plan_of(&plan, HEAD "ssl_servers:\n"
+				    "  - {name: web-730e, destinations: [10.0.0.1], detection_ports: [443], "
+				    "max_sessions: 5, " SERVER "}\n"
+				    "  - {name: other, destinations: [10.0.0.3], detection_ports: [443], " SERVER "}\n"
+				    "  - {name: web-5aa00, destinations: [10.0.0.2], detection_ports: [443], "
+				    "max_sessions: 7, " SERVER "}\n"),
+		0);
+	assert_int_equal(plan->server_limits[0].mark, 0xdc8ccbfd);
+	assert_int_equal(plan->server_limits[1].mark, 0);
+	assert_int_equal(plan->server_limits[2].mark, 0xdc8ccbfe);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_f3_masks_of_virtual_segments),
 		cmocka_unit_test(test_f5_inspection_off_is_an_empty_plan),
 		cmocka_unit_test(test_f4_what_does_not_fit_is_refused),
+		cmocka_unit_test(test_f6_servers_whose_names_have_one_hash_have_figures_of_their_own),
 		cmocka_unit_test(test_b5_ranges_become_blocks_that_hold_no_more_and_no_less),
 	};
 
