@@ -16,14 +16,14 @@ PORT = 443
 class Crowd:
     """mode: client, server or flood. `said` is what it reported last."""
 
-    def __init__(self, lab, mode, count=0, address=CROWD_IP, mac=CROWD_MAC):
-        self.lab, self.mode, self.count, self.address, self.mac = lab, mode, count, address, mac
+    def __init__(self, lab, mode, count=0, address=CROWD_IP, mac=CROWD_MAC, port=PORT):
+        self.lab, self.mode, self.count, self.address, self.mac, self.port = lab, mode, count, address, mac, port
         self.said = {"sent": 0, "established": 0, "reset": 0}
 
     def __enter__(self):
-        program = os.path.join(self.lab.appliance.bin_dir, "../tests/tcp_crowd")
+        program = os.path.join(self.lab.programs, "tcp_crowd")
         space, interface = (self.lab.server, "s0") if self.mode == "server" else (self.lab.client, "c0")
-        self.process = space.popen(program, self.mode, interface, self.address, self.mac, PORT, self.count, stdout=subprocess.PIPE, text=True)
+        self.process = space.popen(program, self.mode, interface, self.address, self.mac, self.port, self.count, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -51,8 +51,8 @@ class Crowd:
         self.process.stdout.close()
 
 
-def flood(lab, number, timeout=60):
+def flood(lab, number, timeout=60, port=PORT):
     """SYNs to the laboratory's own server, from as many sources that do not exist"""
-    with Crowd(lab, "flood", number, SERVER_IP, SERVER_MAC) as crowd:
+    with Crowd(lab, "flood", number, SERVER_IP, SERVER_MAC, port) as crowd:
         crowd.wait(timeout)
         assert crowd.said["sent"] == number, crowd.said

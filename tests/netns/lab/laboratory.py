@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The usual set-up in one context manager: topology, certificates, nginx, and the device under test, configured."""
 import contextlib
+import os
 
-from .appliance import FILTERS, Appliance, configuration
+from .appliance import DEFAULT_BIN_DIR, FILTERS, Appliance, configuration
 from .clients import WEB_NAME, curl
 from .device import Cable, NoDevice
 from .peers import Certificate, Nginx
@@ -52,6 +53,16 @@ class Laboratory:
 
     def curl(self, path="/", *options, **named):
         return curl(self.client, path, *options, certificate=named.pop("certificate", self.certificate), **named)
+
+    @property
+    def programs(self):
+        """the tests' own, beside those under test"""
+        return os.path.join(self.appliance.bin_dir if self.device.inspects else self.bin_dir or DEFAULT_BIN_DIR, "../tests")
+
+    @property
+    def port_space(self):
+        """where the two ports are"""
+        return self.appliance.wire if self.device.inspects else self.device.namespace
 
     def report(self):
         return self.appliance.report() if self.kind == "appliance" else "device: " + self.kind

@@ -26,7 +26,7 @@ class Wire:
     """what lies around the hosts' packets, and how the interfaces treat them"""
 
     def __init__(self, lab):
-        self.lab, self.programs = lab, os.path.join(lab.appliance.bin_dir, "../tests")
+        self.lab, self.programs = lab, lab.programs
         self.hosts = (Host(lab.client, "c0", CLIENT_MAC, CLIENT_IP, CLIENT_TTL, 0xb8, "192.0.2.1", 33, 0x48, 1),
                       Host(lab.server, "s0", SERVER_MAC, SERVER_IP, SERVER_TTL, 0x68, "192.0.2.2", 44, 0x28, 0))
 
@@ -45,7 +45,7 @@ class Wire:
     def links(self):
         """(namespace, interface) of both hosts and both ports"""
         topology = self.lab.topology
-        return [(h.namespace, h.interface) for h in self.hosts] + [(self.lab.appliance.wire, p) for p in (topology.port_a, topology.port_b)]
+        return [(h.namespace, h.interface) for h in self.hosts] + [(self.lab.port_space, p) for p in (topology.port_a, topology.port_b)]
 
     @contextlib.contextmanager
     def mtu(self, mtu):
