@@ -711,6 +711,10 @@ const struct cli_command cli_commands[] = {
 		.fixed = "confirm",
 		.help = "hold the appliance against what it was before an upgrade; the appliance does it after each "
 			"boot",
+		.parameters = {{.option = "--wait",
+			.metavar = "SECONDS",
+			.kind = CLI_NUMBER,
+			.help = "how long it may take to be as well as before (default 600)"}},
 		.run = cli_run_system},
 	{.words = "stop",
 		.request = "stop",

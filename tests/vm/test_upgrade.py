@@ -66,7 +66,7 @@ def make_updates(folder):
     refusing = updates.file("#!/bin/sh\necho '%s' >&2\nexit 1\n" % REFUSAL)
     updates.make("9.0.2", *replace("/usr/sbin/sluiced", refusing, "0100755"))
     updates.make("9.0.3", "rm /vmlinuz")
-    unit = updates.file("[Service]\nExecStart=\nExecStart=/usr/sbin/sluice system confirm --wait 60\n")
+    unit = updates.file("[Service]\nExecStart=\nExecStart=/usr/lib/sluice/confirm --wait 60\n")
     updates.make("9.0.4", "rm /usr/sbin/sluice-proxy", "mkdir /etc/systemd/system/sluice-confirm.service.d",
                  "write %s /etc/systemd/system/sluice-confirm.service.d/short.conf" % unit)
     with open(os.path.join(updates.folder, "9.0.1.update"), "rb") as good, open(os.path.join(updates.folder, "9.0.5.update"), "wb") as bad:
