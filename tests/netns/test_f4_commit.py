@@ -124,7 +124,7 @@ def test_e5_private_key_is_in_no_file_but_sealed(lab):
         for name in files:
             with open(os.path.join(folder, name), "rb") as data:
                 content = data.read().replace(b"\n", b"")
-            assert b"PRIVATE KEY" not in content and not any(needle in content for needle in needles), name
+            assert b"PRIVATE KEY-----" not in content and not any(needle in content for needle in needles), name
 
 
 def test_configuration_survives_a_restart(own_lab):

@@ -119,7 +119,8 @@ def test_i1_bash_completes_words_and_names(lab):
     assert complete(program[0], "di") == ["diff", "diagnose"]
 
 
-def test_i1_watch_on_a_terminal_and_as_json(lab, tmp_path):
+def test_i1_watch_on_a_terminal_and_as_json(own_lab, tmp_path):
+    lab = own_lab  # where no other filter matches more often
     program = [os.path.join(lab.appliance.bin_dir, "sluice"), "--instance", lab.topology.name, "watch"]
     with Terminal(*program, home=str(tmp_path)) as terminal:
         first = terminal.type("", "Health: all is well")
