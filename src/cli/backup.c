@@ -202,31 +202,69 @@ static const json_t *restore_find(const json_t *list, const char *name)
 	return NULL;
 }
 
+/* certificates in base64 as a PEM file (RFC 7468: lines of 64) */
+static char *restore_pem(const json_t *chain, size_t *len)
+{
+	const json_t *certificate;
+	char *pem = NULL;
+	FILE *out = open_memstream(&pem, len);
+	size_t i;
+
+	json_array_foreach(chain, i, certificate)
+	{
+		const char *text = json_string_value(certificate) ?: "";
+
+		fputs("-----BEGIN CERTIFICATE-----\n", out);
+		for (size_t n = strlen(text); n; text += MIN(n, (size_t)64), n -= MIN(n, (size_t)64))
+			fprintf(out, "%.64s\n", text);
+		fputs("-----END CERTIFICATE-----\n", out);
+	}
+	fclose(out);
+	return pem;
+}
+
+/* the file that the certificate is imported from: PKCS#12 with its key, or PEM without one. -1: it is damaged */
+static int restore_open(const json_t *certificate, bool with_key)
+{
+	const char *pkcs12 = text_of(certificate, "pkcs12");
+	_cleanup_free_ uint8_t *bytes = NULL;
+	size_t len;
+	int fd, r = 0;
+
+	if (with_key)
+		r = base64_decode(pkcs12, strlen(pkcs12), &bytes, &len);
+	else
+		bytes = (uint8_t *)restore_pem(json_object_get(certificate, "chain"), &len);
+	if (r < 0 || shm_create_sealed("sluice-certificate", bytes, len, &fd) < 0)
+		return -1;
+	lseek(fd, 0, SEEK_SET); /* the position travels with the descriptor */
+	return fd;
+}
+
 static int restore_certificate(struct cli *cli, struct restore *restore, const json_t *certificate)
 {
-	const char *name = text_of(certificate, "name"), *pkcs12 = text_of(certificate, "pkcs12");
-	_cleanup_free_ uint8_t *bytes = NULL;
+	bool with_key = json_object_get(certificate, "pkcs12");
+	const char *name = text_of(certificate, "name");
+	_cleanup_close_ int fd = restore_open(certificate, with_key);
 	json_auto_t *answer = NULL;
-	_cleanup_close_ int fd = -1;
-	size_t len;
 	int status;
 
-	if (base64_decode(pkcs12, strlen(pkcs12), &bytes, &len) < 0 ||
-		shm_create_sealed("sluice-certificate", bytes, len, &fd) < 0)
-		return client_fail(cli, CLI_FAILED, "%s: certificate %s is no base64", restore->path, name);
-	lseek(fd, 0, SEEK_SET);
-	lseek(restore->password, 0, SEEK_SET);
+	if (fd < 0)
+		return client_fail(cli, CLI_FAILED, "%s: certificate %s is damaged", restore->path, name);
+	if (with_key)
+		lseek(restore->password, 0, SEEK_SET);
 	status = backup_ask(cli,
-		json_pack("{s:s, s:s, s:b, s:b}", "command", "certificate_import", "name", name, "key_fd", 0,
-			"password_fd", 1),
-		(int[]){fd, restore->password}, 2, &answer);
+		json_pack("{s:s, s:s, s:b, s:b, s:b}", "command", "certificate_import", "name", name, "key_fd", 0,
+			"password_fd", with_key, "without_key", !with_key),
+		(int[]){fd, restore->password}, with_key ? 2 : 1, &answer);
 	if (status == CLI_OK)
 		json_array_append_new(restore->imported, json_string(name));
 	return status;
 }
 
 /* each is there already, can be brought, or stands in the way: known before anything changes */
-static int restore_plan(struct cli *cli, const struct restore *restore, const json_t *stored, json_t *wanted)
+static int restore_plan(
+	struct cli *cli, const struct restore *restore, const json_t *stored, json_t *wanted, bool *with_keys)
 {
 	json_t *certificate;
 	size_t i;
@@ -244,10 +282,14 @@ static int restore_plan(struct cli *cli, const struct restore *restore, const js
 				"the one "
 				"that you want, then restore again",
 				name);
-		if (json_object_get(certificate, "pkcs12"))
-			json_array_append(wanted, certificate);
-		else if (!cli->json)
-			fprintf(cli->err, "certificate %s: its key is not in the backup: import it again\n", name);
+		json_array_append(wanted, certificate);
+		*with_keys |= json_object_get(certificate, "pkcs12") != NULL;
+		if (!json_object_get(certificate, "pkcs12") && !cli->json)
+			fprintf(cli->err,
+				"certificate %s: its key is not in the backup; a key provider has it, or sluice "
+				"certificate "
+				"replace brings it\n",
+				name);
 	}
 	return CLI_OK;
 }
@@ -256,12 +298,13 @@ static int restore_certificates(struct cli *cli, const struct cli_call *call, st
 {
 	json_auto_t *answer = NULL, *wanted = json_array();
 	int status = backup_ask(cli, json_pack("{s:s}", "command", "certificate_list"), NULL, 0, &answer);
+	bool with_keys = false;
 	json_t *certificate;
 	size_t i;
 
 	if (status == CLI_OK)
-		status = restore_plan(cli, restore, json_object_get(answer, "certificates"), wanted);
-	if (status == CLI_OK && json_array_size(wanted))
+		status = restore_plan(cli, restore, json_object_get(answer, "certificates"), wanted, &with_keys);
+	if (status == CLI_OK && with_keys)
 		status = cli_open_password(cli, call, &password_of_backup, false, &restore->password);
 	json_array_foreach(wanted, i, certificate)
 	{

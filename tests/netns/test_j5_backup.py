@@ -82,6 +82,14 @@ def test_j5_a_backup_without_keys_says_so(own_lab):
     answer = _sluice(lab, "backup", path, "--without-keys")
     assert answer["ok"] and answer["keys"] == 0 and answer["without_key"] == 1
     assert "pkcs12" not in open(path).read()
+    _another_appliance(lab)
+    restored = _sluice(lab, "restore", path)
+    assert restored["ok"] and restored["certificates"] == ["web-rsa"], restored
+    assert lab.appliance.status()["keeper"]["keys"]["web-rsa"] == "missing"
+    replaced = _sluice(lab, "certificate", "replace", "web-rsa", "--cert", lab.certificate.certificate, "--key", lab.certificate.key)
+    assert replaced["ok"], replaced
+    lab.appliance.wait_inspecting()
+    assert lab.curl("/with-its-key").ok
     short = _sluice(lab, "backup", path + "2", password="short\n")
     assert not short["ok"] and "12 to" in short["error"] and not os.path.exists(path + "2")
 
