@@ -160,8 +160,9 @@ static int upgrade_arm(struct upgrade *upgrade, const char *kind, json_t **answe
 {
 	static const char *const command[] = {"rauc", "status", "mark-active", "other", NULL};
 	const struct slot *booted = upgrade->slots.booted, *other = upgrade->slots.other;
-	json_auto_t *pending = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "kind", kind, "from", SLUICE_VERSION, "to",
-		upgrade->version, "from_slot", booted->name, "slot", other->name, "began", (json_int_t)time(NULL));
+	json_auto_t *pending = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "kind", kind, "from",
+		booted->version[0] ? booted->version : SLUICE_VERSION, "to", upgrade->version, "from_slot",
+		booted->name, "slot", other->name, "began", (json_int_t)time(NULL));
 	int r;
 
 	if (upgrade->before)
