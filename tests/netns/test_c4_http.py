@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from lab.clients import RawTls, client_context, outcome_of, tcp_connect
-from lab.namespace import stop_process
+from lab.namespace import stop_process, wait_until
 from lab.peers import TlsServer, http_reply
 from lab.topology import SERVER_IP
 
@@ -94,6 +94,8 @@ def websocket(lab, port, to_server, to_client):
             return answer
         outcome, answer = outcome_of(talk)
         raw.close()
+        if outcome == "ok":
+            wait_until(lambda: server.results, 5, "what the server has got")
     return outcome, answer, b"".join(server.results)
 
 
