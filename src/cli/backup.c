@@ -99,7 +99,7 @@ static int backup_write(struct cli *cli, const json_t *document, const char *pat
 
 	if (!text || asprintf(&beside, "%s.part", path) < 0)
 		return client_fail(cli, CLI_FAILED, "out of memory");
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	while (fd >= 0 && done < len) {
 		ssize_t n = write(fd, text + done, len - done);
 

@@ -67,6 +67,26 @@
 			},                                                                                          \
 	}
 
+/* where a password or passphrase comes from: password.c reads these */
+#define PASSWORD_FILE_OPTION(what) \
+	{.option = "--password-file", .metavar = "PWFILE", .help = "file that holds the " what}
+#define PASSWORD_STDIN_OPTION(word)    \
+	{.option = "--password-stdin", \
+		.metavar = "PWSTDIN",  \
+		.kind = CLI_FLAG,      \
+		.help = "read the " word " from standard input"}
+#define OVERRIDE_LOCKED_OPTION            \
+	{.option = "--override-locked",   \
+		.metavar = "OVERRIDE",    \
+		.key = "override_locked", \
+		.kind = CLI_FLAG,         \
+		.help = "let Locked SSL policies change; the Audit log says which"}
+#define REBOOT_OPTION                \
+	{.option = "--reboot",       \
+		.metavar = "REBOOT", \
+		.kind = CLI_FLAG,    \
+		.help = "boot it at once: the wire is interrupted and sessions end"}
+
 #define IMPORT_DETAIL                                                                                                 \
 	"FILE is the certificate with its chain in any order, PEM or DER, or PKCS#12 with the key in it. Without "    \
 	"--key the private key is in FILE too. A password is read from --password-file, from standard input, or "     \
@@ -88,13 +108,8 @@
 			.key = "without_key",                                                                       \
 			.kind = CLI_FLAG,                                                                           \
 			.help = "there is no key here: the key provider has it"},                                   \
-		{.option = "--password-file",                                                                       \
-			.metavar = "PWFILE",                                                                        \
-			.help = "file that holds the password of the key or of PKCS#12"},                           \
-		{.option = "--password-stdin",                                                                      \
-			.metavar = "PWSTDIN",                                                                       \
-			.kind = CLI_FLAG,                                                                           \
-			.help = "read the password from standard input"},                                           \
+		PASSWORD_FILE_OPTION("password of the key or of PKCS#12"),                                          \
+		PASSWORD_STDIN_OPTION("password"),                                                                  \
 	}
 
 /* what every protection does besides */
@@ -103,15 +118,10 @@
 	"opens nothing that is in the keystore from then on."
 #define NEW_DEVICE_KEY " " NEW_DEVICE_KEY_ALONE
 
-#define PASSPHRASE_PARAMETERS                                                        \
-	{                                                                            \
-		{.option = "--password-file",                                        \
-			.metavar = "PWFILE",                                         \
-			.help = "file that holds the passphrase in its first line"}, \
-		{.option = "--password-stdin",                                       \
-			.metavar = "PWSTDIN",                                        \
-			.kind = CLI_FLAG,                                            \
-			.help = "read the passphrase from standard input"},          \
+#define PASSPHRASE_PARAMETERS                                         \
+	{                                                             \
+		PASSWORD_FILE_OPTION("passphrase in its first line"), \
+		PASSWORD_STDIN_OPTION("passphrase"),                  \
 	}
 
 #define CERTIFICATE_NAME {.metavar = "NAME", .key = "name", .help = "name in the store"}
@@ -140,11 +150,7 @@ const struct cli_command cli_commands[] = {
 					.metavar = "TEXT",
 					.key = "comment",
 					.help = "why, for sluice history and the Audit log"},
-				{.option = "--override-locked",
-					.metavar = "OVERRIDE",
-					.key = "override_locked",
-					.kind = CLI_FLAG,
-					.help = "let Locked SSL policies change; the Audit log says which"},
+				OVERRIDE_LOCKED_OPTION,
 			},
 		.run = cli_run_files,
 		.render = cli_render_committed},
@@ -169,11 +175,7 @@ const struct cli_command cli_commands[] = {
 					.metavar = "TEXT",
 					.key = "comment",
 					.help = "why, for sluice history and the Audit log"},
-				{.option = "--override-locked",
-					.metavar = "OVERRIDE",
-					.key = "override_locked",
-					.kind = CLI_FLAG,
-					.help = "let Locked SSL policies change; the Audit log says which"},
+				OVERRIDE_LOCKED_OPTION,
 			},
 		.render = cli_render_committed},
 	{.words = "history",
@@ -633,13 +635,8 @@ const struct cli_command cli_commands[] = {
 		.parameters =
 			{
 				{.metavar = "FILE", .help = "where to; readable by its owner only"},
-				{.option = "--password-file",
-					.metavar = "PWFILE",
-					.help = "file that holds the password in its first line"},
-				{.option = "--password-stdin",
-					.metavar = "PWSTDIN",
-					.kind = CLI_FLAG,
-					.help = "read the password from standard input"},
+				PASSWORD_FILE_OPTION("password in its first line"),
+				PASSWORD_STDIN_OPTION("password"),
 				{.option = "--without-keys",
 					.metavar = "WITHOUT",
 					.kind = CLI_FLAG,
@@ -660,18 +657,9 @@ const struct cli_command cli_commands[] = {
 		.parameters =
 			{
 				{.metavar = "FILE", .help = "the backup"},
-				{.option = "--password-file",
-					.metavar = "PWFILE",
-					.help = "file that holds the password in its first line"},
-				{.option = "--password-stdin",
-					.metavar = "PWSTDIN",
-					.kind = CLI_FLAG,
-					.help = "read the password from standard input"},
-				{.option = "--override-locked",
-					.metavar = "OVERRIDE",
-					.key = "override_locked",
-					.kind = CLI_FLAG,
-					.help = "let Locked SSL policies change; the Audit log says which"},
+				PASSWORD_FILE_OPTION("password in its first line"),
+				PASSWORD_STDIN_OPTION("password"),
+				OVERRIDE_LOCKED_OPTION,
 			},
 		.run = cli_run_backup},
 	{.words = "system slots",
@@ -692,20 +680,14 @@ const struct cli_command cli_commands[] = {
 		.parameters =
 			{
 				{.metavar = "FILE", .help = "the update file, sluice-VERSION.update"},
-				{.option = "--reboot",
-					.metavar = "REBOOT",
-					.kind = CLI_FLAG,
-					.help = "boot it at once: the wire is interrupted and sessions end"},
+				REBOOT_OPTION,
 			},
 		.run = cli_run_system},
 	{.words = "system rollback",
 		.fixed = "rollback",
 		.help = "boot the version in the other slot again, or take back an upgrade that was not booted yet",
 		.detail = "That version must take the configuration in force; what it refuses is said with its line.",
-		.parameters = {{.option = "--reboot",
-			.metavar = "REBOOT",
-			.kind = CLI_FLAG,
-			.help = "boot it at once: the wire is interrupted and sessions end"}},
+		.parameters = {REBOOT_OPTION},
 		.run = cli_run_system},
 	{.words = "system confirm",
 		.fixed = "confirm",
