@@ -8,14 +8,12 @@
 
 #include <openssl/pkcs12.h>
 
-#include "base/log.h"
-#include "ipc/message.h"
-#include "keys/harden.h"
+#include "base/common.h"
 #include "keys/import.h"
 #include "keys/main.h"
+#include "keys/one_shot.h"
 #include "keys/seal.h"
 
-#define EXPORT_START_TIMEOUT_MS 30000
 #define EXPORT_FDS 3 /* device key, sealed key, password */
 #define EXPORT_PASSWORD_MIN 12
 /* PBKDF2-HMAC-SHA256, for key, certificates and MAC each: what a copied backup costs per guess */
@@ -140,23 +138,14 @@ int export_run(int control_fd)
 {
 	_cleanup_(export_clear) struct export export = {.n_fds = EXPORT_FDS};
 	char *text = NULL;
-	json_t *answer;
-	int err;
+	int err = one_shot_begin(control_fd, "export", NULL, &export.json, export.fds, &export.n_fds);
+	json_t *answer = NULL;
 
-	keys_lock_memory();
-	err = keys_sandbox_importer();
 	if (err)
-		return log_err_r(err, "cannot enter the sandbox"), 1;
-	err = ipc_recv(control_fd, EXPORT_START_TIMEOUT_MS, &export.json, export.fds, &export.n_fds);
-	if (err)
-		return log_err_r(err, "no export message from the supervisor"), 1;
+		return 1;
 	err = export_handle(&export, &text);
-	answer = err ? json_pack("{s:s, s:s}", "message", "export_error", "error",
-			       *export.import.error ? export.import.error : strerror(-err))
-		     : json_pack("{s:s, s:s}", "message", "exported", "pkcs12", text);
+	if (!err)
+		answer = json_pack("{s:s, s:s}", "message", "exported", "pkcs12", text);
 	OPENSSL_free(text);
-	if (!answer || ipc_send(control_fd, answer, NULL, 0))
-		err = -EPIPE;
-	json_decref(answer);
-	return err != 0;
+	return one_shot_end(control_fd, "export", &export.import, err, answer, -1);
 }

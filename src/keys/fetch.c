@@ -8,14 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/shm.h"
-#include "ipc/message.h"
 #include "keys/fetch.h"
-#include "keys/harden.h"
 #include "keys/main.h"
+#include "keys/one_shot.h"
 
-#define FETCH_START_TIMEOUT_MS 30000
 #define FETCH_NS (10 * NSEC_PER_SEC) /* the whole conversation */
 #define FETCH_HEADER_MAX 4096
 #define FETCH_KEY_MAX (64u << 10)
@@ -142,22 +139,11 @@ int fetch_run(int control_fd)
 {
 	_cleanup_(fetch_clear) struct fetch fetch = {.n_fds = FETCH_FDS};
 	_cleanup_close_ int sealed_fd = -1;
-	json_t *answer;
-	int err;
+	int err = one_shot_begin(control_fd, "fetch", NULL, &fetch.json, fetch.fds, &fetch.n_fds);
 
-	keys_lock_memory();
-	err = keys_sandbox_importer();
 	if (err)
-		return log_err_r(err, "cannot enter the sandbox"), 1;
-	err = ipc_recv(control_fd, FETCH_START_TIMEOUT_MS, &fetch.json, fetch.fds, &fetch.n_fds);
-	if (err)
-		return log_err_r(err, "no fetch message from the supervisor"), 1;
+		return 1;
 	err = fetch_handle(&fetch, &sealed_fd);
-	answer = err ? json_pack("{s:s, s:s}", "message", "fetch_error", "error",
-			       *fetch.import.error ? fetch.import.error : strerror(-err))
-		     : json_pack("{s:s}", "message", "fetched");
-	if (answer && ipc_send(control_fd, answer, &sealed_fd, err ? 0 : 1))
-		err = -EPIPE;
-	json_decref(answer);
-	return err != 0;
+	return one_shot_end(
+		control_fd, "fetch", &fetch.import, err, json_pack("{s:s}", "message", "fetched"), sealed_fd);
 }

@@ -6,14 +6,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/log.h"
 #include "base/shm.h"
-#include "ipc/message.h"
 #include "keys/harden.h"
 #include "keys/main.h"
+#include "keys/one_shot.h"
 #include "keys/seal.h"
-
-#define IMPORT_START_TIMEOUT_MS 30000
 
 #define IMPORT_CPU_S 20 /* a file may ask for any number of rounds to get from its password to its key */
 
@@ -154,21 +151,6 @@ static int import_handle(struct import *import, struct import_request *request, 
 	return import_seal_to_memfd(import, request->fds[0], sealed_fd);
 }
 
-static int import_answer(int control_fd, struct import *import, int err, json_t *facts, int sealed_fd)
-{
-	json_t *answer = err ? json_pack("{s:s, s:s}", "message", "import_error", "error",
-				       *import->error ? import->error : strerror(-err))
-			     : json_incref(facts);
-	int sent = answer ? 0 : -ENOMEM;
-
-	if (!err && answer)
-		json_object_set_new(answer, "message", json_string("imported"));
-	if (!sent)
-		sent = ipc_send(control_fd, answer, &sealed_fd, sealed_fd < 0 ? 0 : 1);
-	json_decref(answer);
-	return sent;
-}
-
 /* While files can still be opened: the algorithms of old PKCS#12 files (RC2), where the library has them. */
 static void import_prepare(void)
 {
@@ -187,20 +169,12 @@ int import_run(int control_fd)
 	_cleanup_(import_clear) struct import import = {0};
 	_cleanup_close_ int sealed_fd = -1;
 	json_t *facts = NULL;
-	int err, sent;
+	int err = one_shot_begin(control_fd, "import", import_prepare, &request.json, request.fds, &request.n_fds);
 
-	keys_lock_memory();
-	import_prepare();
-	err = keys_sandbox_importer();
 	if (err)
-		return log_err_r(err, "cannot enter the sandbox"), 1;
-	err = ipc_recv(control_fd, IMPORT_START_TIMEOUT_MS, &request.json, request.fds, &request.n_fds);
-	if (err)
-		return log_err_r(err, "no import message from the supervisor"), 1;
+		return 1;
 	err = import_handle(&import, &request, &facts, &sealed_fd);
-	sent = import_answer(control_fd, &import, err, facts, sealed_fd);
-	json_decref(facts);
-	if (sent)
-		log_err_r(sent, "cannot answer the supervisor");
-	return err || sent;
+	if (!err && facts)
+		json_object_set_new(facts, "message", json_string("imported"));
+	return one_shot_end(control_fd, "import", &import, err, facts, sealed_fd);
 }
