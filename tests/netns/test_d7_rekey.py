@@ -85,21 +85,26 @@ class Upload:
         self.thread.join(10)
 
 
+def upload_with_rekeys(rekey, server, connection, command):
+    """three of them; every byte arrives, and the other direction works afterwards"""
+    upload, before = Upload(connection), rekey.appliance.counters("rekey")["rekeys"]
+    for n in range(3):
+        server.type(command)
+        rekey.appliance.wait_counter("rekeys", before + n + 1)
+        so_far = server.n_received
+        wait_until(lambda: server.n_received > so_far + (1 << 20), 5, "a megabyte more: the upload goes on")
+    upload.end()
+    wait_until(lambda: server.n_received >= upload.total, 15, "%d bytes at the server" % upload.total)
+    assert server.n_received == upload.total and server.received.hexdigest() == upload.sent.hexdigest()
+    server.type(b"still here\n")
+    assert connection.recv(100) == b"still here\n"
+
+
 def test_d7_renegotiation_in_the_middle_of_an_upload(rekey):
     """three of them; every byte arrives, and both directions work afterwards"""
     with InteractiveServer(rekey, 9001) as server:
         with tls_connect(rekey.client, 9001, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_2), timeout=20) as connection:
-            upload = Upload(connection)
-            for n in range(3):
-                server.type(b"r\n")
-                rekey.appliance.wait_counter("rekeys", n + 1)
-                so_far = server.n_received
-                wait_until(lambda: server.n_received > so_far + (1 << 20), 5, "a megabyte more: the upload goes on")
-            upload.end()
-            wait_until(lambda: server.n_received >= upload.total, 15, "%d bytes at the server" % upload.total)
-            assert server.n_received == upload.total and server.received.hexdigest() == upload.sent.hexdigest()
-            server.type(b"still here\n")
-            assert connection.recv(100) == b"still here\n"
+            upload_with_rekeys(rekey, server, connection, b"r\n")
             assert connection.version() == "TLSv1.2"
     assert server.said.count(b"SSL_do_handshake -> 1") == 3, bytes(server.said[-2000:])
     assert rekey.appliance.counters("rekey")["rekeys"] == 3
@@ -155,20 +160,9 @@ def test_d6_a_certificate_asked_for_by_renegotiation(rekey):
 @pytest.mark.parametrize("command", [b"k\n", b"K\n"], ids=["update", "update and request"])
 def test_d7_key_updates_in_the_middle_of_an_upload(rekey, command):
     """TLS 1.3: the server renews its key, and asks the other side to renew its own (RFC 8446 section 4.6.3)"""
-    before = rekey.appliance.counters("rekey")["rekeys"]
     with InteractiveServer(rekey, 9005, "-tls1_3") as server:
         with tls_connect(rekey.client, 9005, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_3), timeout=20) as connection:
-            upload = Upload(connection)
-            for n in range(3):
-                server.type(command)
-                rekey.appliance.wait_counter("rekeys", before + n + 1)
-                so_far = server.n_received
-                wait_until(lambda: server.n_received > so_far + (1 << 20), 5, "a megabyte more: the upload goes on")
-            upload.end()
-            wait_until(lambda: server.n_received >= upload.total, 15, "%d bytes at the server" % upload.total)
-            assert server.n_received == upload.total and server.received.hexdigest() == upload.sent.hexdigest()
-            server.type(b"still here\n")
-            assert connection.recv(100) == b"still here\n"
+            upload_with_rekeys(rekey, server, connection, command)
 
 
 def test_d5_a_clients_key_update_between_its_data(rekey):

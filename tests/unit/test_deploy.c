@@ -21,21 +21,7 @@
 #include "deploy/options.h"
 #include "deploy/plan.h"
 #include "deploy/xml.h"
-
-static char directory[] = "/tmp/sluice-deploy-XXXXXX";
-
-static int set_up(void **state)
-{
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
+#include "temporary.h"
 
 static const char *write_file(const char *name, const void *data, size_t len)
 {
@@ -470,5 +456,5 @@ int main(void)
 		cmocka_unit_test(test_other_files_are_no_images),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, temporary_make, temporary_remove);
 }

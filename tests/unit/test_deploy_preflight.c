@@ -10,8 +10,8 @@
 
 #include "deploy/preflight.h"
 #include "deploy_fake.h"
+#include "temporary.h"
 
-static char directory[] = "/tmp/sluice-preflight-XXXXXX";
 static const char *link_json, *flags_text;
 
 static char *answer(const struct host *host, const char *const *argv)
@@ -351,19 +351,6 @@ static void test_j7_storage_names_and_networks(void **state)
 	expect(&found, "host", FINDING_WARNING, "elsewhere", "run sluice-deploy preflight there");
 }
 
-static int set_up(void **state)
-{
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,5 +364,5 @@ int main(void)
 		cmocka_unit_test(test_j7_storage_names_and_networks),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, temporary_make, temporary_remove);
 }

@@ -10,8 +10,7 @@
 
 #include "deploy/machine.h"
 #include "deploy_fake.h"
-
-static char directory[] = "/tmp/sluice-steps-XXXXXX";
+#include "temporary.h"
 
 /* everything that a deployment needs */
 struct rig {
@@ -372,19 +371,6 @@ static void test_j5_an_upgrade_of_nothing_is_refused(void **state)
 	end_upgrade(&rig);
 }
 
-static int set_up(void **state)
-{
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,5 +388,5 @@ int main(void)
 		cmocka_unit_test(test_j7_what_a_machine_says_does_nothing_to_a_terminal),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, temporary_make, temporary_remove);
 }
