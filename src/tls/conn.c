@@ -48,6 +48,7 @@ int tls_conn_feed(struct tls_conn *conn, const uint8_t *data, size_t len)
 		return conn->parked ? conn_own_input(conn, data, len) : -EBUSY;
 	conn->in = data;
 	conn->in_len = len;
+	conn->starved = false;
 	return 0;
 }
 
@@ -194,7 +195,8 @@ enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_
 	*n = 0;
 	if (conn->error)
 		return TLS_FAILED;
-	ERR_clear_error();
+	if (conn->starved)
+		return TLS_WANT_READ;
 	rc = SSL_read(conn->ssl, buf, MIN(size, (size_t)INT_MAX));
 	if (rc < 0 && SSL_get_error(conn->ssl, rc) == SSL_ERROR_WANT_RENEGOTIATE) {
 		/* the engine renegotiates only between records */
@@ -207,6 +209,7 @@ enum tls_status tls_read(struct tls_conn *conn, uint8_t *buf, size_t size, size_
 	if (rc <= 0)
 		return tls_conn_status(conn, rc);
 	conn->got_plaintext = true;
+	conn->starved = !conn->in_len && !SSL_has_pending(conn->ssl);
 	*n = rc;
 	return TLS_OK;
 }
@@ -218,7 +221,8 @@ enum tls_status tls_peek(struct tls_conn *conn)
 
 	if (conn->error)
 		return TLS_FAILED;
-	ERR_clear_error();
+	if (conn->starved)
+		return TLS_WANT_READ;
 	rc = SSL_peek(conn->ssl, &byte, sizeof(byte));
 	return rc <= 0 ? tls_conn_status(conn, rc) : TLS_OK;
 }
@@ -255,7 +259,6 @@ enum tls_status tls_write(struct tls_conn *conn, const uint8_t *data, size_t len
 	while (*n < len) {
 		int rc;
 
-		ERR_clear_error();
 		rc = SSL_write(conn->ssl, data + *n, MIN(len - *n, (size_t)INT_MAX));
 		if (rc <= 0) {
 			status = tls_conn_status(conn, rc);

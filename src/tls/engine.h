@@ -109,6 +109,7 @@ struct tls_conn {
 	bool established;   /* tls_handshake() said TLS_OK */
 	bool tickets_wait;  /* acceptor: for the next write */
 	bool got_plaintext; /* tls_read() gave some */
+	bool starved;       /* the engine has had all input and wants more: calling it again is of no use */
 	bool write_pending; /* a record waits in the engine for tls_write() to be called again */
 	bool wrote_close;
 };

@@ -147,6 +147,7 @@ enum tls_status tls_conn_status(struct tls_conn *conn, int rc)
 {
 	switch (SSL_get_error(conn->ssl, rc)) {
 	case SSL_ERROR_WANT_READ:
+		conn->starved = true;
 		return TLS_WANT_READ;
 	case SSL_ERROR_WANT_WRITE:
 		return TLS_WANT_WRITE;
@@ -241,6 +242,8 @@ enum tls_status tls_handshake(struct tls_conn *conn)
 		return TLS_FAILED;
 	if (conn->established)
 		return TLS_OK;
+	if (conn->starved)
+		return TLS_WANT_READ;
 	status = conn_handshake_step(conn);
 	if (status == TLS_OK) {
 		conn->established = true;
