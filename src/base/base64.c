@@ -67,3 +67,13 @@ char *base64_encode(const uint8_t *data, size_t len)
 		*out = '\0';
 	return text;
 }
+
+void base64_write_pem(FILE *out, const char *text)
+{
+	fputs("-----BEGIN CERTIFICATE-----\n", out);
+	for (size_t left = strlen(text), line; left; text += line, left -= line) {
+		line = left < 64 ? left : 64;
+		fprintf(out, "%.64s\n", text);
+	}
+	fputs("-----END CERTIFICATE-----\n", out);
+}

@@ -576,10 +576,10 @@ const struct cli_command cli_commands[] = {
 		.request = "log_credentials_import",
 		.help = "bring in what a log target needs for TLS",
 		.detail =
-			"PEM files. The CA is that of the log server's certificate; with --cert and --key the log "
-			"server can be sure of us too. What was there under NAME is replaced, and log targets that use "
-			"it "
-			"connect anew. Keys are readable by root only and never in the configuration.",
+			"The CA is that of the log server's certificate; with --cert the log server can be sure of us "
+			"too. What was there under NAME is replaced, and log targets that use it connect anew. The "
+			"files are checked as those of certificate import are; the key is sealed with the device key. "
+			"A password is asked for on the terminal, or comes from a file or standard input.",
 		.parameters =
 			{
 				{.metavar = "NAME",
@@ -588,9 +588,16 @@ const struct cli_command cli_commands[] = {
 				{.option = "--ca",
 					.metavar = "CAFILE",
 					.required = true,
-					.help = "CA certificates that the log server's certificate must chain to"},
-				{.option = "--cert", .metavar = "FILE", .help = "our certificate and its chain"},
-				{.option = "--key", .metavar = "KEYFILE", .help = "our private key, not encrypted"},
+					.help = "CA certificates that the log server's certificate must chain to, PEM "
+						"or DER"},
+				{.option = "--cert",
+					.metavar = "FILE",
+					.help = "our certificate and its chain, PEM or DER, or PKCS#12"},
+				{.option = "--key",
+					.metavar = "KEYFILE",
+					.help = "our private key, PEM or DER, where FILE does not hold it"},
+				PASSWORD_FILE_OPTION("password of the key or of PKCS#12"),
+				PASSWORD_STDIN_OPTION("password"),
 			},
 		.run = cli_run_log_credentials,
 		.render = cli_render_log_credentials_changed},
@@ -626,12 +633,12 @@ const struct cli_command cli_commands[] = {
 			.help = "only this segment (default: all)"}},
 		.render = cli_render_fallback},
 	{.words = "backup",
-		.help = "write the configuration in force and the certificates into a file",
+		.help = "write the configuration in force, certificates and log credentials into a file",
 		.detail = "The rule files are in it, and each private key that is stored here, as PKCS#12 under the "
 			  "password "
 			  "(12 bytes at least). Without the password the keys of a backup are lost. Not in it: logs, "
 			  "graphs, "
-			  "credentials of log targets, settings of day 0.",
+			  "settings of day 0.",
 		.parameters =
 			{
 				{.metavar = "FILE", .help = "where to; readable by its owner only"},
@@ -645,8 +652,10 @@ const struct cli_command cli_commands[] = {
 		.run = cli_run_backup},
 	{.words = "restore",
 		.request = "commit",
-		.help = "bring back what a backup holds: certificates and keys, then the configuration",
-		.detail = "All of it or nothing: certificates that were brought are taken out again when the "
+		.help = "bring back what a backup holds: certificates, log credentials and keys, then the "
+			"configuration",
+		.detail = "All of it or nothing: certificates and log credentials that were brought are taken out "
+			  "again when the "
 			  "configuration "
 			  "cannot be put into force. Those that are in the store already stay; another one under the "
 			  "same name "

@@ -18,7 +18,7 @@ static const struct cli_password password_of_key = {"password", "private key"};
 static const struct cli_password passphrase_of_keystore = {"passphrase", "keystore"};
 
 struct import {
-	int fds[3]; /* certificate, key, password */
+	int fds[4]; /* certificate, key, password; CA first, of a log target */
 	size_t n;
 };
 
@@ -82,6 +82,13 @@ static bool import_is_encrypted(int fd)
 	return found;
 }
 
+static int import_check_password_options(struct cli *cli, const struct cli_call *call)
+{
+	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
+		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	return CLI_OK;
+}
+
 /* the password from where the operator said; -ENODATA when none is needed */
 static ssize_t import_find_password(const struct cli_call *call, int key_fd, char *out, size_t size)
 {
@@ -143,11 +150,9 @@ int cli_run_keystore(struct cli *cli, const struct cli_call *call)
 	bool new = !strcmp(call->command->request, "keystore_protect"), needs = true;
 	json_auto_t *answer = NULL;
 	_cleanup_close_ int fd = -1;
-	int status = CLI_OK;
+	int status = import_check_password_options(cli, call);
 
-	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
-		status = client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
-	else if (!new || call->command->fixed)
+	if (status == CLI_OK && (!new || call->command->fixed))
 		status = keystore_needs_passphrase(cli, &needs);
 	if (status == CLI_OK && needs)
 		status = cli_open_password(cli, call, &passphrase_of_keystore, new, &fd);
@@ -163,18 +168,23 @@ int cli_run_log_credentials(struct cli *cli, const struct cli_call *call)
 	} files[] = {{"CAFILE", "ca", "CA"}, {"FILE", "certificate", "certificate"}, {"KEYFILE", "key", "private key"}};
 	_cleanup_(import_release) struct import import = {0};
 	json_auto_t *answer = NULL, *words = json_array();
+	int status = import_check_password_options(cli, call);
 	json_t *request;
-	int status;
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(files) && status == CLI_OK; i++) {
 		const char *path = cli_call_value(call, files[i].metavar);
 
-		status = path ? import_open(cli, &import, path, files[i].what) : CLI_OK;
-		if (status != CLI_OK)
-			return status;
-		if (path)
-			json_array_append_new(words, json_string(files[i].word));
+		if (!path)
+			continue;
+		status = import_open(cli, &import, path, files[i].what);
+		json_array_append_new(words, json_string(files[i].word));
 	}
+	if (status == CLI_OK && cli_call_value(call, "FILE"))
+		status = import_add_password(cli, call, &import);
+	if (status != CLI_OK)
+		return status;
+	if (import.n > json_array_size(words))
+		json_array_append_new(words, json_string("password"));
 	request = json_pack("{s:s, s:s, s:O}", "command", call->command->request, "name", cli_call_value(call, "NAME"),
 		"files", words);
 	status = client_ask(cli, request, import.fds, import.n, CLIENT_PATIENCE_S, &answer);
@@ -188,8 +198,9 @@ int cli_run_import(struct cli *cli, const struct cli_call *call)
 	size_t files;
 	int status;
 
-	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
-		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	status = import_check_password_options(cli, call);
+	if (status != CLI_OK)
+		return status;
 	if (cli_call_value(call, "WITHOUTKEY") &&
 		(cli_call_value(call, "KEYFILE") || cli_call_value(call, "PWFILE") || cli_call_value(call, "PWSTDIN")))
 		return client_fail(

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/common.h"
 #include "cli/command.h"
 #include "cli/output.h"
@@ -467,7 +468,6 @@ void cli_render_removed(struct cli *cli, const json_t *answer)
 	fputs("Removed, with its private key.\n", cli->out);
 }
 
-/* RFC 7468: lines of 64 characters */
 void cli_render_chain(struct cli *cli, const json_t *answer)
 {
 	const json_t *element;
@@ -475,12 +475,7 @@ void cli_render_chain(struct cli *cli, const json_t *answer)
 
 	json_array_foreach(json_object_get(answer, "chain"), i, element)
 	{
-		const char *at = json_string_value(element) ?: "";
-
-		fputs("-----BEGIN CERTIFICATE-----\n", cli->out);
-		for (size_t left = strlen(at); left; at += MIN(left, 64u), left -= MIN(left, 64u))
-			fprintf(cli->out, "%.64s\n", at);
-		fputs("-----END CERTIFICATE-----\n", cli->out);
+		base64_write_pem(cli->out, json_string_value(element) ?: "");
 	}
 }
 
@@ -506,8 +501,12 @@ void cli_render_log_credentials(struct cli *cli, const json_t *answer)
 {
 	static const struct output_column columns[] = {
 		{"LOG CREDENTIALS", "name", OUTPUT_TEXT},
-		{"OUR CERTIFICATE", "mutual", OUTPUT_TEXT},
 		{"USED BY", "used_by", OUTPUT_TEXT},
+		{"OUR CERTIFICATE", "mutual", OUTPUT_TEXT},
+		{"KEY", "key_type", OUTPUT_TEXT},
+		{"BITS", "key_bits", OUTPUT_NUMBER},
+		{"VALID UNTIL", "not_after", OUTPUT_TEXT},
+		{"SUBJECT", "subject", OUTPUT_TEXT},
 	};
 
 	TABLE(cli, json_object_get(answer, "credentials"), columns,
@@ -516,7 +515,8 @@ void cli_render_log_credentials(struct cli *cli, const json_t *answer)
 
 void cli_render_log_credentials_changed(struct cli *cli, const json_t *answer)
 {
-	fprintf(cli->out, json_object_get(answer, "imported") ? "Imported.\n" : "Removed.\n");
+	render_warnings(cli, json_object_get(answer, "warnings"));
+	fputs(json_object_get(answer, "imported") ? "Imported.\n" : "Removed.\n", cli->out);
 }
 
 void cli_render_log_status(struct cli *cli, const json_t *answer)

@@ -6,116 +6,101 @@
 #include <string.h>
 
 #include "base/common.h"
-#include "daemon/keystore.h"
+#include "daemon/key_call.h"
 
-/* one per certificate and request; the program is short-lived */
+/* one per certificate and request */
 struct export
 {
-	struct child child;
-	struct supervisor *supervisor;
 	LIST_ENTRY(export) link;
 	commit_done_fn *done;
 	void *owner;
+	const char *what;
 	char name[STORE_CERTIFICATE_NAME];
-	bool answered;
+	json_t *answer;
 };
 static LIST_HEAD(export_list, export) exports = LIST_HEAD_INITIALIZER(exports);
 
-static void export_answer(struct export *export, json_t *answer)
+static json_t *export_error(const char *what, const char *name, const char *error)
 {
-	export->answered = true;
-	if (export->done)
-		export->done(export->owner, answer);
-	else
-		json_decref(answer);
+	return json_pack("{s:b, s:o}", "ok", 0, "error", json_sprintf("%s %s: %s", what, name, error));
 }
 
-static void export_fail(struct export *export, const char *error)
+static void export_on_answer(
+	struct supervisor *supervisor, void *data, json_t *answer, const int *fds, size_t n_fds, const char *error)
 {
-	json_t *text = json_sprintf("certificate %s is not in the backup: %s", export->name, error);
-
-	export_answer(export, json_pack("{s:b, s:o}", "ok", 0, "error", text));
-}
-
-static void export_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
-{
-	struct export *export = container_of(child, struct export, child);
-	const char *error = json_string_value(json_object_get(message, "error"));
-	json_t *pkcs12 = json_object_get(message, "pkcs12");
+	struct export *export = data;
+	json_t *pkcs12 = json_object_get(answer, "pkcs12");
+	char text[400];
 
 	(void)fds;
 	(void)n_fds;
-	if (export->answered)
-		return;
-	if (!strcmp(name, "exported") && json_is_string(pkcs12)) {
-		supervisor_record(export->supervisor, EVENT_LOG_AUDIT, "notice",
-			"certificate %s and its key went into a backup, under the operator's password", export->name);
-		export_answer(export, json_pack("{s:b, s:s, s:O}", "ok", 1, "name", export->name, "pkcs12", pkcs12));
+	if (json_is_string(pkcs12)) {
+		supervisor_record(supervisor, EVENT_LOG_AUDIT, "notice",
+			"%s %s and its key went into a backup, under the operator's password", export->what,
+			export->name);
+		json_object_set(export->answer, "pkcs12", pkcs12);
 	} else {
-		export_fail(export, error ? error : "its program gave no reason");
+		json_decref(export->answer);
+		snprintf(text, sizeof(text), "not in the backup: %.300s", error ? error : "no reason given");
+		export->answer = export_error(export->what, export->name, text);
 	}
-}
-
-static void export_on_exit(struct child *child, const char *how)
-{
-	struct export *export = container_of(child, struct export, child);
-
-	if (!export->answered)
-		export_fail(export, how);
+	if (export->done)
+		export->done(export->owner, export->answer);
+	else
+		json_decref(export->answer);
 	LIST_REMOVE(export, link);
 	free(export);
 }
 
-static int export_start(struct export *export, const json_t *facts, int sealed_key, int password)
+/* facts may be NULL */
+static void export_begin(struct supervisor *supervisor, const char *what, const char *name, const json_t *facts,
+	const int *fds, size_t n_fds, commit_done_fn *done, void *owner)
 {
-	struct supervisor *supervisor = export->supervisor;
+	_cleanup_close_ int sealed_key = facts ? store_open_key(&supervisor->store, name, facts) : -1;
+	json_t *answer = json_pack("{s:b, s:s, s:O*}", "ok", 1, "name", name, "ca", json_object_get(facts, "ca"));
 	const char *sealed_as = json_string_value(json_object_get(facts, "sealed_as"));
-	_cleanup_close_ int device_key = keystore_device_key(supervisor);
-	int r = device_key < 0 ? device_key
-			       : child_spawn(&export->child, supervisor->loop, ROLE_EXPORTER, supervisor->bin_dir, -1,
-					 export_on_message, export_on_exit);
+	struct export *export = facts && sealed_key >= 0 && n_fds == 1 ? calloc(1, sizeof(*export)) : NULL;
 
-	if (r < 0)
-		return r;
-	return child_send(&export->child, "export",
-		json_pack("{s:s, s:O, s:O}", "name", sealed_as ? sealed_as : export->name, "key_id",
-			json_object_get(facts, "key_id"), "chain", json_object_get(facts, "chain")),
-		(int[]){device_key, sealed_key, password}, 3);
+	if (!facts) {
+		json_decref(answer);
+		answer = export_error(what, name, "there is none of this name in the store");
+	}
+	if (!export) { /* its key is a provider's, or is not asked for */
+		if (json_object_get(facts, "chain"))
+			json_object_set(answer, "chain", json_object_get(facts, "chain"));
+		done(owner, answer);
+		return;
+	}
+	*export = (struct export){.done = done, .owner = owner, .what = what, .answer = answer};
+	snprintf(export->name, sizeof(export->name), "%s", name);
+	LIST_INSERT_HEAD(&exports, export, link);
+	key_call(supervisor,
+		&(struct key_call_request){.role = ROLE_EXPORTER,
+			.message = "export",
+			.answer = "exported",
+			.arguments = json_pack("{s:s, s:O, s:O}", "name", sealed_as ? sealed_as : name, "key_id",
+				json_object_get(facts, "key_id"), "chain", json_object_get(facts, "chain")),
+			.fds = (int[]){sealed_key, fds[0]},
+			.n_fds = 2},
+		export_on_answer, export);
 }
 
 void certificate_export(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
 	commit_done_fn *done, void *owner)
 {
-	const char *name = json_string_value(json_object_get(request, "name"));
-	json_auto_t *facts = name ? store_load_certificate(&supervisor->store, name) : NULL;
-	_cleanup_close_ int sealed_key = facts ? store_open_key(&supervisor->store, name, facts) : -1;
-	struct export *export;
+	const char *name = json_string_value(json_object_get(request, "name")) ?: "";
+	json_auto_t *facts = store_load_certificate(&supervisor->store, name);
 
-	if (!facts) {
-		done(owner,
-			json_pack("{s:b, s:s}", "ok", 0, "error", "there is no certificate of this name in the store"));
-		return;
-	}
-	if (sealed_key < 0 || n_fds != 1) { /* its key is a provider's, or is not asked for */
-		done(owner,
-			json_pack("{s:b, s:s, s:O}", "ok", 1, "name", name, "chain", json_object_get(facts, "chain")));
-		return;
-	}
-	export = calloc(1, sizeof(*export));
-	if (!export) {
-		done(owner, json_pack("{s:b, s:s}", "ok", 0, "error", "out of memory"));
-		return;
-	}
-	export->supervisor = supervisor;
-	export->done = done;
-	export->owner = owner;
-	snprintf(export->name, sizeof(export->name), "%s", name);
-	LIST_INSERT_HEAD(&exports, export, link);
-	if (export_start(export, facts, sealed_key, fds[0]) < 0 && !child_running(&export->child)) {
-		export_fail(export, "its program cannot be started");
-		LIST_REMOVE(export, link);
-		free(export);
-	}
+	export_begin(supervisor, "certificate", name, facts, fds, n_fds, done, owner);
+}
+
+void log_credentials_export(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
+	commit_done_fn *done, void *owner)
+{
+	const char *name = json_string_value(json_object_get(request, "name")) ?: "";
+	json_auto_t *facts = store_load_log_credentials(&supervisor->store, name);
+
+	export_begin(supervisor, "log credentials", name, facts, fds, n_fds, done, owner);
 }
 
 void export_forget_owner(const void *owner)

@@ -273,7 +273,7 @@ static void job_fail_key(struct keystore_job *job, const char *error)
 {
 	char text[300];
 
-	snprintf(text, sizeof(text), "certificate %s: %.200s; nothing is changed", rekey_current(job->rekey), error);
+	snprintf(text, sizeof(text), "%s: %.180s; nothing is changed", rekey_current(job->rekey), error);
 	job_fail(job, text);
 }
 

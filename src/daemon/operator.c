@@ -58,6 +58,7 @@ static void client_close(struct client *client)
 	certificate_forget_owner(client->supervisor, client);
 	keystore_forget_owner(client->supervisor, client);
 	export_forget_owner(client);
+	log_credentials_forget_owner(client);
 	usage_forget_owner(client->supervisor, client);
 	loop_timer_disarm(client->supervisor->loop, &client->stall);
 	loop_remove(client->supervisor->loop, &client->source);
@@ -327,12 +328,16 @@ static json_t *command_certificate_remove(struct supervisor *supervisor, struct 
 
 static json_t *command_log_credentials_import(struct supervisor *supervisor, struct request *request)
 {
-	json_t *answer = log_credentials_import(supervisor, request->json, request->fds, request->n_fds);
+	operator_audit(request, "import of log credentials %s asked for",
+		json_string_value(json_object_get(request->json, "name")) ?: "");
+	log_credentials_import(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
+	return NULL;
+}
 
-	if (json_is_true(json_object_get(answer, "ok")))
-		operator_audit(request, "log credentials %s imported",
-			json_string_value(json_object_get(request->json, "name")));
-	return answer;
+static json_t *command_log_credentials_export(struct supervisor *supervisor, struct request *request)
+{
+	log_credentials_export(supervisor, request->json, request->fds, request->n_fds, client_answer, request->client);
+	return NULL;
 }
 
 static json_t *command_log_credentials_remove(struct supervisor *supervisor, struct request *request)
@@ -466,6 +471,7 @@ static const struct {
 	{"ciphers", command_ciphers},
 	{"health", command_health},
 	{"log_status", command_log_status},
+	{"log_credentials_export", command_log_credentials_export},
 	{"log_credentials_import", command_log_credentials_import},
 	{"log_credentials_list", command_log_credentials_list},
 	{"log_credentials_remove", command_log_credentials_remove},

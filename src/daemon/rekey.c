@@ -13,7 +13,8 @@
 #include "daemon/key_source.h"
 
 struct rekey_key {
-	char sealed_as[STORE_CERTIFICATE_NAME], key_id[17];
+	char told[96]; /* "certificate web" */
+	char sealed_as[STORE_CERTIFICATE_NAME + sizeof(STORE_LOG_SEALED_AS)], key_id[17];
 	char file[STORE_KEY_FILE]; /* in the state directory; empty: in memory */
 	int fd;                    /* the old; then, of one in memory, the new */
 };
@@ -26,7 +27,7 @@ struct rekey {
 };
 
 /* takes the descriptor; one file is one key, however many certificates share it */
-static void rekey_add(struct rekey *rekey, const char *sealed_as, const char *key_id, const char *file, int fd)
+static void rekey_add(struct rekey *rekey, const struct store_key *stored, const char *key_id, const char *file, int fd)
 {
 	struct rekey_key *more, *key;
 	bool known = fd < 0;
@@ -42,36 +43,27 @@ static void rekey_add(struct rekey *rekey, const char *sealed_as, const char *ke
 	rekey->keys = more;
 	key = &rekey->keys[rekey->n++];
 	*key = (struct rekey_key){.fd = fd};
-	snprintf(key->sealed_as, sizeof(key->sealed_as), "%s", sealed_as);
+	snprintf(key->told, sizeof(key->told), "%s %s", stored->what, stored->name);
+	snprintf(key->sealed_as, sizeof(key->sealed_as), "%s", stored->sealed_as);
 	snprintf(key->key_id, sizeof(key->key_id), "%s", key_id);
 	snprintf(key->file, sizeof(key->file), "%s", file);
 }
 
-static void rekey_add_stored(struct rekey *rekey)
+static void rekey_add_stored(const struct store_key *key, void *data)
 {
-	const struct store *store = &rekey->supervisor->store;
-	json_t *names = store_list_certificates(store), *name;
-	size_t i;
+	struct rekey *rekey = data;
+	char file[STORE_KEY_FILE];
 
-	json_array_foreach(names, i, name)
-	{
-		const char *text = json_string_value(name);
-		json_t *facts = store_load_certificate(store, text);
-		const char *sealed_as = json_string_value(json_object_get(facts, "sealed_as"));
-		char file[STORE_KEY_FILE];
-
-		if (facts && store_key_file(text, facts, file) >= 0)
-			rekey_add(rekey, sealed_as ? sealed_as : text,
-				json_string_value(json_object_get(facts, "key_id")), file,
-				store_open_key(store, text, facts));
-		json_decref(facts);
-	}
-	json_decref(names);
+	if (store_key_file(key->name, key->facts, file) >= 0)
+		rekey_add(rekey, key, json_string_value(json_object_get(key->facts, "key_id")), file,
+			store_open_key(&rekey->supervisor->store, key->name, key->facts));
 }
 
 static void rekey_add_volatile(const char *key_id, const char *sealed_as, int fd, void *data)
 {
-	rekey_add(data, sealed_as, key_id, "", fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	const struct store_key key = {"certificate", sealed_as, sealed_as, NULL};
+
+	rekey_add(data, &key, key_id, "", fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 struct rekey *rekey_new(struct supervisor *supervisor)
@@ -81,7 +73,7 @@ struct rekey *rekey_new(struct supervisor *supervisor)
 	if (!rekey)
 		return NULL;
 	rekey->supervisor = supervisor;
-	rekey_add_stored(rekey);
+	store_each_key(&supervisor->store, rekey_add_stored, rekey);
 	key_source_each(supervisor, rekey_add_volatile, rekey);
 	return rekey;
 }
@@ -113,7 +105,7 @@ json_t *rekey_next(struct rekey *rekey, int *fd)
 
 const char *rekey_current(const struct rekey *rekey)
 {
-	return rekey->done < rekey->n ? rekey->keys[rekey->done].sealed_as : "";
+	return rekey->done < rekey->n ? rekey->keys[rekey->done].told : "";
 }
 
 unsigned int rekey_count(const struct rekey *rekey)

@@ -17,7 +17,7 @@ void rekey_free(struct rekey **rekey);
 json_t *rekey_next(struct rekey *rekey, int *fd);
 /* what the one-shot made of it */
 int rekey_take(struct rekey *rekey, int fd);
-/* whose key it was that is being waited for; borrowed */
+/* whose key it was that is being waited for, as "certificate web"; borrowed */
 const char *rekey_current(const struct rekey *rekey);
 unsigned int rekey_count(const struct rekey *rekey);
 /* -errno: nothing is changed */

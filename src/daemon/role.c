@@ -15,6 +15,7 @@ const struct role_info role_info[ROLES] = {
 	[ROLE_KEYSTORE] = {"keystore", "sluice-keys", "--keystore", "sluice-keys", 64502, false, true},
 	[ROLE_FETCHER] = {"key fetcher", "sluice-keys", "--fetch", "sluice-keys", 64502, false, true},
 	[ROLE_EXPORTER] = {"key exporter", "sluice-keys", "--export", "sluice-keys", 64502, false, true},
+	[ROLE_OPENER] = {"key opener", "sluice-keys", "--open", "sluice-keys", 64502, false, true},
 	[ROLE_LOG] = {"log", "sluice-log", NULL, "sluice-log", 64503, false, false},
 	[ROLE_TARGET] = {"log target", "sluice-relp", NULL, "sluice-log", 64503, false, false},
 	[ROLE_SNMP] = {"SNMP sub-agent", "sluice-snmp", NULL, "sluice-snmp", 64504, false, true},

@@ -57,6 +57,7 @@ bool store_has_certificate(const struct store *store, const char *name);
 json_t *store_load_certificate(const struct store *store, const char *name);
 /* the same for workers: with "previous_leaf" while the certificate that it replaced is in the store (D9) */
 json_t *store_load_certificate_in_use(const struct store *store, const char *name);
+/* store_facts.c; for log credentials too */
 int store_open_key(const struct store *store, const char *name, const json_t *facts);
 #define STORE_KEY_FILE 104 /* with its end */
 /* the name of its key's file, by which certificates may share one */
@@ -81,18 +82,28 @@ int store_remove_key(const struct store *store, const char *name, const json_t *
 /* with its key, unless another certificate has the same key file */
 int store_remove_certificate(const struct store *store, const char *name);
 
-/* store_log_credentials.c: what log targets need for TLS; PEM, as it was imported */
-enum store_log_credential { STORE_LOG_CA, STORE_LOG_CERTIFICATE, STORE_LOG_KEY, STORE_LOG_CREDENTIALS };
-const char *store_log_credential_word(enum store_log_credential which); /* "ca", "certificate", "key" */
-/* texts[] that is NULL: there is none, one that was there goes */
-int store_write_log_credentials(
-	const struct store *store, const char *name, const char *const texts[], const size_t lens[]);
-/* a sealed memfd with a copy, which any user can read who is given it; -ENOENT */
-int store_open_log_credential(const struct store *store, const char *name, enum store_log_credential which);
+/* store_log_credentials.c: what log targets need for TLS: {"name", "ca": PEM, "ca_sha256", "warnings"} and, where they
+ * show a certificate, what certificates' facts have. The key is sealed for STORE_LOG_SEALED_AS NAME. */
+#define STORE_LOG_SEALED_AS "log:"
+/* a new reference; NULL when there is none or it is damaged */
+json_t *store_load_log_credentials(const struct store *store, const char *name);
+/* an earlier version wrote them, with the key in clear */
+bool store_log_credentials_are_open(const json_t *facts);
+/* sealed_key_fd -1: no key, one that was there goes; facts learn their key file */
+int store_write_log_credentials(const struct store *store, const char *name, json_t *facts, int sealed_key_fd);
 /* changes with every import; 0: there is none of this name */
 int64_t store_log_credentials_stamp(const struct store *store, const char *name);
 int store_remove_log_credentials(const struct store *store, const char *name);
 json_t *store_list_log_credentials(const struct store *store); /* names: a new array */
+
+/* every sealed key of the store, of certificates and log credentials; -EBADMSG when facts cannot be read */
+struct store_key {
+	const char *what; /* "certificate", "log credentials" */
+	const char *name, *sealed_as;
+	const json_t *facts;
+};
+typedef void store_key_fn(const struct store_key *key, void *data);
+int store_each_key(const struct store *store, store_key_fn *fn, void *data);
 
 /* what replacements and imports left that a crash cut short; nobody else may be using the store */
 void store_clean_certificates(const struct store *store);

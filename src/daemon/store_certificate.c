@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates and sealed keys in the state directory. NAME.json is what counts: it says which key file belongs to it,
  * and its appearance, replacement or removal is the one moment at which anything changes. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,58 +12,15 @@
 #include "daemon/store.h"
 #include "daemon/store_file.h"
 
-bool store_certificate_name_ok(const char *name)
+static void store_certificate_path(char path[STORE_NAME_MAX], const char *name)
 {
-	size_t len = strlen(name);
-
-	if (!len || len > 63 || *name == '.')
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
-			return false;
-	return true;
-}
-
-static void store_certificate_path(char *path, const char *name)
-{
-	snprintf(path, STORE_NAME_MAX, "certificates/%.63s.json", name);
-}
-
-/* NAME.key, unless the facts name another: '@' stands in no certificate's name, '/' in no file's */
-int store_key_file(const char *name, const json_t *facts, char file[STORE_KEY_FILE])
-{
-	const char *other = json_string_value(json_object_get(facts, "key_file"));
-
-	if (other && (strchr(other, '/') || *other == '.' || strlen(other) > 100))
-		return -EINVAL;
-	if (other)
-		snprintf(file, STORE_KEY_FILE, "%s", other);
-	else
-		snprintf(file, STORE_KEY_FILE, "%.63s.key", name);
-	return 0;
-}
-
-static int store_key_path(char *path, const char *name, const json_t *facts)
-{
-	char file[STORE_KEY_FILE];
-	int r = store_key_file(name, facts, file);
-
-	if (r >= 0)
-		snprintf(path, STORE_NAME_MAX, "keys/%s", file);
-	return r;
+	store_facts_path(path, STORE_CERTIFICATES, name);
 }
 
 json_t *store_load_certificate(const struct store *store, const char *name)
 {
-	char path[STORE_NAME_MAX];
-	_cleanup_close_ int fd = -1;
-	json_t *facts;
+	json_t *facts = store_load_facts(store, STORE_CERTIFICATES, name);
 
-	if (!store_certificate_name_ok(name))
-		return NULL;
-	store_certificate_path(path, name);
-	fd = store_open_file(store, path);
-	facts = fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_string(json_object_get(facts, "key_id")))
 		return facts;
 	json_decref(facts);
@@ -94,122 +50,27 @@ json_t *store_load_certificate_in_use(const struct store *store, const char *nam
 	return facts;
 }
 
-int store_open_key(const struct store *store, const char *name, const json_t *facts)
-{
-	char path[STORE_NAME_MAX];
-	int r;
-
-	if (!store_certificate_name_ok(name))
-		return -EINVAL;
-	r = store_key_path(path, name, facts);
-	return r < 0 ? r : store_open_file(store, path);
-}
-
-static int store_write_facts(const struct store *store, const char *path, const json_t *facts)
-{
-	_cleanup_free_ char *text = json_dumps(facts, JSON_INDENT(2));
-	int r = text ? store_replace_file(store, path, text, strlen(text)) : -ENOMEM;
-
-	return r < 0 ? r : store_sync_dir(store, "certificates");
-}
-
-int store_write_key(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
-{
-	char path[STORE_NAME_MAX];
-	int r = store_certificate_name_ok(name) ? store_key_path(path, name, facts) : -EINVAL;
-
-	if (r >= 0)
-		r = store_copy_file(store, path, sealed_key_fd);
-	return r < 0 ? r : store_sync_dir(store, "keys");
-}
-
-int store_remove_key(const struct store *store, const char *name, const json_t *facts)
-{
-	char path[STORE_NAME_MAX];
-	int r = store_certificate_name_ok(name) ? store_key_path(path, name, facts) : -EINVAL;
-
-	if (r >= 0 && unlinkat(store->dir_fd, path, 0) < 0 && errno != ENOENT)
-		r = -errno;
-	return r < 0 ? r : store_sync_dir(store, "keys");
-}
-
 /* the key first */
 int store_write_certificate(const struct store *store, const char *name, const json_t *facts, int sealed_key_fd)
 {
-	char path[STORE_NAME_MAX];
-	int r = !store_certificate_name_ok(name) ? -EINVAL
-		: sealed_key_fd < 0              ? 0
-						 : store_write_key(store, name, facts, sealed_key_fd);
+	int r = sealed_key_fd < 0 ? 0 : store_write_key(store, name, facts, sealed_key_fd);
 
-	if (r < 0)
-		return r;
-	store_certificate_path(path, name);
-	return store_write_facts(store, path, facts);
+	return r < 0 ? r : store_write_facts(store, STORE_CERTIFICATES, name, facts);
 }
 
 json_t *store_list_certificates(const struct store *store)
 {
-	int fd = openat(store->dir_fd, "certificates", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	json_t *names = json_array();
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name);
-
-		if (len > 5 && !strcmp(entry->d_name + len - 5, ".json"))
-			json_array_append_new(names, json_stringn(entry->d_name, len - 5));
-	}
-	if (dir)
-		closedir(dir);
-	return names;
-}
-
-/* --- removal -------------------------------------------------------------------------------------------------------
- */
-
-static bool store_uses_key_file(const struct store *store, const char *path)
-{
-	json_t *names = store_list_certificates(store), *name;
-	bool found = false;
-	size_t i;
-
-	json_array_foreach(names, i, name)
-	{
-		json_t *facts = store_load_certificate(store, json_string_value(name));
-		char other[STORE_NAME_MAX];
-
-		found |= facts && !store_key_path(other, json_string_value(name), facts) && !strcmp(other, path);
-		json_decref(facts);
-	}
-	json_decref(names);
-	return found;
-}
-
-static void store_remove_key_file(const struct store *store, const char *name, const json_t *facts)
-{
-	char path[STORE_NAME_MAX];
-
-	if (store_key_path(path, name, facts) < 0 || store_uses_key_file(store, path))
-		return;
-	unlinkat(store->dir_fd, path, 0);
-	store_sync_dir(store, "keys");
+	return store_list_facts(store, STORE_CERTIFICATES);
 }
 
 int store_remove_certificate(const struct store *store, const char *name)
 {
-	json_t *facts = store_load_certificate(store, name);
-	char path[STORE_NAME_MAX];
+	json_auto_t *facts = store_load_certificate(store, name);
+	int r = store_remove_facts(store, STORE_CERTIFICATES, name);
 
-	store_certificate_path(path, name);
-	if (!store_certificate_name_ok(name) || unlinkat(store->dir_fd, path, 0) < 0) {
-		json_decref(facts);
-		return -errno;
-	}
-	store_sync_dir(store, "certificates");
-	store_remove_key_file(store, name, facts);
-	json_decref(facts);
-	return 0;
+	if (r >= 0)
+		store_remove_key_unless_used(store, name, facts);
+	return r;
 }
 
 /* --- after a crash --------------------------------------------------------------------------------------------------
@@ -271,19 +132,24 @@ static bool key_is_waste(const struct store *store, const char *path)
 	return !store_uses_key_file(store, path);
 }
 
+static void key_is_there(const struct store_key *key, void *data)
+{
+	(void)key;
+	(void)data;
+}
+
 void store_clean_certificates(const struct store *store)
 {
 	json_t *names = store_list_certificates(store), *name;
-	bool whole = true;
 	size_t i;
 
-	store_clean_folder(store, "certificates", facts_are_waste);
+	store_clean_folder(store, STORE_CERTIFICATES, facts_are_waste);
+	store_clean_folder(store, STORE_LOG_CREDENTIALS, facts_are_waste);
 	json_array_foreach(names, i, name)
 	{
 		json_t *facts = store_load_certificate(store, json_string_value(name));
 		char path[STORE_NAME_MAX];
 
-		whole &= facts != NULL;
 		store_certificate_path(path, json_string_value(name));
 		if (facts && store_is_staged_copy(store, json_string_value(name), facts))
 			unlinkat(store->dir_fd, path, 0);
@@ -291,9 +157,9 @@ void store_clean_certificates(const struct store *store)
 	}
 	json_decref(names);
 	/* whose facts cannot be read may be mended by hand: its key stays */
-	if (whole)
+	if (store_each_key(store, key_is_there, NULL) >= 0)
 		store_clean_folder(store, "keys", key_is_waste);
-	store_sync_dir(store, "certificates");
+	store_sync_dir(store, STORE_CERTIFICATES);
 }
 
 /* --- replacement (E3) ----------------------------------------------------------------------------------------------
@@ -318,21 +184,17 @@ int store_replaced_name(const struct store *store, const char *name, char out[ST
 /* the old one under its new name: same key file, which opens only under the name that it was sealed with */
 static int store_stage_old(const struct store *store, const char *name, const char *replaced)
 {
-	json_t *facts = store_load_certificate(store, name);
-	char path[STORE_NAME_MAX], file[STORE_NAME_MAX];
-	int r = facts ? store_key_path(path, name, facts) : -ENOENT;
+	json_auto_t *facts = store_load_certificate(store, name);
+	char file[STORE_KEY_FILE];
+	int r = facts ? store_key_file(name, facts, file) : -ENOENT;
 
-	if (r >= 0) {
-		snprintf(file, sizeof(file), "%s", path + strlen("keys/"));
-		json_object_set_new(facts, "key_file", json_string(file));
-		if (!json_object_get(facts, "sealed_as"))
-			json_object_set_new(facts, "sealed_as", json_string(name));
-		json_object_set_new(facts, "name", json_string(replaced));
-		store_certificate_path(path, replaced);
-		r = store_write_facts(store, path, facts);
-	}
-	json_decref(facts);
-	return r;
+	if (r < 0)
+		return r;
+	json_object_set_new(facts, "key_file", json_string(file));
+	if (!json_object_get(facts, "sealed_as"))
+		json_object_set_new(facts, "sealed_as", json_string(name));
+	json_object_set_new(facts, "name", json_string(replaced));
+	return store_write_facts(store, STORE_CERTIFICATES, replaced, facts);
 }
 
 int store_stage_replacement(
@@ -371,7 +233,7 @@ int store_publish_replacement(const struct store *store, const char *name)
 	snprintf(beside, sizeof(beside), "%s.new", path);
 	if (renameat(store->dir_fd, beside, store->dir_fd, path) < 0)
 		return -errno;
-	return store_sync_dir(store, "certificates");
+	return store_sync_dir(store, STORE_CERTIFICATES);
 }
 
 void store_discard_replacement(const struct store *store, const char *name, const char *replaced, const json_t *facts)
@@ -383,5 +245,5 @@ void store_discard_replacement(const struct store *store, const char *name, cons
 	unlinkat(store->dir_fd, beside, 0);
 	store_certificate_path(path, replaced);
 	unlinkat(store->dir_fd, path, 0);
-	store_remove_key_file(store, name, facts);
+	store_remove_key_unless_used(store, name, facts);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What log targets need for TLS: one file per name, so that an import takes effect as a whole. */
-#include <dirent.h>
+/* What log targets need for TLS (G5): the CA and the chain stand in the facts, the key is sealed as those of
+ * certificates are. The facts are what counts: their appearance or replacement is the one moment of change. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,69 +9,63 @@
 #include <unistd.h>
 
 #include "base/common.h"
-#include "base/shm.h"
 #include "daemon/store.h"
 #include "daemon/store_file.h"
 
-#define CREDENTIALS_DIR "log_credentials"
-
-static const char *const words[STORE_LOG_CREDENTIALS] = {
-	[STORE_LOG_CA] = "ca", [STORE_LOG_CERTIFICATE] = "certificate", [STORE_LOG_KEY] = "key"};
-
-const char *store_log_credential_word(enum store_log_credential which)
+json_t *store_load_log_credentials(const struct store *store, const char *name)
 {
-	return words[which];
+	return store_load_facts(store, STORE_LOG_CREDENTIALS, name);
 }
 
-static bool credentials_path(char path[STORE_NAME_MAX], const char *name)
+json_t *store_list_log_credentials(const struct store *store)
 {
-	snprintf(path, STORE_NAME_MAX, CREDENTIALS_DIR "/%.63s.json", name);
-	return store_certificate_name_ok(name);
+	return store_list_facts(store, STORE_LOG_CREDENTIALS);
 }
 
-/* the text holds a private key */
-static void credentials_forget(char **text)
+bool store_log_credentials_are_open(const json_t *facts)
 {
-	if (*text)
-		explicit_bzero(*text, strlen(*text));
-	free(*text);
+	/* versions before: {ca, certificate, key}, all of it PEM; one with a CA alone has nothing to seal */
+	return json_is_string(json_object_get(facts, "key"));
 }
 
-int store_write_log_credentials(
-	const struct store *store, const char *name, const char *const texts[], const size_t lens[])
+/* Zeroes over a file that held a key in clear. A disk that writes elsewhere keeps the old; nothing can be done there.
+ */
+static void store_overwrite(int fd)
 {
-	json_t *credentials = json_object();
-	_cleanup_(credentials_forget) char *text = NULL;
-	char path[STORE_NAME_MAX];
-	int r = -ENOMEM;
+	static const char zeroes[4096];
+	struct stat st;
 
-	if (!credentials_path(path, name)) {
-		json_decref(credentials);
-		return -EINVAL;
-	}
-	for (unsigned int which = 0; which < STORE_LOG_CREDENTIALS; which++)
-		if (texts[which])
-			json_object_set_new(credentials, words[which], json_stringn(texts[which], lens[which]));
-	text = json_dumps(credentials, JSON_INDENT(2));
-	json_decref(credentials);
-	if (text)
-		r = store_replace_file(store, path, text, strlen(text));
-	return r < 0 ? r : store_sync_dir(store, CREDENTIALS_DIR);
+	if (fstat(fd, &st) < 0)
+		return;
+	for (off_t at = 0; at < st.st_size; at += sizeof(zeroes))
+		if (pwrite(fd, zeroes, MIN(sizeof(zeroes), (size_t)(st.st_size - at)), at) < 0)
+			return;
+	fsync(fd);
 }
 
-int store_open_log_credential(const struct store *store, const char *name, enum store_log_credential which)
+int store_write_log_credentials(const struct store *store, const char *name, json_t *facts, int sealed_key_fd)
 {
-	char path[STORE_NAME_MAX];
-	_cleanup_close_ int fd = credentials_path(path, name) ? store_open_file(store, path) : -EINVAL;
-	json_t *credentials = fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
-	const json_t *text = json_object_get(credentials, words[which]);
-	int memfd = -1, r = -ENOENT;
+	json_auto_t *before = store_load_log_credentials(store, name);
+	_cleanup_close_ int open_key = -1;
+	char path[STORE_NAME_MAX], file[STORE_KEY_FILE];
+	int r = store_facts_path(path, STORE_LOG_CREDENTIALS, name);
 
-	if (json_is_string(text))
-		r = shm_create_sealed(
-			"sluice-log-credential", json_string_value(text), json_string_length(text), &memfd);
-	json_decref(credentials);
-	return r < 0 ? r : memfd;
+	if (r >= 0 && store_log_credentials_are_open(before))
+		open_key = openat(store->dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* another key has another file */
+	snprintf(file, sizeof(file), STORE_LOG_SEALED_AS "%.63s@%.16s.key", name,
+		json_string_value(json_object_get(facts, "key_id")) ?: "");
+	if (sealed_key_fd >= 0)
+		json_object_set_new(facts, "key_file", json_string(file));
+	if (r >= 0 && sealed_key_fd >= 0)
+		r = store_write_key(store, name, facts, sealed_key_fd);
+	if (r >= 0)
+		r = store_write_facts(store, STORE_LOG_CREDENTIALS, name, facts);
+	if (r >= 0 && open_key >= 0)
+		store_overwrite(open_key);
+	if (json_object_get(r < 0 ? facts : before, "key_file"))
+		store_remove_key_unless_used(store, name, r < 0 ? facts : before);
+	return r;
 }
 
 int64_t store_log_credentials_stamp(const struct store *store, const char *name)
@@ -79,36 +73,18 @@ int64_t store_log_credentials_stamp(const struct store *store, const char *name)
 	char path[STORE_NAME_MAX];
 	struct stat st;
 
-	if (!name || !credentials_path(path, name) || fstatat(store->dir_fd, path, &st, 0) < 0)
+	if (!name || store_facts_path(path, STORE_LOG_CREDENTIALS, name) < 0 ||
+		fstatat(store->dir_fd, path, &st, 0) < 0)
 		return 0;
 	return (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
 }
 
 int store_remove_log_credentials(const struct store *store, const char *name)
 {
-	char path[STORE_NAME_MAX];
+	json_auto_t *facts = store_load_log_credentials(store, name);
+	int r = store_remove_facts(store, STORE_LOG_CREDENTIALS, name);
 
-	if (!credentials_path(path, name))
-		return -EINVAL;
-	if (unlinkat(store->dir_fd, path, 0) < 0)
-		return -errno;
-	return store_sync_dir(store, CREDENTIALS_DIR);
-}
-
-json_t *store_list_log_credentials(const struct store *store)
-{
-	int fd = openat(store->dir_fd, CREDENTIALS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	json_t *names = json_array();
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name);
-
-		if (len > 5 && !strcmp(entry->d_name + len - 5, ".json"))
-			json_array_append_new(names, json_stringn(entry->d_name, len - 5));
-	}
-	if (dir)
-		closedir(dir);
-	return names;
+	if (r >= 0 && json_object_get(facts, "key_file"))
+		store_remove_key_unless_used(store, name, facts);
+	return r;
 }

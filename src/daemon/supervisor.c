@@ -24,6 +24,7 @@
 #include "daemon/keeper.h"
 #include "daemon/key_source.h"
 #include "daemon/keystore.h"
+#include "daemon/log_credentials.h"
 #include "daemon/orphans.h"
 #include "daemon/quic.h"
 #include "daemon/replace.h"
@@ -130,6 +131,7 @@ static void supervisor_on_tick(struct loop_timer *timer)
 		targets_tick(supervisor);
 		certificate_tick(supervisor);
 		keystore_tick(supervisor);
+		log_credentials_tick(supervisor);
 		keeper_tick(supervisor);
 		tickets_tick(supervisor);
 		orphans_tick(&supervisor->instance, supervisor_owns, supervisor);

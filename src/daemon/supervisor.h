@@ -112,6 +112,7 @@ struct supervisor {
 	unsigned int n_workers;
 	struct worker_slot workers[FLOW_WORKERS_MAX];
 	struct helper_process keeper, log;
+	bool log_keys_sealed;    /* log_credentials_tick() has looked */
 	struct targets *targets; /* NULL before the first configuration */
 	json_t *spool_state;     /* sluice-log's last report */
 	json_t *key_states;      /* certificate name -> "available" or an error */

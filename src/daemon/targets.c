@@ -4,16 +4,21 @@
 #include "daemon/targets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
+#include "base/shm.h"
 #include "config/config.h"
+#include "daemon/keystore.h"
+#include "daemon/log_credentials.h"
 #include "daemon/orphans.h"
 #include "daemon/supervisor.h"
 
@@ -29,6 +34,8 @@ struct log_target {
 	json_t *settings;               /* of its start message; owned */
 	char credentials[CONFIG_NAME_MAX + 1];
 	bool wanted;
+	unsigned int serial; /* of what it is now: an answer for what it was finds nobody */
+	char waits[300];     /* why it has no process: its key cannot be had; empty: it does not wait */
 	unsigned int kills, restarts;
 	uint64_t heard_ns;
 	uint64_t trouble_ns; /* since when it cannot connect and receives nothing; 0: it can */
@@ -43,6 +50,7 @@ struct targets {
 };
 
 static void target_spawn(struct log_target *target);
+static void target_respawn(struct loop_timer *timer);
 
 /* H4: a log server that is away, and that is back, once each; one that takes connections and no record is not back */
 static void target_judge(struct log_target *target)
@@ -70,6 +78,26 @@ static void target_judge(struct log_target *target)
 	supervisor_record(target->supervisor, EVENT_LOG_SYSTEM, "error",
 		"log target %s does not receive records (%s: %s): they wait in the spool", target->name,
 		host ? host : "", error ? error : "");
+}
+
+/* without a process; tried again soon */
+static void target_wait(struct log_target *target, const char *why)
+{
+	struct supervisor *supervisor = target->supervisor;
+	uint64_t now = clock_now_ns();
+
+	if (!*target->waits)
+		target->trouble_ns = target->heard_ns = now;
+	snprintf(target->waits, sizeof(target->waits), "%s", why);
+	if (!target->down && now - target->trouble_ns >= TARGET_DOWN_NS) {
+		target->down = true;
+		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "error",
+			"log target %s does not send: the key of its credentials %s cannot be had: %s; records wait in "
+			"the spool",
+			target->name, target->credentials, why);
+	}
+	loop_timer_disarm(supervisor->loop, &target->respawn);
+	loop_timer_arm(supervisor->loop, &target->respawn, TARGET_RESPAWN_NS, target_respawn);
 }
 
 static void target_on_message(struct child *child, const char *name, json_t *message, int *fds, size_t n_fds)
@@ -116,38 +144,74 @@ static void target_on_exit(struct child *child, const char *how)
 	loop_timer_arm(supervisor->loop, &target->respawn, TARGET_RESPAWN_NS, target_respawn);
 }
 
-/* the spool and the credentials there are; their words go into the message */
-static size_t target_open_fds(const struct log_target *target, int spool, json_t *start, int *fds)
-{
-	json_t *words = json_array();
-	size_t n = 0;
+/* --- credentials: files for librelp and GnuTLS, which read no other -------------------------------------------------
+ */
 
-	fds[n++] = spool;
-	for (unsigned int which = 0; *target->credentials && which < STORE_LOG_CREDENTIALS; which++) {
-		fds[n] = store_open_log_credential(&target->supervisor->store, target->credentials, which);
-		if (fds[n] < 0)
-			continue;
-		json_array_append_new(words, json_string(store_log_credential_word(which)));
-		n++;
+static int chain_memfd(const json_t *chain)
+{
+	const json_t *certificate;
+	_cleanup_free_ char *pem = NULL;
+	size_t len = 0, i;
+	FILE *out = open_memstream(&pem, &len);
+	int fd = -1, r;
+
+	if (!out)
+		return -ENOMEM;
+	json_array_foreach(chain, i, certificate)
+	{
+		base64_write_pem(out, json_string_value(certificate) ?: "");
 	}
-	json_object_set_new(start, "credentials", words);
-	return n;
+	fclose(out);
+	r = shm_create_sealed("sluice-log-certificate", pem, len, &fd);
+	return r < 0 ? r : fd;
 }
 
-static void target_send_start(struct log_target *target, int spool)
-{
-	json_t *start = json_deep_copy(target->settings);
-	int fds[1 + STORE_LOG_CREDENTIALS];
+struct target_files {
+	int fds[4]; /* the spool, then those of words */
 	size_t n;
+	json_t *words;
+};
+
+/* takes the descriptor; one that is none is left out */
+static void files_add(struct target_files *files, const char *word, int fd)
+{
+	if (fd < 0)
+		return;
+	files->fds[files->n++] = fd;
+	if (word)
+		json_array_append_new(files->words, json_string(word));
+}
+
+static int ca_memfd(const json_t *ca)
+{
+	int fd = -1;
+
+	return json_is_string(ca) && shm_create_sealed(
+					     "sluice-log-ca", json_string_value(ca), json_string_length(ca), &fd) >= 0
+		       ? fd
+		       : -1;
+}
+
+/* key: borrowed; -1: none */
+static void target_send_start(struct log_target *target, const json_t *credentials, int key)
+{
+	struct target_files files = {.words = json_array()};
+	json_t *start = json_deep_copy(target->settings);
 
 	json_object_set_new(start, "boot", json_integer((json_int_t)target->supervisor->log_boot));
-	n = target_open_fds(target, spool, start, fds);
-	child_send(&target->child, "start", start, fds, n);
-	for (size_t i = 1; i < n; i++)
-		close(fds[i]);
+	files_add(&files, NULL, store_open_spool(&target->supervisor->store));
+	files_add(&files, "ca", ca_memfd(json_object_get(credentials, "ca")));
+	if (key >= 0) {
+		files_add(&files, "certificate", chain_memfd(json_object_get(credentials, "chain")));
+		files_add(&files, "key", fcntl(key, F_DUPFD_CLOEXEC, 0));
+	}
+	json_object_set_new(start, "credentials", files.words);
+	child_send(&target->child, "start", start, files.fds, files.n);
+	for (size_t i = 0; i < files.n; i++)
+		close(files.fds[i]);
 }
 
-static void target_spawn(struct log_target *target)
+static void target_start(struct log_target *target, const json_t *credentials, int key)
 {
 	struct supervisor *supervisor = target->supervisor;
 	_cleanup_close_ int spool = store_open_spool(&supervisor->store);
@@ -160,7 +224,82 @@ static void target_spawn(struct log_target *target)
 	}
 	orphans_note(&supervisor->instance, target->child.pid, ROLE_TARGET);
 	target->heard_ns = clock_now_ns();
-	target_send_start(target, spool);
+	target->waits[0] = '\0';
+	target_send_start(target, credentials, key);
+}
+
+/* what was asked for, and for which target as it was then */
+struct key_wanted {
+	unsigned int serial;
+	json_t *credentials;
+};
+
+static struct log_target *targets_find_serial(struct supervisor *supervisor, unsigned int serial)
+{
+	struct targets *targets = supervisor->targets;
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets->items); i++)
+		if (targets->items[i].wanted && targets->items[i].serial == serial)
+			return &targets->items[i];
+	return NULL;
+}
+
+static void target_on_key(
+	struct supervisor *supervisor, void *data, json_t *answer, const int *fds, size_t n_fds, const char *error)
+{
+	struct key_wanted *wanted = data;
+	struct log_target *target = targets_find_serial(supervisor, wanted->serial);
+
+	(void)answer;
+	if (target && !child_running(&target->child) && !supervisor->stopping) {
+		if (n_fds == 1)
+			target_start(target, wanted->credentials, fds[0]);
+		else
+			target_wait(target, error ? error : "no reason given");
+	}
+	json_decref(wanted->credentials);
+	free(wanted);
+}
+
+static unsigned int target_renew(struct log_target *target)
+{
+	static unsigned int serial;
+
+	return target->serial = ++serial;
+}
+
+/* takes the reference */
+static void target_ask_key(struct log_target *target, json_t *credentials)
+{
+	struct key_wanted *wanted = calloc(1, sizeof(*wanted));
+
+	if (!wanted) {
+		json_decref(credentials);
+		target_wait(target, "out of memory");
+		return;
+	}
+	*wanted = (struct key_wanted){target_renew(target), credentials};
+	log_credentials_open_key(target->supervisor, target->credentials, credentials, target_on_key, wanted);
+}
+
+static void target_spawn(struct log_target *target)
+{
+	json_auto_t *credentials = *target->credentials
+					   ? store_load_log_credentials(&target->supervisor->store, target->credentials)
+					   : NULL;
+	char why[256];
+
+	loop_timer_disarm(target->supervisor->loop, &target->respawn);
+	if (store_log_credentials_are_open(credentials)) {
+		target_wait(target, "it is being sealed");
+	} else if (!json_object_get(credentials, "key_id")) {
+		target_start(target, credentials, -1);
+	} else if (keystore_is_locked(target->supervisor)) {
+		keystore_lock_text(target->supervisor, why, sizeof(why));
+		target_wait(target, why);
+	} else {
+		target_ask_key(target, json_incref(credentials));
+	}
 }
 
 static struct log_target *targets_find(struct supervisor *supervisor, const char *name)
@@ -261,8 +400,12 @@ static void target_begin(struct supervisor *supervisor, const struct config_log_
 static void target_change(struct log_target *target, const struct config_log_target *wanted)
 {
 	target_set(target, wanted);
+	target_renew(target);
 	/* it is started again with the new values */
-	child_send(&target->child, "stop", json_object(), NULL, 0);
+	if (child_running(&target->child))
+		child_send(&target->child, "stop", json_object(), NULL, 0);
+	else
+		target_spawn(target);
 }
 
 static const struct config_log_target *config_find_target(const struct config *config, const char *name)
@@ -377,6 +520,7 @@ static json_t *target_report(const struct log_target *target)
 	const char *error = json_string_value(json_object_get(target->state, "error"));
 	const char *host = json_string_value(json_object_get(target->state, "host"));
 	const json_t *settings = target->settings;
+	bool waits = *target->waits;
 	json_int_t next = state_int(target->supervisor->spool_state, "next_sequence");
 	json_int_t lag = MAX(next - MAX(state_int(target->state, "cursor"), 1), 0);
 	json_int_t oldest = state_int(target->state, "oldest_us"), now = (json_int_t)clock_wall_us();
@@ -391,14 +535,18 @@ static json_t *target_report(const struct log_target *target)
 		atoi(json_string_value(json_object_get(settings, "port")) ?: "0"), "protocol",
 		json_object_get(settings, "protocol"), "format", json_object_get(settings, "format"), "pid",
 		(int)target->child.pid, "state",
-		!child_running(&target->child) ? "restarting"
-		: silent                       ? "no progress"
-		: state                        ? state
-					       : "starting",
+		waits                            ? "waiting for its key"
+		: !child_running(&target->child) ? "restarting"
+		: silent                         ? "no progress"
+		: state                          ? state
+						 : "starting",
 		"lag_records", lag, "lag_seconds", lag ? lag_seconds : (json_int_t)0, "earlier_boots",
 		(int)state_int(target->state, "earlier_boots"), "sent", state_int(target->state, "sent"), "received",
 		state_int(target->state, "received"), "missed", state_int(target->state, "missed"), "restarts",
-		(int)target->restarts, "error", error ? error : "");
+		(int)target->restarts, "error",
+		waits   ? target->waits
+		: error ? error
+			: "");
 }
 
 json_t *targets_report(struct supervisor *supervisor)

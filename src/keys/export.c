@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-#include <strings.h>
 
 #include <openssl/pkcs12.h>
 
@@ -12,7 +11,7 @@
 #include "keys/import.h"
 #include "keys/main.h"
 #include "keys/one_shot.h"
-#include "keys/seal.h"
+#include "keys/stored_key.h"
 
 #define EXPORT_FDS 3 /* device key, sealed key, password */
 #define EXPORT_PASSWORD_MIN 12
@@ -62,29 +61,6 @@ static int export_chain(struct export *export)
 	return export->import.n ? 0 : import_refuse(&export->import, "the stored chain is empty");
 }
 
-static int export_key(struct export *export)
-{
-	_cleanup_secret_ struct secret sealed = {0}, plain = {0};
-	const char *id = json_string_value(json_object_get(export->json, "key_id"));
-	uint8_t device_key[DEVICE_KEY_SIZE];
-	const uint8_t *at;
-	int err = secret_read(&sealed, export->fds[1], SEALED_MAX);
-
-	if (!err)
-		err = device_key_read(export->fds[0], device_key);
-	if (err == -ENOKEY)
-		return import_refuse(&export->import, "the keystore is locked: sluice keystore unlock");
-	if (!err)
-		err = key_unseal(device_key, export->import.name, strtoull(id ? id : "", NULL, 16),
-			SPAN(sealed.data, sealed.len), &plain);
-	OPENSSL_cleanse(device_key, sizeof(device_key));
-	if (err)
-		return import_refuse(&export->import, "the stored key cannot be opened: %s", strerror(-err));
-	at = plain.data;
-	export->import.key = d2i_AutoPrivateKey(NULL, &at, (long)plain.len);
-	return export->import.key ? 0 : import_refuse(&export->import, "the stored key is damaged");
-}
-
 /* *text: base64 of the file, to be freed with OPENSSL_free() */
 static int export_pack(struct export *export, const struct secret *password, char **text)
 {
@@ -128,7 +104,8 @@ static int export_handle(struct export *export, char **text)
 		memchr(password.data, '\0', password.len))
 		return import_refuse(&export->import, "the password of a backup has %d to %d bytes, none of them zero",
 			EXPORT_PASSWORD_MIN, IMPORT_PASSWORD_MAX);
-	err = export_key(export);
+	err = stored_key_open(&export->import, json_string_value(json_object_get(export->json, "key_id")),
+		export->fds[0], export->fds[1]);
 	if (!err)
 		err = export_chain(export);
 	return err ? err : export_pack(export, &password, text);

@@ -14,14 +14,14 @@
 
 #define IMPORT_CPU_S 20 /* a file may ask for any number of rounds to get from its password to its key */
 
-/* after the device key and the certificate: the key unless it is in the certificate's file, the password if there is
- * one */
-#define IMPORT_FDS_MAX 4
+/* The device key; then the certificate, its key unless that is in the certificate's file, the password if there is one;
+ * for log targets, the CA of the log server's certificate, which may be all there is. */
+#define IMPORT_FDS_MAX 5
 
 struct import_request {
 	json_t *json;
 	int fds[IMPORT_FDS_MAX];
-	bool with_key, with_password;
+	bool with_certificate, with_key, with_password, with_ca;
 	size_t n_fds;
 };
 
@@ -97,10 +97,9 @@ static int read_password(struct import *import, int fd, struct secret *password)
 	return 0;
 }
 
-static int import_read(struct import *import, struct import_request *request, json_t **facts)
+static int import_read_certificate(struct import *import, struct import_request *request, const int *fd, json_t **facts)
 {
 	_cleanup_secret_ struct secret certificate = {0}, key = {0}, password = {0};
-	const int *fd = request->fds + 1;
 
 	if (secret_read(&certificate, *fd++, IMPORT_FILE_MAX))
 		return import_refuse(import, "the certificate file cannot be read or is larger than 1 MiB");
@@ -112,6 +111,28 @@ static int import_read(struct import *import, struct import_request *request, js
 		return -EINVAL;
 	return import_files(import, SPAN(certificate.data, certificate.len), SPAN(key.data, key.len),
 		request->with_password ? &password : NULL, facts);
+}
+
+static int import_read_ca(struct import *import, int fd, json_t *facts)
+{
+	_cleanup_secret_ struct secret ca = {0};
+
+	if (secret_read(&ca, fd, IMPORT_FILE_MAX))
+		return import_refuse(import, "the CA file cannot be read or is larger than 1 MiB");
+	return import_authorities(import, SPAN(ca.data, ca.len), facts);
+}
+
+static int import_read(struct import *import, struct import_request *request, json_t **facts)
+{
+	int err = request->with_certificate ? import_read_certificate(import, request, request->fds + 1, facts) : 0;
+
+	if (err || !request->with_ca)
+		return err;
+	if (!*facts)
+		*facts = json_object();
+	err = import_read_ca(import, request->fds[request->n_fds - 1], *facts);
+	json_object_set(*facts, "warnings", import->warnings);
+	return err;
 }
 
 int import_seal_to_memfd(struct import *import, int device_key_fd, int *out_fd)
@@ -138,15 +159,18 @@ static int import_handle(struct import *import, struct import_request *request, 
 	int err;
 
 	import->without_key = json_is_true(json_object_get(request->json, "without_key"));
-	request->with_key = !json_is_false(json_object_get(request->json, "key_fd"));
+	import->client = request->with_ca = json_is_true(json_object_get(request->json, "ca_fd"));
+	request->with_certificate = !json_is_false(json_object_get(request->json, "certificate_fd"));
+	request->with_key = request->with_certificate && !json_is_false(json_object_get(request->json, "key_fd"));
 	request->with_password = json_is_true(json_object_get(request->json, "password_fd"));
 	import->name = json_string_value(json_object_get(request->json, "name"));
 	import->warnings = json_array();
 	if (!message || strcmp(message, "import") || !import->name || !*import->name ||
-		request->n_fds != 2u + request->with_key + request->with_password)
+		request->n_fds !=
+			1u + request->with_certificate + request->with_key + request->with_password + request->with_ca)
 		return import_refuse(import, "malformed import message");
 	err = import_read(import, request, facts);
-	if (err || import->without_key)
+	if (err || import->without_key || !request->with_certificate)
 		return err;
 	return import_seal_to_memfd(import, request->fds[0], sealed_fd);
 }
@@ -168,7 +192,7 @@ int import_run(int control_fd)
 	_cleanup_(import_request_clear) struct import_request request = {.n_fds = IMPORT_FDS_MAX};
 	_cleanup_(import_clear) struct import import = {0};
 	_cleanup_close_ int sealed_fd = -1;
-	json_t *facts = NULL;
+	json_t *facts = NULL; /* also of what is refused half-way */
 	int err = one_shot_begin(control_fd, "import", import_prepare, &request.json, request.fds, &request.n_fds);
 
 	if (err)

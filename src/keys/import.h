@@ -20,6 +20,7 @@ struct import {
 	json_t *warnings; /* owned; array of text */
 	bool one_file;    /* certificates and key come out of the same file */
 	bool without_key; /* a key provider has it */
+	bool client;      /* it is shown to log servers, not by an SSL server */
 	char error[512];
 };
 
@@ -32,6 +33,11 @@ void import_warn(struct import *import, const char *fmt, ...) __attribute__((for
 int import_parse_certificates(struct import *import, struct span file);
 /* takes the certificate; one that is there twice counts once */
 int import_add_certificate(struct import *import, X509 *certificate);
+/* Every certificate of a PEM or DER file, which `what` names in messages, to take(), which owns it then. */
+int import_each_certificate(struct import *import, struct span file, const char *what,
+	int (*take)(void *data, X509 *certificate), void *data);
+/* The certification authorities of a file: "ca" (PEM) and "ca_sha256" in the facts. */
+int import_authorities(struct import *import, struct span file, json_t *facts);
 /* PKCS#12: everything in one file */
 bool import_is_pkcs12(struct span file);
 int import_parse_pkcs12(struct import *import, struct span file, const struct secret *password);
@@ -41,6 +47,8 @@ int import_check_key(struct import *import);
 /* in place of a key that only a key provider has: the public one of the leaf, checked as far as that can be */
 int import_take_public_key(struct import *import);
 int import_order_chain(struct import *import);
+/* at most a digest */
+json_t *import_hex(const uint8_t *bytes, size_t len);
 /* the name of an X.509 subject or issuer, RFC 2253, as a JSON string */
 json_t *import_name(const X509_NAME *name);
 /* the facts of docs/architecture.md (certificates/NAME.json), and warnings: a list of text */

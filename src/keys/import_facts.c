@@ -108,7 +108,7 @@ static json_t *facts_sans(struct import *import, const X509 *leaf)
 			import_warn(import, "subject alternative name %d is malformed and left out", i + 1);
 	}
 	GENERAL_NAMES_free(names);
-	if (!json_array_size(sans))
+	if (!json_array_size(sans) && !import->client)
 		import_warn(import,
 			"the certificate names no host (no subject alternative name): clients of today refuse it");
 	return sans;
@@ -162,16 +162,22 @@ static json_t *facts_serial(const X509 *leaf)
 	return text;
 }
 
+json_t *import_hex(const uint8_t *bytes, size_t len)
+{
+	char text[2 * EVP_MAX_MD_SIZE + 1] = "";
+
+	for (size_t i = 0; i < MIN(len, (size_t)EVP_MAX_MD_SIZE); i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return json_string(text);
+}
+
 static json_t *facts_fingerprint(const X509 *leaf)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
-	char text[2 * EVP_MAX_MD_SIZE + 1] = "";
 	unsigned int len = 0;
 
 	X509_digest(leaf, EVP_sha256(), digest, &len);
-	for (unsigned int i = 0; i < len; i++)
-		snprintf(text + 2 * i, 3, "%02x", digest[i]);
-	return json_string(text);
+	return import_hex(digest, len);
 }
 
 static json_t *facts_chain(const struct import *import)
@@ -216,8 +222,9 @@ static void facts_warn_of_issuers(struct import *import)
 
 static void facts_warn_of_use(struct import *import, X509 *leaf)
 {
-	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
-		import_warn(import, "the certificate is not made for TLS servers (its extended key usage says so)");
+	if (X509_check_purpose(leaf, import->client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER, 0) != 1)
+		import_warn(import, "the certificate is not made for TLS %s (its extended key usage says so)",
+			import->client ? "clients" : "servers");
 }
 
 int import_facts(struct import *import, json_t **out)

@@ -81,7 +81,8 @@ static const char *pem_without_certificate(const struct import *import, struct s
 	return "give the server's certificate in PEM";
 }
 
-static int parse_pem_certificates(struct import *import, struct span file)
+static int parse_pem_certificates(struct import *import, struct span file, const char *what,
+	int (*take)(void *data, X509 *certificate), void *data)
 {
 	_cleanup_crypto_(BIO) BIO *bio = BIO_new_mem_buf(file.data, (int)file.len);
 	X509 *certificate;
@@ -92,34 +93,44 @@ static int parse_pem_certificates(struct import *import, struct span file)
 		return -ENOMEM;
 	while (!err && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
 		n++;
-		err = import_add_certificate(import, certificate);
+		err = take(data, certificate);
 	}
 	if (err)
 		return err;
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return import_refuse(
-			import, "certificate %u of the certificate file is damaged: export it again", n + 1);
+		return import_refuse(import, "certificate %u of the %s is damaged: export it again", n + 1, what);
 	if (!n)
-		return import_refuse(import,
-			"the certificate file holds no certificate (no BEGIN CERTIFICATE line): %s",
+		return import_refuse(import, "the %s holds no certificate (no BEGIN CERTIFICATE line): %s", what,
 			pem_without_certificate(import, file));
 	ERR_clear_error();
 	return 0;
 }
 
-int import_parse_certificates(struct import *import, struct span file)
+int import_each_certificate(struct import *import, struct span file, const char *what,
+	int (*take)(void *data, X509 *certificate), void *data)
 {
 	const uint8_t *at = file.data;
 	X509 *certificate;
 
 	if (file_is_pem(file))
-		return parse_pem_certificates(import, file);
+		return parse_pem_certificates(import, file, what, take, data);
 	certificate = d2i_X509(NULL, &at, (long)file.len);
 	if (!certificate || at != file.data + file.len) {
 		X509_free(certificate);
-		return import_refuse(import, "the certificate file is neither PEM nor a DER certificate nor PKCS#12");
+		return import_refuse(import, "the %s is neither PEM nor a DER certificate%s", what,
+			import_is_pkcs12(file) ? ", it is PKCS#12" : "");
 	}
-	return import_add_certificate(import, certificate);
+	return take(data, certificate);
+}
+
+static int take_into_chain(void *data, X509 *certificate)
+{
+	return import_add_certificate(data, certificate);
+}
+
+int import_parse_certificates(struct import *import, struct span file)
+{
+	return import_each_certificate(import, file, "certificate file", take_into_chain, import);
 }
 
 /* what the library asked for while it read the key */

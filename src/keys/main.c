@@ -9,13 +9,14 @@
 #include "keys/harden.h"
 
 static const char usage[] =
-	"usage: sluice-keys [--import | --export | --keystore | --fetch]\n"
+	"usage: sluice-keys [--import | --export | --open | --keystore | --fetch]\n"
 	"\n"
 	"Holds the private keys and signs for the proxy workers. Started by sluiced, with its control socket as\n"
 	"descriptor 3.\n"
 	"\n"
 	"  --import   read one certificate and key from the control socket, check and seal them, and end\n"
 	"  --export   one stored key with its certificates as PKCS#12 under the operator's password, and end\n"
+	"  --open     one stored key of a log target's credentials, for that target's process, and end\n"
 	"  --keystore open the device key with a passphrase or a TPM, or make and protect a new one, and end\n"
 	"  --fetch    get one private key from a key provider, check and seal it, and end\n"
 	"  --help     this text\n"
@@ -28,6 +29,7 @@ static const struct {
 	{NULL, "sluice-keys", keeper_run},
 	{"--import", "sluice-keys[import]", import_run},
 	{"--export", "sluice-keys[export]", export_run},
+	{"--open", "sluice-keys[open]", open_run},
 	{"--keystore", "sluice-keys[keystore]", keystore_run},
 	{"--fetch", "sluice-keys[fetch]", fetch_run},
 };

@@ -19,5 +19,7 @@ int keystore_run(int control_fd);
 int fetch_run(int control_fd);
 /* one stored key with its certificates as PKCS#12 under a password: answers one `export` message. Exit status. */
 int export_run(int control_fd);
+/* one stored key of a log target's credentials as PEM in a memfd: answers one `open` message. Exit status. */
+int open_run(int control_fd);
 /* the program's main */
 int keys_main(int argc, char **argv);

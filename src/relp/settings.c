@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/common.h"
+#include "base/log.h"
+#include "base/shm.h"
 
 static const char *const protocol_words[] = {
 	[SENDER_RELP] = "relp",
@@ -48,6 +51,20 @@ static void settings_take_hosts(struct settings *settings, const json_t *hosts)
 		settings->hosts[settings->n_hosts++], sizeof(settings->hosts[0]), "%s", json_string_value(host));
 }
 
+/* The memory of the key's memfd is not to be swapped. The map stays as long as the process; what the limit forbids is
+ * not fatal: the key is in GnuTLS's memory as well. */
+static void settings_lock(int fd)
+{
+	void *map;
+	size_t size;
+
+	if (shm_map(fd, false, 1, &map, &size) < 0)
+		return;
+	if (mlock(map, size) < 0)
+		log_warn("the log target's key cannot be locked into memory: %s", strerror(errno));
+	madvise(map, size, MADV_DONTDUMP);
+}
+
 /* librelp and GnuTLS read files: of a descriptor, its name in /proc */
 static int settings_take_credentials(struct settings *settings, const json_t *words, int *fds, size_t n_fds)
 {
@@ -62,6 +79,8 @@ static int settings_take_credentials(struct settings *settings, const json_t *wo
 		if (which < 0 || i >= n_fds || settings->credential_fds[which] >= 0)
 			return -EPROTO;
 		settings->credential_fds[which] = TAKE_FD(fds[i]);
+		if (which == SENDER_KEY)
+			settings_lock(settings->credential_fds[which]);
 		snprintf(settings->sender.credential[which], sizeof(settings->sender.credential[which]),
 			"/proc/self/fd/%d", settings->credential_fds[which]);
 	}

@@ -4,9 +4,11 @@ which it could lie there, after every operation that touches keys and after ever
 import base64
 import contextlib
 import glob
+import json
 import os
 import re
 import resource
+import shutil
 import signal
 import ssl
 import stat
@@ -18,10 +20,12 @@ from lab.appliance import alive, configuration
 from lab.clients import WEB_NAME, client_context, http_get, tls_connect
 from lab.namespace import run, wait_until
 from lab.peers import Certificate
+from lab.receiver import NAME, Pki, Receiver
 from test_e_keeper import key_provider
 from test_e_secrets import found_in_memory, key_numbers, read
 
 PASSPHRASE = "a passphrase of the planted key's test"
+PASSWORD = "a password for the planted key's backups"
 NOBODY = 65534
 
 
@@ -49,6 +53,7 @@ def found_in(content, needles):
 
 def processes(lab):
     found = dict(lab.appliance.children(), supervisor=lab.appliance.supervisor.pid)
+    found.update({"target " + row["name"]: row["pid"] for row in lab.appliance.ask("log", "status")["targets"] if row["pid"]})
     for row in run("ps", "-eo", "pid=,args=").stdout.splitlines():  # one-shots, log targets, the generation before
         pid, _, line = row.strip().partition(" ")
         if lab.appliance.instance in line or int(pid) in lab.appliance.seen_pids:
@@ -87,24 +92,35 @@ OUTPUTS = [("show", "status"), ("show", "counters"), ("show", "sessions"), ("cer
            ("diagnose", "--client", "192.0.2.1", "--server", "10.9.0.2", "--port", "443")]
 
 
-def assert_nowhere(lab, needles, when, keeper_has_it=True):
-    keeper = lab.appliance.children().get("keeper")
-    if keeper_has_it:
-        assert found_in_memory(keeper, needles), (when, "the search finds what is there")
-        swapped = re.search(rb"^VmSwap:\s+(\d+) kB", read("/proc/%d/status" % keeper), re.M)
-        assert not int(swapped[1]), (when, "the key keeper is not swapped out")
+def pkcs12_of(path, content):
+    """what a backup has in base64, as bytes"""
+    if not path.endswith("backup.json"):
+        return []
+    document = json.loads(content)
+    return [base64.b64decode(item["pkcs12"]) for item in document["certificates"] + document["log_credentials"] if "pkcs12" in item]
+
+
+def assert_nowhere(lab, needles, when, held=True, holder="keeper"):
+    """holder: the one process that may have it"""
+    holder = processes(lab).get(holder)
+    if held:
+        assert found_in_memory(holder, needles), (when, "the search finds what is there")
+        swapped = re.search(rb"^VmSwap:\s+(\d+) kB", read("/proc/%d/status" % holder), re.M)
+        assert not int(swapped[1]), (when, "its holder is not swapped out")
     for role, pid in processes(lab).items():
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             for name in "environ", "cmdline":
                 assert not found_in(read("/proc/%d/%s" % (pid, name)), needles), (when, role, name)
             for name, content in memfds(pid):
-                assert not found_in(content, needles), (when, role, name)
+                assert not found_in(content, needles) or (pid == holder and name.startswith("/memfd:sluice-log-key")), (when, role, name)
             assert not found_in(readable_by_others(pid), needles), (when, role)
-            assert pid == keeper or not found_in_memory(pid, needles), (when, role)
+            assert pid == holder or not found_in_memory(pid, needles), (when, role)
     for path in files(lab):
         with contextlib.suppress(OSError):
             if stat.S_ISREG(os.stat(path).st_mode):
-                assert not found_in(read(path), needles), (when, path)
+                content = read(path)
+                assert not found_in(content, needles), (when, path)
+                assert not [der for der in pkcs12_of(path, content) if found_in(der, needles)], (when, path)
     for words in OUTPUTS:
         output = lab.appliance.command(*words, check=False)
         assert not found_in((output.stdout + output.stderr).encode(), needles), (when, words)
@@ -158,6 +174,60 @@ def test_e5_a_removed_key_leaves_nothing_in_the_key_keeper(own_lab):
     wait_until(lambda: not found_in_memory(keeper, needles), 5, "the removed key to be gone")
 
 
+def sluice(lab, *words, password):
+    result = subprocess.run([lab.appliance.bin_dir + "/sluice", "--instance", lab.appliance.instance, *words, "--password-stdin"], input=password,
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    assert result.returncode == 0, result
+
+
+@pytest.mark.long
+@pytest.mark.limit(300)
+def test_e5_a_planted_key_is_in_no_backup_and_that_of_a_log_target_in_its_process_only(own_lab, tmp_path):
+    """of an SSL server and of a log target: after a backup, a restore and every end of the target's process"""
+    lab, pki = own_lab, Pki(tmp_path / "pki")
+    pki.issue("planted", "pump.sluice.example.net", key=("rsa:2048",))
+    planted, log_key = Certificate(lab.topology.directory, "planted", WEB_NAME), type("Planted", (), {"key": pki.path("planted.key")})
+    needles, log_needles = needles_of(planted), needles_of(log_key)
+    target = lambda: lab.appliance.ask("log", "status")["targets"][0]
+
+    def search_all(when, holder="target siem"):
+        use(lab, 2)
+        wait_until(lambda: target()["received"] and target()["state"] == "idle, all received", 30, "delivery " + when, pause=0.1)
+        assert_nowhere(lab, log_needles, when, holder=holder)
+        assert_nowhere(lab, needles, when)
+
+    with Receiver(tmp_path / "receiver", protocol="relp-tls", pki=pki) as receiver:
+        lab.appliance.command("certificate", "replace", "web-rsa", "--cert", planted.certificate, "--key", planted.key)
+        lab.appliance.command("log", "credentials", "import", "siem", *pki.options("planted"))
+        assert_nowhere(lab, log_needles, "after the import for a log target", held=False)
+        document = configuration(lab.topology)
+        document["log_targets"] = [dict(name="siem", host="127.0.0.1", port=receiver.port, credentials="siem", protocol="relp_tls",
+                                        certificate_name=NAME)]
+        lab.appliance.commit(document)
+        search_all("with a log target")
+        for number in signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL:
+            pid = target()["pid"]
+            with cores_allowed():
+                os.kill(pid, number)
+            wait_until(lambda: target()["pid"] not in (0, pid), 20, "another process of the target", pause=0.1)
+            search_all("after the target ended by signal %d" % number)
+        sluice(lab, "backup", lab.topology.path("backup.json"), password=PASSWORD)
+        with open(lab.topology.path("backup.json")) as backup:
+            assert len(pkcs12_of("backup.json", backup.read())) == 3
+        search_all("after a backup")
+        lab.appliance.stop()
+        lab.appliance.teardown()
+        shutil.rmtree(lab.appliance.state_dir)
+        lab.appliance.start()
+        sluice(lab, "restore", lab.topology.path("backup.json"), password=PASSWORD)
+        lab.appliance.wait_inspecting()
+        search_all("after a restore")
+        lab.appliance.commit(configuration(lab.topology))
+        lab.appliance.command("log", "credentials", "remove", "siem")
+        wait_until(lambda: not lab.appliance.ask("log", "status")["targets"], 10, "the target's end")
+        assert_nowhere(lab, log_needles, "after its removal", held=False)
+
+
 @pytest.mark.long
 @pytest.mark.limit(900)
 def test_e5_a_planted_key_is_nowhere_after_any_operation_and_any_end(fresh_lab):
@@ -178,7 +248,7 @@ def search(lab):
         assert lab.appliance.command("certificate", "import", "no", "--cert", planted.certificate, *words, check=False).returncode
     other = Certificate(lab.topology.directory, "other", "other.example.test")
     assert lab.appliance.command("certificate", "import", "no", "--cert", other.certificate, "--key", planted.key, check=False).returncode
-    assert_nowhere(lab, needles, "after refused imports", keeper_has_it=False)
+    assert_nowhere(lab, needles, "after refused imports", held=False)
 
     pkcs12 = lab.topology.path("planted.p12")
     run("openssl", "pkcs12", "-export", "-in", planted.certificate, "-inkey", planted.key, "-out", pkcs12, "-passout", "pass:of the file")
@@ -230,4 +300,4 @@ def search(lab):
             lab.appliance.command("certificate", "remove", row["name"])
     keeper = lab.appliance.children()["keeper"]
     wait_until(lambda: not found_in_memory(keeper, needles), 5, "a removed key to be gone from the key keeper too")
-    assert_nowhere(lab, needles, "after its removal", keeper_has_it=False)
+    assert_nowhere(lab, needles, "after its removal", held=False)

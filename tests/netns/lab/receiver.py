@@ -32,14 +32,14 @@ class Pki:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def issue(self, name, host, ca="ca"):
+    def issue(self, name, host, ca="ca", key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), days=2, usage="serverAuth,clientAuth"):
         extensions = self.path(name + ".ext")
         with open(extensions, "w") as out:
-            out.write("subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth,clientAuth\n" % host)
-        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + host,
+            out.write("subjectAltName=DNS:%s\nextendedKeyUsage=%s\n" % (host, usage))
+        self._openssl("req", "-newkey", *key, "-nodes", "-subj", "/CN=" + host,
                       "-keyout", self.path(name + ".key"), "-out", self.path(name + ".csr"))
         self._openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path(ca + ".pem"), "-CAkey", self.path(ca + ".key"),
-                      "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", self.path(name + ".pem"))
+                      "-CAcreateserial", "-days", str(days), "-extfile", extensions, "-out", self.path(name + ".pem"))
 
     def _openssl(self, *arguments):
         subprocess.run(["openssl", *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
