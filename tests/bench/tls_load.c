@@ -10,7 +10,8 @@
  *
  * TLS is 1.2, 1.3, 1.2-rsa (RSA key exchange) or 1.2-ecdsa. Prints one JSON object. The request makes sure that both
  * legs of a proxy are up before a handshake counts. Latency is from the moment at which a connection was due, not from
- * when a thread got to it, until the handshake is complete. */
+ * when a thread got to it, until the handshake is complete (p50_ms, p99_ms), and until the first byte of the answer to
+ * its request is there (answer_p50_ms, answer_p99_ms): a proxy may have all of its server's leg between the two. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -41,12 +42,15 @@ static const struct kind {
 	{"1.3", "ECDHE-RSA-AES128-GCM-SHA256", TLS1_3_VERSION},
 };
 
+/* seconds since a connection was due */
+enum sample { SAMPLE_HANDSHAKE, SAMPLE_ANSWER, SAMPLES };
+
 struct load {
 	const char *mode, *path;
 	struct sockaddr_in server;
 	int threads;
 	double seconds, rate, started;
-	double *samples[THREADS_MAX];
+	double *samples[THREADS_MAX][SAMPLES];
 	size_t n_samples[THREADS_MAX];
 	SSL_CTX *context;
 	atomic_ulong done, errors, resumed, bytes;
@@ -221,25 +225,46 @@ static void sleep_until(double when)
 		usleep((useconds_t)(left * 1e6));
 }
 
+/* 0 when it was answered; only then it has samples */
+static int one_measured(int number, double due, char *buffer)
+{
+	SSL *ssl = open_session(NULL);
+	double handshake = now() - due;
+	int ok;
+
+	if (!ssl)
+		return -1;
+	ok = exchange(ssl, "/", 0, buffer) > 0;
+	if (ok) {
+		load.samples[number][SAMPLE_HANDSHAKE][load.n_samples[number]] = handshake;
+		load.samples[number][SAMPLE_ANSWER][load.n_samples[number]++] = now() - due;
+	}
+	close_session(ssl);
+	return ok ? 0 : -1;
+}
+
 /* thread `number` takes every THREADS-th connection */
 static void latency_loop(int number, char *buffer)
 {
 	for (long turn = number; !load.stop && load.n_samples[number] < SAMPLES_MAX; turn += load.threads) {
 		double due = load.started + (double)turn / load.rate;
-		SSL *ssl;
 
 		sleep_until(due);
 		if (load.stop)
 			return;
-		ssl = open_session(NULL);
-		if (ssl) {
-			load.samples[number][load.n_samples[number]++] = now() - due;
-			load.done += exchange(ssl, "/", 0, buffer) > 0;
-			close_session(ssl);
-		} else {
+		if (one_measured(number, due, buffer))
 			load.errors++;
-		}
+		else
+			load.done++;
 	}
+}
+
+static int make_room_for_samples(int number)
+{
+	for (enum sample what = 0; what < SAMPLES; what++)
+		if (!(load.samples[number][what] = malloc(SAMPLES_MAX * sizeof(double))))
+			return -1;
+	return 0;
 }
 
 static void *work(void *argument)
@@ -248,8 +273,7 @@ static void *work(void *argument)
 	char *buffer = malloc(READ_SIZE);
 	int bulk = !strcmp(load.mode, "bulk"), number = (int)(intptr_t)argument;
 
-	load.samples[number] = malloc(SAMPLES_MAX * sizeof(double));
-	if (buffer && load.samples[number] && !strcmp(load.mode, "latency")) {
+	if (buffer && !strcmp(load.mode, "latency") && !make_room_for_samples(number)) {
 		latency_loop(number, buffer);
 		load.stop = 1;
 	}
@@ -304,8 +328,8 @@ static int compare_samples(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* milliseconds below which that share of all handshakes took */
-static void print_latency(void)
+/* milliseconds below which that share of all connections took */
+static void print_latency(enum sample what, const char *prefix)
 {
 	size_t n = 0;
 	double *all;
@@ -315,12 +339,14 @@ static void print_latency(void)
 	all = malloc((n + 1) * sizeof(double));
 	n = 0;
 	for (int i = 0; all && i < load.threads; i++) {
-		memcpy(all + n, load.samples[i], load.n_samples[i] * sizeof(double));
+		if (load.n_samples[i])
+			memcpy(all + n, load.samples[i][what], load.n_samples[i] * sizeof(double));
 		n += load.n_samples[i];
 	}
 	if (n) {
 		qsort(all, n, sizeof(double), compare_samples);
-		printf("\"p50_ms\": %.3f, \"p99_ms\": %.3f, ", all[n / 2] * 1e3, all[n * 99 / 100] * 1e3);
+		printf("\"%sp50_ms\": %.3f, \"%sp99_ms\": %.3f, ", prefix, all[n / 2] * 1e3, prefix,
+			all[n * 99 / 100] * 1e3);
 	}
 	free(all);
 }
@@ -331,8 +357,10 @@ static void print_result(double seconds)
 
 	getrusage(RUSAGE_SELF, &usage);
 	printf("{");
-	if (!strcmp(load.mode, "latency"))
-		print_latency();
+	if (!strcmp(load.mode, "latency")) {
+		print_latency(SAMPLE_HANDSHAKE, "");
+		print_latency(SAMPLE_ANSWER, "answer_");
+	}
 	printf("\"done\": %lu, \"errors\": %lu, \"resumed\": %lu, \"bytes\": %lu, \"seconds\": %.3f, \"cpu_seconds\": "
 	       "%.3f}\n",
 		load.done, load.errors, load.resumed, load.bytes, seconds,
