@@ -353,6 +353,9 @@ static enum session_step session_begin_server_handshake(struct session *session)
 		options.sni = SPAN(session->sni, strlen(session->sni));
 	options.alpn = session_offer_alpn(session, &hello);
 	options.cipher_suites = hello.cipher_suites;
+	options.groups = hello.groups;
+	options.key_shares = hello.key_shares;
+	options.signature_algorithms = hello.signature_algorithms;
 	options.staple = hello.status_request;
 	session->handshake_ns = loop_now_ns(session->worker->loop);
 	options.session_cache_key = session_cache_key(session);

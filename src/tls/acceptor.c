@@ -99,7 +99,7 @@ static enum ssl_select_cert_result_t acceptor_select_certificate(const SSL_CLIEN
 		wish_set_suites(&wish, &hello, acceptor->ctx, version);
 	if (!conn_use_certificate(conn, certificate_choose(acceptor->certificates, acceptor->n_certificates, &wish)))
 		return ssl_select_cert_error;
-	if (!tls_conn_take_servers_suite(conn, &hello))
+	if (!tls_conn_take_servers_choice(conn, &hello))
 		return ssl_select_cert_error;
 	return ssl_select_cert_success;
 }

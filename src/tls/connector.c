@@ -86,21 +86,6 @@ static int connector_new_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-/* Signatures taken from a real server: all that the engine can verify, as the leaf is compared with the one held. */
-static const uint16_t verify_algorithms[] = {
-	SSL_SIGN_ECDSA_SECP256R1_SHA256,
-	SSL_SIGN_RSA_PSS_RSAE_SHA256,
-	SSL_SIGN_RSA_PKCS1_SHA256,
-	SSL_SIGN_ECDSA_SECP384R1_SHA384,
-	SSL_SIGN_RSA_PSS_RSAE_SHA384,
-	SSL_SIGN_RSA_PKCS1_SHA384,
-	SSL_SIGN_ED25519,
-	SSL_SIGN_ECDSA_SECP521R1_SHA512,
-	SSL_SIGN_RSA_PSS_RSAE_SHA512,
-	SSL_SIGN_RSA_PKCS1_SHA512,
-	SSL_SIGN_RSA_PKCS1_SHA1,
-};
-
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
 static int connector_init(
@@ -119,9 +104,7 @@ static int connector_init(
 			&connector->ctx, runtime, options->protocol_min, options->protocol_max, options->cipher_list);
 	if (err)
 		return err;
-	/* the engine takes a certificate's key in TLS 1.2 only if its curve was offered */
-	if (!SSL_CTX_set1_curves_list(connector->ctx, TLS_CURVES ":P-521") ||
-		!SSL_CTX_set_verify_algorithm_prefs(connector->ctx, verify_algorithms, ARRAY_SIZE(verify_algorithms)))
+	if (!tls_connector_set_offer(connector->ctx))
 		return -ENOMEM;
 	SSL_CTX_set_custom_verify(connector->ctx, SSL_VERIFY_PEER, connector_verify);
 	SSL_CTX_set_cert_cb(connector->ctx, connector_client_certificate, NULL);
@@ -173,17 +156,16 @@ void tls_connector_unref(struct tls_connector **connector)
 
 /* Sessions of two names on one address must not meet, whatever the caller put into its key (FNV-1a). Nor may those of
  * clients that can do different things: a server resumes with the session's version and suite, so that a client with
- * weak ones only would leave its session to those who can do better, who would get what it got. */
+ * weak ones only would leave its session to those who can do better, who would get what it got; and a client that the
+ * server would refuse would be served. */
 static uint64_t session_key_for(const struct tls_conn *conn, const struct tls_connect_options *options)
 {
-	const STACK_OF(SSL_CIPHER) *suites = SSL_get_ciphers(conn->ssl);
 	uint64_t key = options->session_cache_key ^ 0xcbf29ce484222325ull;
 
 	if (!options->session_cache_key)
 		return 0;
 	key = (key ^ options->protocol_max) * 0x100000001b3ull;
-	for (size_t i = 0; i < sk_SSL_CIPHER_num(suites); i++)
-		key = (key ^ SSL_CIPHER_get_protocol_id(sk_SSL_CIPHER_value(suites, i))) * 0x100000001b3ull;
+	key = (key ^ conn->offer) * 0x100000001b3ull;
 	for (size_t i = 0; i < options->sni.len; i++)
 		key = (key ^ options->sni.data[i]) * 0x100000001b3ull;
 	return key ? key : 1;
@@ -247,7 +229,7 @@ static int conn_configure(struct tls_conn *conn, const struct tls_connect_option
 	if (!err)
 		err = conn_set_alpn(conn, options->alpn);
 	if (!err)
-		err = tls_conn_offer_suites(conn, options->cipher_suites);
+		err = tls_conn_offer(conn, options);
 	if (err)
 		return err;
 	if (options->staple)

@@ -14,7 +14,7 @@
 #include "tls/keyring_client.h"
 #include "tls/tls.h"
 
-#define TLS_CURVES "X25519:P-256:P-384"
+#define TLS_CURVES "X25519:P-256:P-384" /* the first of them costs least */
 #define TLS_VERSION_LOWEST TLS1_VERSION
 
 struct tls_runtime {
@@ -100,10 +100,12 @@ struct tls_conn {
 	uint8_t error; /* enum tls_error */
 	bool key_decrypt;
 	bool asked_client_certificate;
-	uint16_t version_max, wanted_suite; /* acceptor: as the server chose; 0: any */
-	bool drifted;                       /* the server shows none of the certificates held */
-	uint16_t key_updates;               /* by the server; stays at its greatest value */
-	uint8_t n_tickets;                  /* by the server, as far as they are kept */
+	/* acceptor: as the server chose; 0: any */
+	uint16_t version_max, wanted_suite, wanted_group, wanted_signature;
+	uint64_t offer;       /* connector: hash over what was offered, as far as it is the client's */
+	bool drifted;         /* the server shows none of the certificates held */
+	uint16_t key_updates; /* by the server; stays at its greatest value */
+	uint8_t n_tickets;    /* by the server, as far as they are kept */
 	bool ticket_offered;
 	bool got_ticket;
 	bool established;   /* tls_handshake() said TLS_OK */
@@ -143,12 +145,16 @@ int tls_ctx_new(SSL_CTX **out, struct tls_runtime *runtime, uint16_t protocol_mi
 	const char *cipher_list);
 int tls_ticket_key_cb(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, HMAC_CTX *hmac, int encrypt);
 
-/* coherence.c: offered is a ClientHello's list of suites, empty: unknown */
+/* coherence.c */
 struct client_hello;
-int tls_conn_offer_suites(struct tls_conn *conn, struct span offered);
+/* what every connection offers that knows of no client's wishes; false: the engine failed */
+bool tls_connector_set_offer(SSL_CTX *ctx);
+/* offers the server what the client can, and notes it in conn->offer; 0 or -errno */
+int tls_conn_offer(struct tls_conn *conn, const struct tls_connect_options *options);
+/* offered: a ClientHello's list of suites, empty: unknown */
 bool tls_session_may_be_offered(const SSL_SESSION *session, struct span offered);
-/* false: the engine failed */
-bool tls_conn_take_servers_suite(struct tls_conn *client, const struct client_hello *hello);
+/* false: the engine failed, or the client takes no signature of the certificate's key (then conn->error says so) */
+bool tls_conn_take_servers_choice(struct tls_conn *client, const struct client_hello *hello);
 
 /* drift.c. -ENOKEY: no issuer was imported */
 int drift_store_new(X509_STORE **out, const struct certificate *certs, size_t n);

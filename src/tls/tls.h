@@ -112,8 +112,8 @@ int tls_accept(
 /* The ALPN protocol the acceptor shall select: called before tls_handshake(); an empty span selects none. */
 void tls_conn_select_alpn(struct tls_conn *conn, struct span protocol);
 
-/* The client gets what the server chose: version, suite, and the certificate that the server shows, as far as it can
- * take them (D5). Called before tls_handshake(), after the server's handshake. */
+/* The client gets what the server chose: version, suite, group, signature algorithm, and the certificate that the
+ * server shows, as far as it can take them (D5). Called before tls_handshake(), after the server's handshake. */
 void tls_conn_follow(struct tls_conn *client, const struct tls_conn *server);
 
 /* Gives the client the certificate status that the server sent (RFC 6066 section 8, D11), if the certificate that it
@@ -124,9 +124,10 @@ struct tls_connect_options {
 	struct span sni;                     /* empty: none sent */
 	struct span alpn;                    /* wire format (length-prefixed names), empty: none offered */
 	uint16_t protocol_min, protocol_max; /* 0: the connector's; else intersected with it (client's offer) */
-	struct span cipher_suites;           /* the client's, as in its ClientHello; empty: the connector's all */
-	bool staple;                         /* ask for a certificate status: the client does */
-	uint64_t session_cache_key;          /* 0: no resumption; else sessions are kept and offered under this key */
+	/* the client's, as in its ClientHello; empty: all that the connector has */
+	struct span cipher_suites, groups, key_shares, signature_algorithms;
+	bool staple;                /* ask for a certificate status: the client does */
+	uint64_t session_cache_key; /* 0: no resumption; else sessions are kept and offered under this key */
 };
 /* -EPROTONOSUPPORT when the two version ranges have nothing in common, -EINVAL for an SNI or ALPN that cannot be sent
  */
