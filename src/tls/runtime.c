@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "tls/x25519.h"
 
 /* ECDHE first; among those of equal worth the client's hardware decides. Then what only old peers want (D1, D3). */
 #define CIPHERS_DEFAULT                                                                                \
@@ -32,6 +33,7 @@ int tls_runtime_new(struct tls_runtime **out, int keyring_fd, int request_eventf
 	if (!runtime)
 		return -ENOMEM;
 	tzset(); /* for checks of validity later, when a worker can open no file: the C library reads the zone's once */
+	tls_x25519_begin();
 	runtime->pool = CRYPTO_BUFFER_POOL_new();
 	runtime->bio_method = tls_bio_method_new();
 	err = runtime->pool && runtime->bio_method ? keyring_client_new(&runtime->keys) : -ENOMEM;

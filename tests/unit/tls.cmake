@@ -2,6 +2,8 @@
 sluice_unit_test(test_tls_client_hello tls)
 sluice_unit_test(test_tls_fingerprint tls)
 sluice_unit_test(test_tls_keyring tls)
+sluice_unit_test(test_tls_x25519 tls)
+target_link_libraries(test_tls_x25519 PRIVATE BoringSSL::crypto)
 foreach(test test_tls_handshake test_tls_data test_tls_openssl)
   sluice_unit_test(${test} tls)
   target_sources(${test} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/tls_fixture.c)
