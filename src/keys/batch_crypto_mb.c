@@ -22,7 +22,23 @@ static bool crypto_mb_raw(const struct batch_lane lanes[BATCH_WIDTH], unsigned i
 	return mbx_rsa_private_crt_ssl_mb8(from, to, p, q, dp, dq, iq, (int)bits) == MBX_STATUS_OK;
 }
 
-static const struct batch_backend crypto_mb = {"crypto_mb, 8 lanes of AVX-512 IFMA", crypto_mb_raw};
+static bool crypto_mb_raw_public(const struct batch_lane lanes[BATCH_WIDTH], unsigned int bits)
+{
+	const BIGNUM *e[BATCH_WIDTH], *n[BATCH_WIDTH];
+	const int8u *from[BATCH_WIDTH];
+	int8u *to[BATCH_WIDTH];
+
+	for (int i = 0; i < BATCH_WIDTH; i++) {
+		from[i] = lanes[i].in;
+		to[i] = lanes[i].out;
+		e[i] = lanes[i].crt->e;
+		n[i] = lanes[i].crt->n;
+	}
+	return mbx_rsa_public_ssl_mb8(from, to, e, n, (int)bits) == MBX_STATUS_OK;
+}
+
+static const struct batch_backend crypto_mb = {
+	"crypto_mb, 8 lanes of AVX-512 IFMA", crypto_mb_raw, crypto_mb_raw_public};
 
 const struct batch_backend *batch_backend(const char **why)
 {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define BATCH_DONE UINT32_MAX
+#define BATCH_CHECK_MIN 3 /* signatures: fewer are checked sooner one by one */
 
 void key_engine_init(struct key_engine *engine, const struct batch_backend *backend, const char *why)
 {
@@ -79,19 +80,45 @@ static void batch_fault(struct key_engine *engine, struct key_operation *operati
 	run_single(engine, operation);
 }
 
+/* what comes back from the signatures by the public operation, all at once; false when each has to be asked for */
+static bool batch_check(const struct key_engine *engine, struct key_operation *const operations[],
+	uint8_t raw[][BATCH_BLOCK_MAX], uint8_t back[][BATCH_BLOCK_MAX], unsigned int n)
+{
+	struct batch_lane lanes[BATCH_WIDTH];
+	unsigned int signatures = 0, last = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (operations[i]->op == KEYRING_SIGN)
+			lanes[last = i] = (struct batch_lane){operations[i]->key->crt, raw[i], back[i]}, signatures++;
+	if (!engine->batch->raw_public || signatures < BATCH_CHECK_MIN)
+		return false;
+	for (unsigned int i = 0; i < BATCH_WIDTH; i++)
+		if (i >= n || operations[i]->op != KEYRING_SIGN)
+			lanes[i] = lanes[last];
+	return engine->batch->raw_public(lanes, operations[0]->key->crt->bits);
+}
+
 /* A wrong signature would tell the key. A wrong decryption has no padding and gives the random premaster secret, which
  * tells nothing; checking it with the public operation would take the unblinded plaintext through arithmetic that is
- * not made for secrets. */
-static void batch_finish(struct key_engine *engine, struct key_operation *operation, const uint8_t *block, uint8_t *raw)
+ * not made for secrets. back: NULL when it is to be computed here */
+static bool batch_is_right(
+	const struct key_operation *operation, const uint8_t *block, const uint8_t *raw, const uint8_t *back)
+{
+	size_t size = operation->key->crt->bits / 8;
+
+	if (operation->op == KEYRING_RSA_DECRYPT)
+		return true;
+	return back ? !memcmp(back, block, size)
+		    : private_key_raw_is_right(operation->key, SPAN(block, size), SPAN(raw, size));
+}
+
+static void batch_finish(struct key_engine *engine, struct key_operation *operation, uint8_t *raw)
 {
 	size_t size = operation->key->crt->bits / 8;
 
 	if (operation->op == KEYRING_RSA_DECRYPT) {
 		operation->status = private_key_unpad(operation->algorithm, raw, size, operation->output);
 		operation->output_len = operation->status == KEYRING_DONE ? PREMASTER_SIZE : 0;
-	} else if (!private_key_raw_is_right(operation->key, SPAN(block, size), SPAN(raw, size))) {
-		batch_fault(engine, operation);
-		return;
 	} else {
 		memcpy(operation->output, raw, size);
 		operation->output_len = size;
@@ -104,10 +131,10 @@ static void batch_finish(struct key_engine *engine, struct key_operation *operat
 static void run_batch(struct key_engine *engine, struct key_operation *const operations[],
 	uint8_t block[][BATCH_BLOCK_MAX], unsigned int n, void (*done)(struct key_operation *operation))
 {
-	static uint8_t raw[BATCH_WIDTH][BATCH_BLOCK_MAX];
+	static uint8_t raw[BATCH_WIDTH][BATCH_BLOCK_MAX], back[BATCH_WIDTH][BATCH_BLOCK_MAX];
 	unsigned int bits = operations[0]->key->crt->bits;
 	struct batch_lane lanes[BATCH_WIDTH];
-	bool ok;
+	bool ok, checked;
 
 	for (unsigned int i = 0; i < BATCH_WIDTH; i++) {
 		unsigned int from = i < n ? i : 0;
@@ -115,12 +142,15 @@ static void run_batch(struct key_engine *engine, struct key_operation *const ope
 		lanes[i] = (struct batch_lane){operations[from]->key->crt, block[from], raw[i]};
 	}
 	ok = engine->batch->raw(lanes, bits);
+	checked = ok && batch_check(engine, operations, raw, back, n);
 	engine->batches += ok;
 	for (unsigned int i = 0; i < n; i++) {
-		if (ok)
-			batch_finish(engine, operations[i], block[i], raw[i]);
-		else
+		if (!ok)
 			run_single(engine, operations[i]);
+		else if (batch_is_right(operations[i], block[i], raw[i], checked ? back[i] : NULL))
+			batch_finish(engine, operations[i], raw[i]);
+		else
+			batch_fault(engine, operations[i]);
 		operations[i]->batch_bits = BATCH_DONE;
 		done(operations[i]);
 	}
@@ -130,7 +160,7 @@ static void run_batch(struct key_engine *engine, struct key_operation *const ope
 /* from how many on; the library's lanes gain less with greater keys (measured: docs/benchmarks.md) */
 static const struct batch_size {
 	unsigned int bits, min;
-} sizes[] = {{2048, BATCH_MIN}, {3072, 7}, {4096, 6}};
+} sizes[] = {{2048, BATCH_MIN}, {3072, 7}, {4096, 7}};
 
 static unsigned int count_of_size(const struct key_operation *operations, unsigned int n, unsigned int bits)
 {

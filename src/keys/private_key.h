@@ -19,8 +19,9 @@ void private_key_free(struct private_key **key);
 /* first 8 bytes of SHA-256 over the SubjectPublicKeyInfo */
 int public_key_id(const EVP_PKEY *key, uint64_t *id);
 
-/* Signs a digest (Ed25519: the message) under a TLS SignatureScheme. RSA signatures are verified before they are given
- * out: one computed wrongly, by a fault of the hardware, would tell the key (Boneh, DeMillo, Lipton). */
+/* Signs a digest (Ed25519: the message) under a TLS SignatureScheme. RSA signatures are checked before they are given
+ * out (by the library): one computed wrongly, by a fault of the hardware, would tell the key (Boneh, DeMillo, Lipton).
+ */
 enum keyring_status private_key_sign(const struct private_key *key, uint16_t scheme, struct span digest,
 	uint8_t out[KEYRING_OUTPUT_MAX], size_t *len);
 /* The premaster secret of a TLS <= 1.2 RSA key exchange; version is the client's (ClientHello.legacy_version). A

@@ -11,6 +11,7 @@ static bool rsa_crt_read(const EVP_PKEY *pkey, struct rsa_crt *crt)
 		BIGNUM **number;
 	} numbers[] = {
 		{OSSL_PKEY_PARAM_RSA_N, &crt->n},
+		{OSSL_PKEY_PARAM_RSA_E, &crt->e},
 		{OSSL_PKEY_PARAM_RSA_FACTOR1, &crt->p},
 		{OSSL_PKEY_PARAM_RSA_FACTOR2, &crt->q},
 		{OSSL_PKEY_PARAM_RSA_EXPONENT1, &crt->dp},
@@ -65,6 +66,7 @@ void rsa_crt_free(struct rsa_crt **crt)
 	if (!*crt)
 		return;
 	BN_free((*crt)->n);
+	BN_free((*crt)->e);
 	BN_clear_free((*crt)->p);
 	BN_clear_free((*crt)->q);
 	BN_clear_free((*crt)->dp);

@@ -4,9 +4,9 @@
 #include "keys/libcrypto.h"
 
 struct rsa_crt {
-	BIGNUM *n, *p, *q, *dp, *dq, *iq; /* owned */
-	unsigned int bits;                /* of n: 2048, 3072 or 4096 */
-	bool faulty;                      /* gave a wrong answer once: never batched again */
+	BIGNUM *n, *e, *p, *q, *dp, *dq, *iq; /* owned */
+	unsigned int bits;                    /* of n: 2048, 3072 or 4096 */
+	bool faulty;                          /* gave a wrong answer once: never batched again */
 };
 
 /* NULL when the key is not of that kind: another type or size, more than two primes, primes of unequal length or the

@@ -47,14 +47,8 @@ static bool sign_set_up(EVP_PKEY_CTX *ctx, const struct sign_scheme *scheme)
 	return EVP_PKEY_CTX_set_signature_md(ctx, scheme->md()) == 1;
 }
 
-static bool sign_is_right(EVP_PKEY *pkey, const struct sign_scheme *scheme, struct span digest, struct span signature)
-{
-	_cleanup_crypto_(EVP_PKEY_CTX) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-
-	return ctx && EVP_PKEY_verify_init(ctx) == 1 && sign_set_up(ctx, scheme) &&
-	       EVP_PKEY_verify(ctx, signature.data, signature.len, digest.data, digest.len) == 1;
-}
-
+/* The library takes each answer of the Chinese remainder theorem through the public operation, and computes it in
+ * another way where it is wrong (test_a_key_with_a_fault_gives_no_wrong_signature): not done here once more. */
 static enum keyring_status sign_digest(
 	EVP_PKEY *pkey, const struct sign_scheme *scheme, struct span digest, uint8_t *out, size_t *len)
 {
@@ -64,8 +58,6 @@ static enum keyring_status sign_digest(
 		return KEYRING_BAD_REQUEST;
 	if (!ctx || EVP_PKEY_sign_init(ctx) != 1 || !sign_set_up(ctx, scheme) ||
 		EVP_PKEY_sign(ctx, out, len, digest.data, digest.len) != 1)
-		return KEYRING_FAULT;
-	if (scheme->key_type == EVP_PKEY_RSA && !sign_is_right(pkey, scheme, digest, SPAN(out, *len)))
 		return KEYRING_FAULT;
 	return KEYRING_DONE;
 }

@@ -15,9 +15,10 @@
 #define OPERATIONS 40
 
 static struct {
-	unsigned int calls, wrong_lane; /* wrong_lane: its answer is off by a bit; BATCH_WIDTH: none */
-	bool refuse;
-} fake = {.wrong_lane = BATCH_WIDTH};
+	/* wrong_lane: its answer is off by a bit; BATCH_WIDTH: none */
+	unsigned int calls, public_calls, wrong_lane, wrong_public_lane;
+	bool refuse, refuse_public;
+} fake = {.wrong_lane = BATCH_WIDTH, .wrong_public_lane = BATCH_WIDTH};
 
 /* m = m2 + q * (iq * (m1 - m2) mod p), as RFC 8017 section 5.1.2 has it */
 static void crt_by_openssl(const struct batch_lane *lane, size_t len)
@@ -48,7 +49,27 @@ static bool fake_raw(const struct batch_lane lanes[BATCH_WIDTH], unsigned int bi
 	return !fake.refuse;
 }
 
-static const struct batch_backend fake_backend = {"the test's", fake_raw};
+static bool fake_raw_public(const struct batch_lane lanes[BATCH_WIDTH], unsigned int bits)
+{
+	BN_CTX *ctx = BN_CTX_new();
+
+	fake.public_calls++;
+	for (unsigned int i = 0; i < BATCH_WIDTH; i++) {
+		BIGNUM *number = BN_bin2bn(lanes[i].in, (int)bits / 8, NULL);
+
+		assert_int_equal(lanes[i].crt->bits, bits);
+		assert_true(BN_mod_exp(number, number, lanes[i].crt->e, lanes[i].crt->n, ctx));
+		assert_int_equal(BN_bn2binpad(number, lanes[i].out, (int)bits / 8), bits / 8);
+		BN_free(number);
+		if (i == fake.wrong_public_lane)
+			lanes[i].out[40] ^= 4;
+	}
+	BN_CTX_free(ctx);
+	return !fake.refuse_public;
+}
+
+static const struct batch_backend fake_backend = {"the test's", fake_raw, fake_raw_public};
+static const struct batch_backend fake_without_public = {"the test's, private operations only", fake_raw, NULL};
 
 /* every backend that can be tested here */
 static size_t backends(const struct batch_backend *out[2])
@@ -146,11 +167,11 @@ static bool verifies(const struct key_operation *operation)
 static void start(struct key_engine *engine, const struct batch_backend *backend)
 {
 	t.n = 0;
-	fake.calls = 0;
-	fake.wrong_lane = BATCH_WIDTH;
-	fake.refuse = false;
+	fake.wrong_lane = fake.wrong_public_lane = BATCH_WIDTH;
+	fake.refuse = fake.refuse_public = false;
 	key_engine_init(engine, backend, "none");
 	assert_ptr_equal(engine->batch, backend);
+	fake.calls = fake.public_calls = 0;
 }
 
 static void test_self_test_has_the_answers_of_openssl(void **state)
@@ -161,6 +182,8 @@ static void test_self_test_has_the_answers_of_openssl(void **state)
 	for (size_t i = 0, n = backends(all); i < n; i++)
 		assert_true(batch_self_test(all[i]));
 	for (fake.wrong_lane = 0; fake.wrong_lane < BATCH_WIDTH; fake.wrong_lane++)
+		assert_false(batch_self_test(&fake_backend));
+	for (fake.wrong_public_lane = 0; fake.wrong_public_lane < BATCH_WIDTH; fake.wrong_public_lane++)
 		assert_false(batch_self_test(&fake_backend));
 }
 
@@ -333,12 +356,13 @@ static void test_rsa_key_exchange_in_batches(void **state)
 	}
 }
 
-static void test_a_wrong_signature_is_never_given_out(void **state)
+/* however it is found: by the backend's public operation, by OpenSSL's because it has none or computed nothing */
+static void wrong_signature(const struct batch_backend *backend, bool refuse_public)
 {
 	struct key_engine engine;
 
-	(void)state;
-	start(&engine, &fake_backend);
+	start(&engine, backend);
+	fake.refuse_public = refuse_public;
 	fake.wrong_lane = 2;
 	for (uint8_t i = 0; i < 8; i++)
 		ask_sign(t.rsa[0], 0x0804, i);
@@ -362,6 +386,50 @@ static void test_a_wrong_signature_is_never_given_out(void **state)
 	assert_int_equal(engine.batches, BATCH_FAULTS_MAX);
 	for (unsigned int i = 0; i < t.n; i++)
 		assert_true(verifies(&t.operations[i]));
+	assert_int_equal(fake.public_calls, backend->raw_public ? BATCH_FAULTS_MAX : 0);
+}
+
+static void test_a_wrong_signature_is_never_given_out(void **state)
+{
+	(void)state;
+	wrong_signature(&fake_backend, false);
+	t.rsa[0]->crt->faulty = false;
+	wrong_signature(&fake_backend, true);
+	t.rsa[0]->crt->faulty = false;
+	wrong_signature(&fake_without_public, false);
+	t.rsa[0]->crt->faulty = false;
+}
+
+/* a right signature that seems wrong is made once more, and a decrypted secret goes through no public operation */
+static void test_what_the_check_is_of(void **state)
+{
+	uint8_t secret[48] = {3, 3};
+	struct key_engine engine;
+
+	(void)state;
+	start(&engine, &fake_backend);
+	fake.wrong_public_lane = 1;
+	for (uint8_t i = 0; i < 8; i++)
+		ask_sign(t.rsa[0], 0x0804, i);
+	run(&engine);
+	assert_int_equal(engine.single, 1);
+	for (unsigned int i = 0; i < t.n; i++)
+		assert_true(verifies(&t.operations[i]));
+	t.rsa[0]->crt->faulty = false;
+	for (unsigned int signatures = 0; signatures < 8; signatures++) {
+		start(&engine, &fake_backend);
+		for (uint8_t i = 0; i < 8; i++) {
+			if (i < signatures)
+				ask_sign(t.rsa[0], 0x0804, i);
+			else
+				ask_decrypt(t.rsa[0], secret, true);
+		}
+		run(&engine);
+		assert_int_equal(fake.public_calls, signatures >= 3);
+		assert_int_equal(engine.batched, 8);
+		for (unsigned int i = 0; i < signatures; i++)
+			assert_true(verifies(&t.operations[i]));
+	}
 }
 
 static void test_a_backend_that_computes_nothing_costs_nothing_but_time(void **state)
@@ -390,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_mixed_operations_get_their_own_answers),
 		cmocka_unit_test(test_rsa_key_exchange_in_batches),
 		cmocka_unit_test(test_a_wrong_signature_is_never_given_out),
+		cmocka_unit_test(test_what_the_check_is_of),
 		cmocka_unit_test(test_a_backend_that_computes_nothing_costs_nothing_but_time),
 	};
 

@@ -5,6 +5,9 @@
 
 #include <cmocka.h>
 
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
 #include "keys/premaster.h"
 #include "keys_fixture.h"
 
@@ -107,6 +110,48 @@ static void test_ed25519_signs_the_message(void **state)
 	assert_true(verifies(key->pkey, NULL, false, SPAN(out, len)));
 	assert_int_equal(private_key_sign(key, 0x0403, SPAN(message, 32), out, &len), KEYRING_BAD_REQUEST);
 	private_key_free(&key);
+	(void)state;
+}
+
+/* the same key with a fault in one of the numbers of the Chinese remainder theorem, as a bit that falls over makes it
+ */
+static EVP_PKEY *spoilt(const EVP_PKEY *pkey, const char *which)
+{
+	_cleanup_crypto_(EVP_PKEY_CTX) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM *params = NULL, *fault;
+	EVP_PKEY *out = NULL;
+
+	assert_int_equal(EVP_PKEY_todata(pkey, EVP_PKEY_KEYPAIR, &params), 1);
+	fault = OSSL_PARAM_locate(params, which);
+	assert_non_null(fault);
+	((uint8_t *)fault->data)[9] ^= 8;
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &out, EVP_PKEY_KEYPAIR, params), 1);
+	OSSL_PARAM_free(params);
+	return out;
+}
+
+static void test_a_key_with_a_fault_gives_no_wrong_signature(void **state)
+{
+	static const char *const numbers[] = {OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT1, OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2};
+	_cleanup_crypto_(EVP_PKEY) EVP_PKEY *right = EVP_RSA_gen(2048);
+	uint8_t digest[EVP_MAX_MD_SIZE], out[KEYRING_OUTPUT_MAX];
+	struct span in = digest_of(EVP_sha256(), digest);
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		struct private_key *key = fixture_key(spoilt(right, numbers[i]));
+		size_t len = 0;
+
+		for (uint16_t scheme = 0x0401; scheme <= 0x0804; scheme += 0x0403) {
+			enum keyring_status status = private_key_sign(key, scheme, in, out, &len);
+
+			assert_true(status == KEYRING_FAULT ||
+				    (status == KEYRING_DONE &&
+					    verifies(right, EVP_sha256(), scheme == 0x0804, SPAN(out, len))));
+		}
+		private_key_free(&key);
+	}
 	(void)state;
 }
 
@@ -244,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_d3_rsa_signatures),
 		cmocka_unit_test(test_d3_ecdsa_signatures),
 		cmocka_unit_test(test_ed25519_signs_the_message),
+		cmocka_unit_test(test_a_key_with_a_fault_gives_no_wrong_signature),
 		cmocka_unit_test(test_unknown_schemes_and_a_raw_request_are_refused),
 		cmocka_unit_test(test_a_good_premaster_comes_out),
 		cmocka_unit_test(test_a_bad_block_gives_a_random_premaster_of_the_same_shape),
