@@ -75,6 +75,8 @@ static int read_group(struct inspect_engine *engine, struct span *image)
 	if (hs_database_size((const hs_database_t *)database.data, &size) != HS_SUCCESS || size != database.len)
 		return -EINVAL;
 	group->database = (const hs_database_t *)database.data;
+	if (group_is_stream(group->id) && hs_stream_size(group->database, &group->stream_size) != HS_SUCCESS)
+		return -EINVAL;
 	return 0;
 }
 

@@ -32,7 +32,8 @@ struct group {
 	unsigned int *flags;
 	const hs_database_t *database; /* compiled, or in the image */
 	hs_database_t *compiled;       /* owned */
-	hs_stream_t *spare;            /* a stream that nobody uses for now */
+	size_t stream_size;            /* of Hyperscan's place in a growing buffer */
+	hs_stream_t *spare;            /* one that nobody uses for now, at the beginning */
 };
 
 struct groups {

@@ -138,6 +138,12 @@ static enum confirm_result confirm_counted(struct judge *j, const struct filter 
 	return result;
 }
 
+/* nothing will be judged again of what is there now */
+static bool message_ends(const struct judge *j)
+{
+	return j->judgement->complete && j->half->phase != PHASE_RAW;
+}
+
 static void try_now(struct judge *j, const struct filter *filter, uint32_t index)
 {
 	switch (confirm_counted(j, filter, index)) {
@@ -145,7 +151,8 @@ static void try_now(struct judge *j, const struct filter *filter, uint32_t index
 		note_match(j, filter, index);
 		break;
 	case CONFIRM_NO_MATCH:
-		waits_note(j->stream->scratch, filter, index, j->views);
+		if (!message_ends(j))
+			waits_note(j->stream->scratch, filter, index, j->views);
 		break;
 	case CONFIRM_HEAD_UNMET:
 		decide(j, filter, index);

@@ -64,9 +64,10 @@ static int transaction_new(struct inspect_stream *stream, struct span method)
 }
 
 /* --- heads ------------------------------------------------------------------------------------------------------- */
-static int head_append(struct half *half, struct span bytes)
+/* complete: no more will come */
+static int head_append(struct half *half, struct span bytes, bool complete)
 {
-	size_t size = half->head_size ? half->head_size : HEAD_START;
+	size_t size = half->head_size ? half->head_size : complete ? bytes.len : HEAD_START;
 	uint8_t *grown;
 
 	while (size - half->head_len < bytes.len)
@@ -86,18 +87,22 @@ static int head_append(struct half *half, struct span bytes)
 /* the head is complete, and no larger than it need be while it is kept */
 static void head_close(struct half *half, size_t length)
 {
-	uint8_t *fitted = realloc(half->head, length);
+	uint8_t *fitted = length == half->head_size ? NULL : realloc(half->head, length);
 
 	if (fitted)
 		half->head = fitted;
 	half->head_len = half->head_size = length;
 }
 
-static bool head_is_plausible(const struct half *half, enum inspect_dir dir)
+static bool head_is_plausible(struct span begun, enum inspect_dir dir)
 {
-	struct span begun = SPAN(half->head, half->head_len);
-
 	return dir == INSPECT_TO_SERVER ? http_request_is_plausible(begun) : http_response_is_plausible(begun);
+}
+
+/* 0: it is not complete, or none */
+static size_t head_length(struct half *half, enum inspect_dir dir, struct span begun)
+{
+	return head_is_plausible(begun, dir) ? http_head_length(begun, &half->head_scanned) : 0;
 }
 
 /* from here on the stream is no HTTP that could be followed; a policy may end it instead (B12) */
@@ -292,19 +297,21 @@ static bool response_is_lost(const struct inspect_stream *stream, enum inspect_d
 void stream_take_head(struct inspect_stream *stream, enum inspect_dir dir, struct span *in)
 {
 	struct half *half = &stream->half[dir];
-	size_t before = half->head_len, n = MIN(in->len, HTTP_HEAD_MAX - before), length;
+	size_t before = half->head_len, n = MIN(in->len, HTTP_HEAD_MAX - before), length = 0;
 
 	if (!before && response_is_lost(stream, dir)) {
 		stream_enter_raw(stream, dir);
 		return;
 	}
-	if (head_append(half, SPAN(in->data, n)) < 0) {
+	if (!before) /* most come in one piece, and are copied once, without what follows them */
+		length = head_length(half, dir, SPAN(in->data, n));
+	if (head_append(half, SPAN(in->data, length ? length : n), length) < 0) {
 		stream_fail(stream);
 		leave_http(stream, dir, INSPECT_LIMIT_ANOMALY);
 		return;
 	}
-	length = head_is_plausible(half, dir) ? http_head_length(SPAN(half->head, half->head_len), &half->head_scanned)
-					      : 0;
+	if (!length)
+		length = head_length(half, dir, SPAN(half->head, half->head_len));
 	span_skip(in, length ? length - before : n);
 	if (length) {
 		head_close(half, length);
@@ -312,7 +319,7 @@ void stream_take_head(struct inspect_stream *stream, enum inspect_dir dir, struc
 			request_head_complete(stream);
 		else
 			response_head_complete(stream);
-	} else if (half->head_len == HTTP_HEAD_MAX || !head_is_plausible(half, dir)) {
+	} else if (half->head_len == HTTP_HEAD_MAX || !head_is_plausible(SPAN(half->head, half->head_len), dir)) {
 		head_give_up(stream, dir);
 	}
 }

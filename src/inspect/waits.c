@@ -87,8 +87,7 @@ bool wait_is_over(
 
 void waits_keep(struct inspect_scratch *scratch, struct half *half)
 {
-	if (half->waits)
-		free(half->waits);
+	free(half->waits);
 	half->waits = scratch->n_waits ? calloc(scratch->n_waits, sizeof(*half->waits)) : NULL;
 	half->n_waits = half->waits ? scratch->n_waits : 0;
 	if (half->waits)

@@ -129,19 +129,19 @@ static int window_append(struct window *window, struct inspect_scratch *scratch,
 /* Hyperscan's place at the beginning of a window: one that another window has left, or new */
 static int open_stream(struct window *window, struct group *group)
 {
-	if (hs_stream_size(group->database, &window->hs_size) != HS_SUCCESS)
-		return -ENOMEM;
 	window->hs = TAKE_PTR(group->spare);
-	if (window->hs && hs_reset_stream(window->hs, 0, NULL, NULL, NULL) == HS_SUCCESS)
+	window->hs_size = group->stream_size;
+	if (window->hs)
 		return 0;
 	return hs_open_stream(group->database, 0, &window->hs) == HS_SUCCESS ? 0 : -ENOMEM;
 }
 
-static void close_stream(struct window *window, struct group *group)
+/* at_beginning: it has been reset */
+static void close_stream(struct window *window, struct group *group, bool at_beginning)
 {
 	hs_stream_t *hs = TAKE_PTR(window->hs);
 
-	if (hs && group && !group->spare)
+	if (hs && group && !group->spare && (at_beginning || hs_reset_stream(hs, 0, NULL, NULL, NULL) == HS_SUCCESS))
 		group->spare = hs;
 	else if (hs)
 		hs_close_stream(hs, NULL, NULL, NULL);
@@ -175,7 +175,7 @@ int window_end(struct window *window, struct group *group, struct inspect_scratc
 	struct sink sink = {.group = group, .pool = &scratch->bits, .candidates = candidates};
 	hs_error_t r = window->hs && group ? hs_reset_stream(window->hs, 0, scratch->hs, on_match, &sink) : HS_SUCCESS;
 
-	close_stream(window, group);
+	close_stream(window, group, r == HS_SUCCESS);
 	return r == HS_SUCCESS ? 0 : -EIO;
 }
 
@@ -193,7 +193,7 @@ void window_trim(struct window *window, size_t many)
 
 void window_reset(struct window *window, struct group *group, struct inspect_scratch *scratch)
 {
-	close_stream(window, group);
+	close_stream(window, group, false);
 	give_memory(scratch, window->data, window->size);
 	*window = (struct window){0};
 }
