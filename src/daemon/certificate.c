@@ -398,44 +398,92 @@ json_t *certificate_remove(struct supervisor *supervisor, const json_t *request)
 /* --- expiry (E4) ---------------------------------------------------------------------------------------------------
  */
 
+/* who is told of, and how they are called: certificates of SSL servers, and those shown to log servers */
+struct expiry_subject {
+	struct supervisor *supervisor;
+	const char *what, *note;
+};
+
 static void certificate_on_expiry(void *owner, const json_t *facts, int64_t left)
 {
-	struct supervisor *supervisor = owner;
+	const struct expiry_subject *subject = owner;
 	const char *name = json_string_value(json_object_get(facts, "name"));
 	const char *end = json_string_value(json_object_get(facts, "not_after"));
-	const char *used = certificate_is_used(supervisor, name) ? "" : " (no SSL server uses it)";
+	bool hours = left < 2 * DAY_S;
 
 	if (left <= 0)
-		supervisor_record(
-			supervisor, EVENT_LOG_SYSTEM, "error", "certificate %s has expired at %s%s", name, end, used);
-	else if (left >= 2 * DAY_S)
-		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "warning",
-			"certificate %s expires in %lld days, at %s%s", name, (long long)(left / DAY_S), end, used);
+		supervisor_record(subject->supervisor, EVENT_LOG_SYSTEM, "error", "%s %s has expired at %s%s",
+			subject->what, name, end, subject->note);
 	else
-		supervisor_record(supervisor, EVENT_LOG_SYSTEM, "warning",
-			"certificate %s expires in %lld hours, at %s%s", name, (long long)(left / 3600), end, used);
+		supervisor_record(subject->supervisor, EVENT_LOG_SYSTEM, "warning", "%s %s expires in %lld %s, at %s%s",
+			subject->what, name, (long long)(left / (hours ? 3600 : DAY_S)), hours ? "hours" : "days", end,
+			subject->note);
+}
+
+static void expiry_look(struct expiry_subject *subject, const char *key, const json_t *facts)
+{
+	struct supervisor *supervisor = subject->supervisor;
+	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+
+	expiry_check(&supervisor->expiry, key, facts, (int64_t)(clock_wall_us() / 1000000),
+		config ? &config->certificate_warning_days : NULL, certificate_on_expiry, subject);
+}
+
+/* keys: learns those that there are */
+static void expiry_look_at_certificates(struct supervisor *supervisor, json_t *keys)
+{
+	json_auto_t *names = store_list_certificates(&supervisor->store);
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		json_auto_t *facts = store_load_certificate(&supervisor->store, json_string_value(name));
+		bool used = certificate_is_used(supervisor, json_string_value(name));
+		struct expiry_subject subject = {supervisor, "certificate", used ? "" : " (no SSL server uses it)"};
+
+		json_array_append(keys, name);
+		if (json_is_string(json_object_get(facts, "name")))
+			expiry_look(&subject, json_string_value(name), facts);
+	}
+}
+
+static void expiry_look_at_log_credentials(struct supervisor *supervisor, json_t *keys)
+{
+	json_auto_t *names = store_list_log_credentials(&supervisor->store);
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		json_auto_t *facts = store_load_log_credentials(&supervisor->store, json_string_value(name));
+		struct expiry_subject subject = {supervisor, "the certificate of log credentials", ""};
+		const char *key = json_string_value(json_object_get(facts, "sealed_as"));
+
+		if (!key || !json_is_string(json_object_get(facts, "name")))
+			continue; /* a CA alone */
+		json_array_append_new(keys, json_string(key));
+		expiry_look(&subject, key, facts);
+	}
 }
 
 void certificate_tick(struct supervisor *supervisor)
 {
-	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+	json_auto_t *keys = NULL;
 	uint64_t now = clock_now_ns();
-	json_t *names, *name;
-	size_t i;
 
 	if (supervisor->expiry_checked_ns && now - supervisor->expiry_checked_ns < EXPIRY_NS)
 		return;
 	supervisor->expiry_checked_ns = now;
-	names = store_list_certificates(&supervisor->store);
-	json_array_foreach(names, i, name)
-	{
-		json_t *facts = store_load_certificate(&supervisor->store, json_string_value(name));
-
-		expiry_check(&supervisor->expiry, facts, (int64_t)(clock_wall_us() / 1000000),
-			config ? &config->certificate_warning_days : NULL, certificate_on_expiry, supervisor);
-		json_decref(facts);
-	}
-	json_decref(names);
+	keys = json_array();
+	expiry_look_at_certificates(supervisor, keys);
+	expiry_look_at_log_credentials(supervisor, keys);
+	expiry_keep_only(&supervisor->expiry, keys);
+	if (!supervisor->expiry.changed)
+		return;
+	/* after it was told: at worst it is told twice */
+	if (store_write_told(&supervisor->store, supervisor->expiry.told) >= 0)
+		supervisor->expiry.changed = false;
 }
 
 void certificate_forget_owner(struct supervisor *supervisor, const void *owner)

@@ -23,10 +23,47 @@ unsigned int expiry_level(int64_t not_before, int64_t not_after, int64_t now, co
 	return level;
 }
 
+void expiry_init(struct expiry *expiry, json_t *told)
+{
+	*expiry = (struct expiry){.told = json_is_object(told) ? told : json_object(), .fresh = json_object()};
+	if (told != expiry->told)
+		json_decref(told);
+}
+
 void expiry_clear(struct expiry *expiry)
 {
 	json_decref(expiry->told);
-	expiry->told = NULL;
+	json_decref(expiry->fresh);
+	*expiry = (struct expiry){0};
+}
+
+static bool array_has(const json_t *array, const char *text)
+{
+	const json_t *element;
+	size_t i;
+
+	json_array_foreach(array, i, element)
+	{
+		if (!strcmp(json_string_value(element) ?: "", text))
+			return true;
+	}
+	return false;
+}
+
+void expiry_keep_only(struct expiry *expiry, const json_t *keys)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(expiry->told, next, key, value)
+	{
+		if (array_has(keys, key))
+			continue;
+		json_object_del(expiry->fresh, key);
+		json_object_del(expiry->told, key);
+		expiry->changed = true;
+	}
 }
 
 /* as in the facts: 2026-11-23T12:00:00Z */
@@ -51,26 +88,26 @@ static size_t expiry_days(const struct config_ranges *ranges, unsigned int days[
 	return ARRAY_SIZE(default_days);
 }
 
-void expiry_check(struct expiry *expiry, const json_t *facts, int64_t now, const struct config_ranges *ranges,
+void expiry_check(struct expiry *expiry, const char *key, const json_t *facts, int64_t now, const struct config_ranges *ranges,
 	expiry_report_fn *report, void *owner)
 {
-	const char *name = json_string_value(json_object_get(facts, "name"));
 	int64_t from = facts_time(facts, "not_before"), to = facts_time(facts, "not_after");
 	unsigned int days[EXPIRY_THRESHOLDS_MAX], level, before = 0;
 	size_t n = expiry_days(ranges, days);
-	const json_t *told;
+	json_t *told;
 
-	if (!name || to < 0)
+	if (to < 0)
 		return;
-	if (!expiry->told)
-		expiry->told = json_object();
-	told = json_object_get(expiry->told, name);
+	told = json_object_get(expiry->told, key);
 	/* another certificate of the same name begins anew */
 	if (json_integer_value(json_array_get(told, 0)) == to)
 		before = json_integer_value(json_array_get(told, 1));
 	level = expiry_level(from, to, now, days, n);
 	if (level <= before)
 		return;
-	json_object_set_new(expiry->told, name, json_pack("[I, i]", (json_int_t)to, (int)level));
+	told = json_pack("[I, i]", (json_int_t)to, (int)level);
+	json_object_set(expiry->fresh, key, told);
+	json_object_set_new(expiry->told, key, told);
+	expiry->changed = true;
 	report(owner, facts, to - now);
 }

@@ -108,7 +108,7 @@ static json_t *monitor_status(struct supervisor *supervisor, const json_t *reque
 	add_spool(supervisor, status);
 	add_notifications(supervisor, status);
 	json_object_set_new(status, "counters_since", json_integer((json_int_t)stats_page_since_us(supervisor->stats)));
-	json_object_set(status, "certificates_told", supervisor->expiry.told);
+	json_object_set(status, "certificates_told", supervisor->expiry.fresh);
 	json_object_set_new(status, "configs_rejected", json_integer(supervisor->rejected.n));
 	json_object_set(status, "config_rejection", supervisor->rejected.error);
 	return status;

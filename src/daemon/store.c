@@ -403,3 +403,20 @@ ssize_t store_read_history(const struct store *store, void *data, size_t len)
 
 	return fd >= 0 && n < 0 ? -errno : n;
 }
+
+/* --- expiry ------------------------------------------------------------------------------------------------------ */
+
+int store_write_told(const struct store *store, const json_t *told)
+{
+	_cleanup_free_ char *text = json_dumps(told, JSON_INDENT(1));
+	int r = text ? store_replace_file(store, "expiry_told.json", text, strlen(text)) : -ENOMEM;
+
+	return r < 0 ? r : store_sync_dir(store, ".");
+}
+
+json_t *store_load_told(const struct store *store)
+{
+	_cleanup_close_ int fd = store_open_file(store, "expiry_told.json");
+
+	return fd < 0 ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+}

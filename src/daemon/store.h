@@ -74,6 +74,9 @@ void store_discard_cached(const struct store *store);
 /* the graphs' history (daemon/graph.c), one file; read: the bytes read */
 int store_write_history(const struct store *store, const void *data, size_t len);
 ssize_t store_read_history(const struct store *store, void *data, size_t len);
+/* which warnings of expiry were told (daemon/expiry.h), one file; NULL: none, or it is damaged */
+int store_write_told(const struct store *store, const json_t *told);
+json_t *store_load_told(const struct store *store);
 /* names of all certificates: a new array of strings */
 json_t *store_list_certificates(const struct store *store);
 /* a certificate's sealed key alone: into the state directory, out of it (for all certificates that share the file) */

@@ -305,6 +305,7 @@ static int supervisor_open(struct supervisor *supervisor)
 	if (r >= 0)
 		store_recover_keys(&supervisor->store);
 	store_clean_certificates(&supervisor->store);
+	expiry_init(&supervisor->expiry, store_load_told(&supervisor->store));
 	if (r >= 0)
 		r = supervisor_open_stats(supervisor);
 	if (r >= 0)

@@ -297,12 +297,48 @@ def expired(topology, name):
 
 
 def test_e4_an_expired_certificate_is_logged_once(own_lab):
+    """over a restart and a crash; what is removed and comes back is told again"""
     lab = own_lab
     certificate, key = expired(lab.topology, "old")
     imported = lab.appliance.ask("certificate", "import", "old", "--cert", certificate, "--key", key)["certificate"]
     assert imported["warnings"] == ["the certificate expired at 2020-01-02T00:00:00Z"]
     lab.appliance.wait_record("system", severity="error",
                               message="certificate old has expired at 2020-01-02T00:00:00Z (no SSL server uses it)")
-    lab.appliance.import_certificate(Certificate(lab.topology.directory, "young", "young.example.test"))
-    time.sleep(1.5)
-    assert len([record for record in lab.appliance.records("system") if "expire" in record["message"]]) == 1
+
+    def told(name):
+        return [record for record in lab.appliance.records("system") if "certificate %s has expired" % name in record["message"]]
+
+    def told_another(name):
+        """of one that is new: so the supervisor has looked at all of them"""
+        lab.appliance.command("certificate", "import", name, "--cert", certificate, "--key", key)
+        wait_until(lambda: told(name), 10, "another expired certificate to be told")
+    told_another("other")
+    lab.appliance.stop()
+    lab.appliance.start()
+    told_another("after-restart")
+    lab.appliance.seen_pids.update(lab.appliance.children().values())
+    kill_and_wait(lab.appliance.supervisor.pid)
+    lab.appliance.supervisor.wait()
+    lab.appliance.start()
+    lab.appliance.wait_inspecting()
+    told_another("after-crash")
+    assert [len(told(name)) for name in ("old", "other", "after-restart", "after-crash")] == [1, 1, 1, 1]
+    lab.appliance.command("certificate", "remove", "other")
+    told_another("last")  # it has looked: the removed one is forgotten
+    told_before = len(told("other"))
+    told_another("other")
+    wait_until(lambda: len(told("other")) == told_before + 1, 10, "what came back to be told again")
+
+    def stored():
+        with open(os.path.join(lab.appliance.state_dir, "expiry_told.json")) as file:
+            return set(json.load(file))
+    wait_until(lambda: stored() == {"old", "other", "after-restart", "after-crash", "last"}, 5, "what was told to be stored")
+
+
+def test_e4_an_expired_certificate_of_log_credentials_is_told(own_lab):
+    lab = own_lab
+    certificate, key = expired(lab.topology, "old")
+    answer = lab.appliance.ask("log", "credentials", "import", "siem", "--ca", certificate, "--cert", certificate, "--key", key)
+    assert [warning for warning in answer["warnings"] if "the certificate expired at 2020-01-02" in warning], answer
+    assert [warning for warning in answer["warnings"] if warning.startswith("the CA file: ") and warning.endswith("has expired")], answer
+    lab.appliance.wait_record("system", severity="error", message="the certificate of log credentials siem has expired at 2020-01-02T00:00:00Z")
