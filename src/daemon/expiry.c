@@ -88,8 +88,8 @@ static size_t expiry_days(const struct config_ranges *ranges, unsigned int days[
 	return ARRAY_SIZE(default_days);
 }
 
-void expiry_check(struct expiry *expiry, const char *key, const json_t *facts, int64_t now, const struct config_ranges *ranges,
-	expiry_report_fn *report, void *owner)
+void expiry_check(struct expiry *expiry, const char *key, const json_t *facts, int64_t now,
+	const struct config_ranges *ranges, expiry_report_fn *report, void *owner)
 {
 	int64_t from = facts_time(facts, "not_before"), to = facts_time(facts, "not_after");
 	unsigned int days[EXPIRY_THRESHOLDS_MAX], level, before = 0;

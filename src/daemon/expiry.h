@@ -31,5 +31,5 @@ void expiry_keep_only(struct expiry *expiry, const json_t *keys);
  */
 typedef void expiry_report_fn(void *owner, const json_t *facts, int64_t left);
 /* days NULL or empty: 60, 30, 7, 1 */
-void expiry_check(struct expiry *expiry, const char *key, const json_t *facts, int64_t now, const struct config_ranges *days,
-	expiry_report_fn *report, void *owner);
+void expiry_check(struct expiry *expiry, const char *key, const json_t *facts, int64_t now,
+	const struct config_ranges *days, expiry_report_fn *report, void *owner);

@@ -99,6 +99,11 @@ static int conn_bio_write(BIO *bio, const char *data, int len)
 	struct tls_conn *conn = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
+	if (!conn->error && tls_key_will_be_missed(conn)) {
+		conn->runtime->counts.key_failures++;
+		tls_conn_fail(conn, TLS_ERROR_KEY, "the key keeper is not available");
+		return -1;
+	}
 	if (conn->callbacks.output(conn->owner, (const uint8_t *)data, len))
 		return len;
 	BIO_set_retry_write(bio);

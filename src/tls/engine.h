@@ -139,6 +139,9 @@ enum tls_status tls_conn_fail(struct tls_conn *conn, enum tls_error error, const
 /* key_method.c */
 extern const SSL_PRIVATE_KEY_METHOD tls_key_method;
 void tls_key_done(struct keyring_request *request);
+/* The key is asked for only when the client has our whole flight (RSA key exchange), and there is no keeper to ask:
+ * then nothing is sent, so that the session can still be bypassed (E6). */
+bool tls_key_will_be_missed(const struct tls_conn *conn);
 
 /* runtime.c: what acceptors and connectors have in common */
 int tls_ctx_new(SSL_CTX **out, struct tls_runtime *runtime, uint16_t protocol_min, uint16_t protocol_max,

@@ -6,6 +6,7 @@
 
 #include <openssl/digest.h>
 #include <openssl/mem.h>
+#include <openssl/nid.h>
 #include <openssl/rand.h>
 
 #define PREMASTER_SIZE 48 /* RFC 5246 section 7.4.7.1 */
@@ -103,6 +104,14 @@ static enum ssl_private_key_result_t key_complete(SSL *ssl, uint8_t *out, size_t
 	if (keyring_client_take(conn->runtime->keys, &conn->key, out, max_out, out_len))
 		return key_fail(conn, TLS_ERROR_KEY, "the key keeper could not sign");
 	return ssl_private_key_success;
+}
+
+bool tls_key_will_be_missed(const struct tls_conn *conn)
+{
+	const SSL_CIPHER *suite = conn->acceptor && !conn->established ? SSL_get_pending_cipher(conn->ssl) : NULL;
+
+	return suite && SSL_CIPHER_get_kx_nid(suite) == NID_kx_rsa && !SSL_session_reused(conn->ssl) &&
+	       !keyring_client_connected(conn->runtime->keys);
 }
 
 const SSL_PRIVATE_KEY_METHOD tls_key_method = {

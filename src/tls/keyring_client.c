@@ -130,6 +130,11 @@ int keyring_client_set_ring(struct keyring_client *client, int ring_fd, int requ
 	return err;
 }
 
+bool keyring_client_connected(const struct keyring_client *client)
+{
+	return client->ring != NULL;
+}
+
 /* --- requests ------------------------------------------------------------------------------------------------- */
 
 static void slot_fill(

@@ -32,6 +32,8 @@ void keyring_client_free(struct keyring_client **client);
  * is made non-blocking. -errno leaves the client without a ring. */
 int keyring_client_set_ring(struct keyring_client *client, int ring_fd, int request_eventfd, int response_eventfd);
 
+/* false: without a ring there is no keeper to ask */
+bool keyring_client_connected(const struct keyring_client *client);
 /* 0; -ENOTCONN without a ring, -EAGAIN when all slots are taken, -EMSGSIZE, -EBUSY when request is under way */
 int keyring_client_submit(struct keyring_client *client, struct keyring_request *request, enum keyring_op op,
 	uint64_t key_id, uint16_t algorithm, struct span input);

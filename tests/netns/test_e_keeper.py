@@ -3,12 +3,13 @@
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 
 import pytest
 
 from lab.appliance import alive, configuration, kill_and_wait, ssl_server, stop_and_wait
-from lab.clients import WEB_NAME, client_context, http_get, tls_connect
+from lab.clients import WEB_NAME, client_context, http_get, tcp_connect, tls_connect
 from lab.namespace import wait_until
 from lab.peers import Certificate, TlsServer, http_reply
 from lab.traffic import ATTACK
@@ -101,6 +102,37 @@ def test_e6_without_a_key_sessions_are_bypassed_or_blocked_by_choice(fresh_lab):
         assert attack(lab).reset
         with tls_connect(lab.client, 8443) as connection:
             assert http_get(connection) == (200, b"strict")
+
+
+@pytest.mark.quick
+def test_e6_whose_keeper_dies_after_the_syn_is_bypassed_whatever_the_key_exchange(fresh_lab):
+    """also with RSA key exchange, where the key is wanted last: nothing is said to a client before a keeper is there to ask"""
+    lab = fresh_lab(document=_servers)
+    suites = ["AES128-GCM-SHA256", "AES256-SHA", "ECDHE-RSA-AES128-GCM-SHA256"]
+
+    def context(suite):
+        made = client_context(version=ssl.TLSVersion.TLSv1_2)
+        made.set_ciphers(suite + ":@SECLEVEL=0")
+        return made
+    for suite in suites[0], suites[2]:  # that they are inspected otherwise
+        with pytest.raises((OSError, EOFError)), tls_connect(lab.client, context=context(suite)) as connection:
+            http_get(connection, ATTACK)
+    before = lab.appliance.counters()
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(tcp_connect(lab.client, 443)) for _ in suites]  # decided at the SYN: to be inspected
+        for _ in range(4):  # the next one comes after 0, 1, 2 and 4 s
+            keeper = wait_until(lambda: lab.appliance.children().get("keeper"), 10, "a key keeper")
+            kill_and_wait(keeper)
+            wait_until(lambda: lab.appliance.children().get("keeper") != keeper, 5, "its end to be noticed", pause=0.01)
+        assert "keeper" not in lab.appliance.children()
+        for suite, connection in zip(suites, opened):
+            with context(suite).wrap_socket(connection, server_hostname=WEB_NAME) as tls:
+                assert http_get(tls, ATTACK)[0] == 200, "bypassed: not inspected"
+    after = lab.appliance.counters()
+    assert after["bypassed_key_unavailable"] - before["bypassed_key_unavailable"] == len(suites)
+    assert after["closed_key_unavailable"] == before["closed_key_unavailable"]
+    lab.appliance.wait_inspecting()
+    assert attack(lab).reset
 
 
 def test_e6_a_hung_keeper_is_replaced(own_lab):

@@ -42,7 +42,8 @@ static void live(struct expiry *expiry, const json_t *facts, int64_t seconds, co
 {
 	reports.n = 0;
 	for (int64_t now = START; now <= START + seconds + 5 * DAY; now += 3600)
-		expiry_check(expiry, json_string_value(json_object_get(facts, "name")), facts, now, days, report, &reports);
+		expiry_check(
+			expiry, json_string_value(json_object_get(facts, "name")), facts, now, days, report, &reports);
 }
 
 static void test_e4_one_report_for_each_threshold(void **state)

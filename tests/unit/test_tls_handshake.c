@@ -489,6 +489,32 @@ static void test_e6_no_keeper(void **state)
 	pair_clear(&pair);
 }
 
+/* whatever the key exchange: the client has heard nothing, so it can still be bypassed; what is resumed needs no key */
+static void test_e6_no_keeper_is_found_out_before_the_client_hears_of_us(void **state)
+{
+	static const char *const suites[] = {"AES128-GCM-SHA256", "AES256-SHA", "ECDHE-RSA-AES128-GCM-SHA256"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
+		struct pair pair;
+
+		pair_init(&pair, &rsa);
+		pair.accept.protocol_max = 0x0303;
+		pair.accept.cipher_list = suites[i];
+		pair_open(&pair);
+		pair_handshake(&pair);
+		assert_established(&pair);
+		pair_close(&pair);
+		assert_int_equal(tls_runtime_set_keyring(pair.runtime, -1, -1, -1), 0);
+		pair_open(&pair);
+		pair.a.room = 0;
+		pair_handshake(&pair);
+		assert_key_error(&pair);
+		assert_int_equal(pair.a.out_len + pair.a.refused, 0);
+		assert_int_equal(tls_runtime_counts(pair.runtime)->key_failures, 1);
+		pair_clear(&pair);
+	}
+}
+
 static void test_e6_keeper_lacks_the_key_or_fails(void **state)
 {
 	static const uint32_t faults[] = {KEYRING_NO_KEY, KEYRING_BAD_REQUEST, KEYRING_FAULT, 77};
@@ -572,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_alerts_of_ours_reach_the_peer),
 		cmocka_unit_test(test_e6_no_keeper),
+		cmocka_unit_test(test_e6_no_keeper_is_found_out_before_the_client_hears_of_us),
 		cmocka_unit_test(test_e6_keeper_lacks_the_key_or_fails),
 		cmocka_unit_test(test_e6_keeper_replaced_while_an_operation_is_pending),
 		cmocka_unit_test(test_key_operation_pending_when_the_connection_is_freed),
