@@ -459,7 +459,9 @@ void cli_render_certificate(struct cli *cli, const json_t *answer)
 	render_line(cli, "SHA-256", certificate, "sha256", OUTPUT_TEXT);
 	render_line(cli, "Issued by", certificate, "chain_subjects", OUTPUT_TEXT);
 	render_line(cli, "Key state", certificate, "key_state", OUTPUT_TEXT);
-	render_line(cli, "Replaced", certificate, "previous", OUTPUT_TEXT);
+	render_line(cli, "Days left", certificate, "days_left", OUTPUT_TEXT);
+	if (json_object_get(certificate, "previous"))
+		render_line(cli, "Replaced", certificate, "previous", OUTPUT_TEXT);
 	render_line(cli, "SSL servers", certificate, "servers", OUTPUT_TEXT);
 }
 
@@ -487,6 +489,7 @@ void cli_render_certificates(struct cli *cli, const json_t *answer)
 		{"KEY", "key_type", OUTPUT_TEXT},
 		{"BITS", "key_bits", OUTPUT_NUMBER},
 		{"VALID UNTIL", "not_after", OUTPUT_TEXT},
+		{"DAYS LEFT", "days_left", OUTPUT_NUMBER},
 		{"SSL SERVERS", "servers", OUTPUT_TEXT},
 		{"SUBJECT", "subject", OUTPUT_TEXT},
 		{"NAMES", "sans", OUTPUT_TEXT},

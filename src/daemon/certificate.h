@@ -9,10 +9,13 @@ void certificate_import(struct supervisor *supervisor, const json_t *request, co
 /* the same files, in the place of a certificate that is there (E3) */
 void certificate_replace(struct supervisor *supervisor, const json_t *request, const int *fds, size_t n_fds,
 	commit_done_fn *done, void *owner);
-/* answers: new references */
+/* certificate_store.c. Answers: new references; the list of all is report_certificates() */
 json_t *certificate_show(struct supervisor *supervisor, const json_t *request);
 json_t *certificate_chain(struct supervisor *supervisor, const json_t *request);
 json_t *certificate_remove(struct supervisor *supervisor, const json_t *request);
+/* that there is none of this name, with what is most like it; the text */
+#define CERTIFICATE_MISSING 256
+const char *certificate_missing(const struct supervisor *supervisor, const char *name, char text[CERTIFICATE_MISSING]);
 /* names of the SSL servers of the configuration in force that show it: a new array */
 json_t *certificate_users(const struct supervisor *supervisor, const char *name);
 bool certificate_is_used(const struct supervisor *supervisor, const char *name);

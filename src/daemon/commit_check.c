@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/fault.h"
 #include "base/shm.h"
 #include "config/locked.h"
+#include "daemon/certificate.h"
 #include "daemon/commit_internal.h"
 #include "daemon/history.h"
 #include "policy/suite.h"
@@ -175,6 +177,32 @@ static bool commit_check_locked(struct commit *commit)
 	return !changes || commit->override_locked || commit->check_only;
 }
 
+/* at boot nobody reads it, and the System log has it already (E4) */
+static void commit_warn_expired(struct commit *commit, const struct config_ssl_server *server, const json_t *facts)
+{
+	const char *name = json_string_value(json_object_get(facts, "name"));
+	char message[512];
+
+	if (commit->boot || expiry_days_left(facts, (int64_t)(clock_wall_us() / 1000000)) >= 0)
+		return;
+	snprintf(message, sizeof(message),
+		"ssl_server %s: certificate %s has expired at %s: bring another with \"sluice certificate replace %s "
+		"--cert FILE --key FILE\"",
+		server->name, name, json_string_value(json_object_get(facts, "not_after")), name);
+	commit_problem(commit, "warning", server->line, 1, message);
+}
+
+static void commit_refuse_certificate(struct commit *commit, const struct config_ssl_server *server, const char *name)
+{
+	char missing[CERTIFICATE_MISSING], message[512];
+	bool asks = strchr(certificate_missing(commit->supervisor, name, missing), '?');
+
+	snprintf(message, sizeof(message),
+		"ssl_server %s: %s%s import it with \"sluice certificate import %s --cert FILE --key FILE\"",
+		server->name, missing, asks ? " If not," : ";", name);
+	commit_problem(commit, "error", server->line, 1, message);
+}
+
 /* facts of each certificate the configuration names; a missing one is an error at its server's line */
 static bool commit_collect_certificates(struct commit *commit)
 {
@@ -187,15 +215,12 @@ static bool commit_collect_certificates(struct commit *commit)
 		for (size_t j = 0; j < server->certificates.n; j++) {
 			const char *name = server->certificates.items[j];
 			json_t *facts = store_load_certificate_in_use(&commit->supervisor->store, name);
-			char message[512];
 
+			if (facts)
+				commit_warn_expired(commit, server, facts);
 			if (facts && !json_array_append_new(commit->policy->certificates, facts))
 				continue;
-			snprintf(message, sizeof(message),
-				"ssl_server %s: certificate \"%s\" is not in the store: import it with "
-				"\"sluice certificate import %s --cert FILE --key FILE\"",
-				server->name, name, name);
-			commit_problem(commit, "error", server->line, 1, message);
+			commit_refuse_certificate(commit, server, name);
 			complete = false;
 		}
 	}

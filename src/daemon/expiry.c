@@ -76,6 +76,13 @@ static int64_t facts_time(const json_t *facts, const char *key)
 	return end && !*end ? timegm(&tm) : -1;
 }
 
+int64_t expiry_days_left(const json_t *facts, int64_t now)
+{
+	int64_t left = facts_time(facts, "not_after") - now;
+
+	return left >= 0 ? left / DAY : -((DAY - 1 - left) / DAY);
+}
+
 static size_t expiry_days(const struct config_ranges *ranges, unsigned int days[EXPIRY_THRESHOLDS_MAX])
 {
 	size_t n = ranges ? MIN(ranges->n, (size_t)EXPIRY_THRESHOLDS_MAX) : 0;

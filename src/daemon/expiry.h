@@ -15,6 +15,9 @@
  */
 unsigned int expiry_level(int64_t not_before, int64_t not_after, int64_t now, const unsigned int *days, size_t n);
 
+/* whole days to the end of a certificate by its facts, negative when that is past */
+int64_t expiry_days_left(const json_t *facts, int64_t now);
+
 /* What was told already, key -> [not_after, level]: ever, which the store keeps, and since this start, which is new to
  * monitors. The key is the certificate's name, or of log credentials one that no certificate has. */
 struct expiry {

@@ -450,24 +450,3 @@ json_t *report_filters_refused(struct supervisor *supervisor, const json_t *requ
 
 	return json_new("refused", refused ? json_incref(refused) : json_array());
 }
-
-json_t *report_certificates(struct supervisor *supervisor, const json_t *request)
-{
-	json_t *names = store_list_certificates(&supervisor->store), *name, *array = json_array();
-	size_t i;
-
-	json_array_foreach(names, i, name)
-	{
-		json_t *facts = store_load_certificate(&supervisor->store, json_string_value(name));
-		const char *state = json_string_value(json_object_get(supervisor->key_states, json_string_value(name)));
-
-		if (!facts)
-			continue;
-		json_object_del(facts, "chain");
-		json_object_set_new(facts, "key_state", json_string(state ? state : "not loaded"));
-		json_object_set_new(facts, "servers", certificate_users(supervisor, json_string_value(name)));
-		json_array_append_new(array, facts);
-	}
-	json_decref(names);
-	return json_new("certificates", array);
-}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,6 +68,28 @@ int store_remove_facts(const struct store *store, const char *folder, const char
 	return r < 0 ? r : store_sync_dir(store, folder);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+}
+
+/* takes the array */
+static json_t *names_sorted(json_t *names)
+{
+	size_t n = json_array_size(names);
+	_cleanup_free_ json_t **order = calloc(n + 1, sizeof(json_t *));
+	json_t *sorted = json_array();
+
+	for (size_t i = 0; order && i < n; i++)
+		order[i] = json_array_get(names, i);
+	if (order)
+		qsort(order, n, sizeof(json_t *), compare_names);
+	for (size_t i = 0; order && i < n; i++)
+		json_array_append(sorted, order[i]);
+	json_decref(names);
+	return sorted;
+}
+
 json_t *store_list_facts(const struct store *store, const char *folder)
 {
 	int fd = openat(store->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -84,7 +107,7 @@ json_t *store_list_facts(const struct store *store, const char *folder)
 		closedir(dir);
 	else if (fd >= 0)
 		close(fd);
-	return names;
+	return names_sorted(names);
 }
 
 /* --- keys ------------------------------------------------------------------------------------------------------------

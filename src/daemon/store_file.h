@@ -21,6 +21,7 @@ int store_facts_path(char path[STORE_NAME_MAX], const char *folder, const char *
 json_t *store_load_facts(const struct store *store, const char *folder, const char *name);
 int store_write_facts(const struct store *store, const char *folder, const char *name, const json_t *facts);
 int store_remove_facts(const struct store *store, const char *folder, const char *name);
+/* names, in their order: a new array */
 json_t *store_list_facts(const struct store *store, const char *folder);
 int store_key_path(char path[STORE_NAME_MAX], const char *name, const json_t *facts);
 bool store_uses_key_file(const struct store *store, const char *path);

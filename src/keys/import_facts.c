@@ -220,6 +220,22 @@ static void facts_warn_of_issuers(struct import *import)
 	}
 }
 
+/* Few clients fetch what is missing; only those that know the issuer itself, as a root, need nothing more. */
+static void facts_warn_of_missing_issuer(struct import *import)
+{
+	X509 *last = import->chain[import->n - 1];
+	json_t *issuer;
+
+	if (import->n > 1 || import->client || X509_self_signed(last, 0) == 1)
+		return;
+	issuer = import_name(X509_get_issuer_name(last));
+	import_warn(import,
+		"the file holds no certificate of the issuer \"%.120s\": clients that do not know that one as a root "
+		"refuse ours; add the intermediates",
+		json_string_value(issuer));
+	json_decref(issuer);
+}
+
 static void facts_warn_of_use(struct import *import, X509 *leaf)
 {
 	if (X509_check_purpose(leaf, import->client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER, 0) != 1)
@@ -254,6 +270,7 @@ int import_facts(struct import *import, json_t **out)
 	json_object_set_new(facts, "chain", facts_chain(import));
 	facts_warn_of_use(import, leaf);
 	facts_warn_of_issuers(import);
+	facts_warn_of_missing_issuer(import);
 	json_object_set(facts, "warnings", import->warnings);
 	ERR_clear_error();
 	*out = facts;

@@ -20,7 +20,7 @@ int import_refuse(struct import *import, const char *fmt, ...)
 
 void import_warn(struct import *import, const char *fmt, ...)
 {
-	char text[256];
+	char text[320];
 	va_list args;
 
 	va_start(args, fmt);

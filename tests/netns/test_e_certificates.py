@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.appliance import CommandFailed, kill_and_wait, stop_and_wait
+from lab.appliance import CommandFailed, configuration, kill_and_wait, stop_and_wait
 from lab.clients import WEB_NAME, client_context, http_get, tls_connect
 from lab.namespace import run, wait_until
 from lab.peers import Certificate
@@ -87,8 +87,39 @@ def test_e3_show_export_and_remove(own_lab):
     lab.appliance.command("certificate", "remove", "spare")
     assert set(_certificates(lab)) == {"web-rsa"} and lab.appliance.status()["keeper"]["keys"] == {"web-rsa": "available"}
     for words in ("show", "remove", "export-chain"):
-        assert "no certificate of this name" in lab.appliance.command("certificate", words, "spare", check=False).stderr
+        assert "there is no certificate \"spare\" in the store" in lab.appliance.command("certificate", words, "spare", check=False).stderr
     assert _shown(lab) == lab.certificate.der()
+
+
+def test_e2_e3_e4_what_an_operator_would_trip_over_is_told_before(own_lab):
+    """a slip of the finger, another site's certificate, one that has expired"""
+    lab = own_lab
+    for words in ("show", "remove", "export-chain"):
+        assert 'there is no certificate "web-rsaa" in the store: did you mean "web-rsa"?' in lab.appliance.command(
+            "certificate", words, "web-rsaa", check=False).stderr
+    document = configuration(lab.topology)
+    document["ssl_servers"][0]["certificates"] = ["web_rsa"]
+    path = lab.appliance.write_configuration(document)
+    refused = lab.appliance.command("check", path, check=False)
+    assert 'ssl_server web: there is no certificate "web_rsa" in the store: did you mean "web-rsa"?' in refused.stderr + refused.stdout
+
+    certificate, key = expired(lab.topology, "old")
+    lab.appliance.command("certificate", "import", "old", "--cert", certificate, "--key", key)
+    rows = lab.appliance.ask("certificate", "list")["certificates"]
+    assert [row["name"] for row in rows] == ["old", "web-rsa"] and rows[0]["days_left"] < -2000 and rows[1]["days_left"] in (29, 30)
+    assert "DAYS LEFT" in lab.appliance.command("certificate", "list").stdout
+    document["ssl_servers"][0]["certificates"] = ["old"]
+    problems = lab.appliance.ask("check", lab.appliance.write_configuration(document))["problems"]
+    assert [p for p in problems if p["severity"] == "warning" and "ssl_server web: certificate old has expired at 2020-01-02" in p["message"]], problems
+
+    other = Certificate(lab.topology.directory, "elsewhere", "elsewhere.example.test")
+    answer = _replace(lab, other)
+    warning, = answer["certificate"]["warnings"]
+    assert warning == "it does not name %s, as the one before does: clients that ask for such a name refuse it" % WEB_NAME
+    assert "Warning: it does not name" in lab.appliance.command("certificate", "show", "web-rsa").stdout
+    mixed_up = lab.appliance.ask("certificate", "replace", "web-rsa", "--cert", certificate, "--key", key)["certificate"]["warnings"]
+    assert any("it ends at 2020-01-02T00:00:00Z, before the one that it replaces" in text for text in mixed_up), mixed_up
+    assert [text.split(",")[0] for text in _replace(lab, lab.certificate)["certificate"]["warnings"]] == ["it does not name old"]
 
 
 class Handshakes:
@@ -187,7 +218,7 @@ def test_e3_failures_change_nothing(own_lab):
     state = lambda: (_certificates(lab), sorted(lab.appliance.status()["keeper"]["keys"].items()))
     before = state()
     for words, told in ((("web-rsa", "--cert", new.certificate, "--key", other.key), "does not belong"),
-                        (("nothing", "--cert", new.certificate, "--key", new.key), "no certificate of this name")):
+                        (("nothing", "--cert", new.certificate, "--key", new.key), "there is no certificate \"nothing\" in the store: see")):
         assert told in lab.appliance.command("certificate", "replace", *words, check=False).stderr
     assert state() == before and _shown(lab) == lab.certificate.der()
     keeper = lab.appliance.status()["keeper"]["pid"]

@@ -1,1 +1,2 @@
 sluice_unit_test(test_expiry daemon)
+sluice_unit_test(test_replace_warn daemon)

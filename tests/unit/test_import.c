@@ -433,6 +433,20 @@ static void test_e2_damaged_and_swapped_files(void **state)
 	(void)state;
 }
 
+static void test_e2_a_chain_without_its_intermediates_is_a_warning(void **state)
+{
+	struct outcome o = import_bios(pem_of(pki.leaf, NULL, NULL), pem_key(pki.key, NULL), NULL);
+
+	assert_non_null(o.facts);
+	assert_true(warned(o, "no certificate of the issuer \"CN=Middle\""));
+	assert_int_equal(json_array_size(json_object_get(o.facts, "warnings")), 1);
+	json_decref(o.facts);
+	o = import_bios(pem_of(pki.root, NULL, NULL), pem_key(pki.root_key, NULL), NULL);
+	assert_false(warned(o, "no certificate of the issuer"));
+	json_decref(o.facts);
+	(void)state;
+}
+
 static void test_e2_e4_expired_is_a_warning(void **state)
 {
 	X509 *old = fixture_certificate(&(struct fixture_certificate){"old", pki.key, .from_days = -9, .to_days = -1});
@@ -529,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_e2_what_is_not_a_certificate_is_named),
 		cmocka_unit_test(test_e2_an_expired_issuer_is_a_warning),
 		cmocka_unit_test(test_e2_damaged_and_swapped_files),
+		cmocka_unit_test(test_e2_a_chain_without_its_intermediates_is_a_warning),
 		cmocka_unit_test(test_e2_e4_expired_is_a_warning),
 		cmocka_unit_test(test_e2_key_sizes_and_kinds),
 		cmocka_unit_test(test_hostile_names_stay_text),
