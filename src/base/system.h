@@ -27,3 +27,7 @@ int system_output(const char *const *argv, size_t max, char **out, size_t *len);
 /* the same with a line (short: at most a pipe's buffer) on standard input */
 int system_filter(const char *const *argv, const char *line, size_t max, char **out, size_t *len);
 bool system_is_vmware(void);
+
+/* A stream connection to a Unix socket (the path as it is), non-blocking; the descriptor or -errno. It never waits when
+ * it need not: a full backlog is an error. */
+int system_connect(const char *path);

@@ -85,6 +85,7 @@ struct cli_password {
 	const char *word, *of; /* "passphrase", "keystore": for the prompt and for errors */
 };
 /* its length or -errno; twice: a terminal is asked again (-EKEYREJECTED when the two differ) */
+int cli_check_password_options(struct cli *cli, const struct cli_call *call);
 ssize_t cli_read_password(
 	const struct cli_call *call, const struct cli_password *wanted, bool twice, char *out, size_t size);
 /* a sealed memfd with it; CLI_OK, or what was said on err */

@@ -82,13 +82,6 @@ static bool import_is_encrypted(int fd)
 	return found;
 }
 
-static int import_check_password_options(struct cli *cli, const struct cli_call *call)
-{
-	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
-		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
-	return CLI_OK;
-}
-
 /* the password from where the operator said; -ENODATA when none is needed */
 static ssize_t import_find_password(const struct cli_call *call, int key_fd, char *out, size_t size)
 {
@@ -150,7 +143,7 @@ int cli_run_keystore(struct cli *cli, const struct cli_call *call)
 	bool new = !strcmp(call->command->request, "keystore_protect"), needs = true;
 	json_auto_t *answer = NULL;
 	_cleanup_close_ int fd = -1;
-	int status = import_check_password_options(cli, call);
+	int status = cli_check_password_options(cli, call);
 
 	if (status == CLI_OK && (!new || call->command->fixed))
 		status = keystore_needs_passphrase(cli, &needs);
@@ -168,7 +161,7 @@ int cli_run_log_credentials(struct cli *cli, const struct cli_call *call)
 	} files[] = {{"CAFILE", "ca", "CA"}, {"FILE", "certificate", "certificate"}, {"KEYFILE", "key", "private key"}};
 	_cleanup_(import_release) struct import import = {0};
 	json_auto_t *answer = NULL, *words = json_array();
-	int status = import_check_password_options(cli, call);
+	int status = cli_check_password_options(cli, call);
 	json_t *request;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files) && status == CLI_OK; i++) {
@@ -198,7 +191,7 @@ int cli_run_import(struct cli *cli, const struct cli_call *call)
 	size_t files;
 	int status;
 
-	status = import_check_password_options(cli, call);
+	status = cli_check_password_options(cli, call);
 	if (status != CLI_OK)
 		return status;
 	if (cli_call_value(call, "WITHOUTKEY") &&

@@ -45,6 +45,13 @@ static ssize_t password_prompt(const char *prompt, bool twice, char *out, size_t
 	return same ? (ssize_t)strlen(out) : -EKEYREJECTED;
 }
 
+int cli_check_password_options(struct cli *cli, const struct cli_call *call)
+{
+	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
+		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	return CLI_OK;
+}
+
 ssize_t cli_read_password(
 	const struct cli_call *call, const struct cli_password *wanted, bool twice, char *out, size_t size)
 {
@@ -67,10 +74,10 @@ int cli_open_password(
 {
 	char password[CLI_PASSWORD_MAX];
 	ssize_t n;
-	int r;
+	int r = cli_check_password_options(cli, call);
 
-	if (cli_call_value(call, "PWFILE") && cli_call_value(call, "PWSTDIN"))
-		return client_fail(cli, CLI_USAGE, "--password-file and --password-stdin exclude each other");
+	if (r != CLI_OK)
+		return r;
 	n = cli_read_password(call, wanted, twice, password, sizeof(password));
 	r = n > 0 ? shm_create_sealed("sluice-password", password, n, fd) : (int)n;
 	explicit_bzero(password, sizeof(password));

@@ -220,65 +220,41 @@ static void certificate_on_expiry(void *owner, const json_t *facts, int64_t left
 			subject->note);
 }
 
-static void expiry_look(struct expiry_subject *subject, const char *key, const json_t *facts)
+struct expiry_look {
+	struct supervisor *supervisor;
+	json_t *keys; /* learns those that there are */
+};
+
+static void expiry_look(const struct store_key *certificate, void *data)
 {
-	struct supervisor *supervisor = subject->supervisor;
+	const struct expiry_look *look = data;
+	struct supervisor *supervisor = look->supervisor;
 	const struct config *config = supervisor->policy ? supervisor->policy->config : NULL;
+	bool used = certificate->of_log_target || certificate_is_used(supervisor, certificate->name);
+	struct expiry_subject subject = {supervisor,
+		certificate->of_log_target ? "the certificate of log credentials" : certificate->what,
+		used ? "" : " (no SSL server uses it)"};
+	/* no certificate is called what the key of log credentials is sealed for */
+	const char *key = certificate->of_log_target ? certificate->sealed_as : certificate->name;
 
-	expiry_check(&supervisor->expiry, key, facts, (int64_t)(clock_wall_us() / 1000000),
-		config ? &config->certificate_warning_days : NULL, certificate_on_expiry, subject);
-}
-
-/* keys: learns those that there are */
-static void expiry_look_at_certificates(struct supervisor *supervisor, json_t *keys)
-{
-	json_auto_t *names = store_list_certificates(&supervisor->store);
-	json_t *name;
-	size_t i;
-
-	json_array_foreach(names, i, name)
-	{
-		json_auto_t *facts = store_load_certificate(&supervisor->store, json_string_value(name));
-		bool used = certificate_is_used(supervisor, json_string_value(name));
-		struct expiry_subject subject = {supervisor, "certificate", used ? "" : " (no SSL server uses it)"};
-
-		json_array_append(keys, name);
-		if (json_is_string(json_object_get(facts, "name")))
-			expiry_look(&subject, json_string_value(name), facts);
-	}
-}
-
-static void expiry_look_at_log_credentials(struct supervisor *supervisor, json_t *keys)
-{
-	json_auto_t *names = store_list_log_credentials(&supervisor->store);
-	json_t *name;
-	size_t i;
-
-	json_array_foreach(names, i, name)
-	{
-		json_auto_t *facts = store_load_log_credentials(&supervisor->store, json_string_value(name));
-		struct expiry_subject subject = {supervisor, "the certificate of log credentials", ""};
-		const char *key = json_string_value(json_object_get(facts, "sealed_as"));
-
-		if (!key || !json_is_string(json_object_get(facts, "name")))
-			continue; /* a CA alone */
-		json_array_append_new(keys, json_string(key));
-		expiry_look(&subject, key, facts);
-	}
+	json_array_append_new(look->keys, json_string(key));
+	if (json_is_string(json_object_get(certificate->facts, "name")))
+		expiry_check(&supervisor->expiry, key, certificate->facts, (int64_t)(clock_wall_us() / 1000000),
+			config ? &config->certificate_warning_days : NULL, certificate_on_expiry, &subject);
 }
 
 void certificate_tick(struct supervisor *supervisor)
 {
-	json_auto_t *keys = NULL;
+	struct expiry_look look = {.supervisor = supervisor};
 	uint64_t now = clock_now_ns();
 
 	if (supervisor->expiry_checked_ns && now - supervisor->expiry_checked_ns < EXPIRY_NS)
 		return;
 	supervisor->expiry_checked_ns = now;
-	keys = json_array();
-	expiry_look_at_certificates(supervisor, keys);
-	expiry_look_at_log_credentials(supervisor, keys);
-	expiry_keep_only(&supervisor->expiry, keys);
+	look.keys = json_array();
+	store_each_key(&supervisor->store, expiry_look, &look);
+	expiry_keep_only(&supervisor->expiry, look.keys);
+	json_decref(look.keys);
 	if (!supervisor->expiry.changed)
 		return;
 	/* after it was told: at worst it is told twice */

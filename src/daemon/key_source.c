@@ -6,15 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
 #include "base/shm.h"
+#include "base/system.h"
 #include "daemon/keeper.h"
 #include "daemon/keystore.h"
 
@@ -292,26 +291,12 @@ static void fetch_on_patience(struct loop_timer *timer)
 	fetch_fail(fetch, "its program does not answer");
 }
 
-/* connect() to a Unix socket never waits when it need not: a full backlog is an error */
-static int provider_connect(const char *path)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (fd < 0)
-		return -errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return TAKE_FD(fd);
-}
-
 int key_source_ask(struct supervisor *supervisor, struct child *child, const char *name, const char *key_id,
 	child_message_fn *on_message, child_exit_fn *on_exit, char error[200])
 {
 	const char *path = supervisor->policy ? supervisor->policy->config->key_provider_socket : NULL;
 	_cleanup_close_ int device_key = keystore_device_key(supervisor);
-	_cleanup_close_ int provider = path ? provider_connect(path) : -ENOENT;
+	_cleanup_close_ int provider = path ? system_connect(path) : -ENOENT;
 	int r;
 
 	if (!path)

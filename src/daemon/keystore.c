@@ -7,15 +7,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/common.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "daemon/keeper.h"
 #include "daemon/rekey.h"
 
@@ -320,16 +319,12 @@ static void job_on_patience(struct loop_timer *timer)
 	job_free(job);
 }
 
-/* a Unix socket never makes connect() wait when it need not: a full backlog is an error */
+/* a socket as a device is: calls wait for the answer */
 static int tpm_connect(const char *path)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = system_connect(path);
 
-	if (fd < 0)
-		return -errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+	if (fd >= 0 && fcntl(fd, F_SETFL, 0) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }

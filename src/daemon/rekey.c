@@ -61,7 +61,7 @@ static void rekey_add_stored(const struct store_key *key, void *data)
 
 static void rekey_add_volatile(const char *key_id, const char *sealed_as, int fd, void *data)
 {
-	const struct store_key key = {"certificate", sealed_as, sealed_as, NULL};
+	const struct store_key key = {"certificate", sealed_as, sealed_as, NULL, false};
 
 	rekey_add(data, &key, key_id, "", fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }

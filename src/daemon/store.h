@@ -99,11 +99,13 @@ int64_t store_log_credentials_stamp(const struct store *store, const char *name)
 int store_remove_log_credentials(const struct store *store, const char *name);
 json_t *store_list_log_credentials(const struct store *store); /* names: a new array */
 
-/* every sealed key of the store, of certificates and log credentials; -EBADMSG when facts cannot be read */
+/* every certificate that has a key, sealed here or not, of SSL servers and log targets; -EBADMSG when facts cannot be
+ * read */
 struct store_key {
 	const char *what; /* "certificate", "log credentials" */
 	const char *name, *sealed_as;
 	const json_t *facts;
+	bool of_log_target;
 };
 typedef void store_key_fn(const struct store_key *key, void *data);
 int store_each_key(const struct store *store, store_key_fn *fn, void *data);

@@ -172,7 +172,8 @@ int store_remove_key(const struct store *store, const char *name, const json_t *
 	return r < 0 ? r : store_sync_dir(store, "keys");
 }
 
-static int store_each_in(const struct store *store, const char *folder, const char *what, store_key_fn *fn, void *data)
+static int store_each_in(const struct store *store, const char *folder, const char *what, bool of_log_target,
+	store_key_fn *fn, void *data)
 {
 	json_t *names = store_list_facts(store, folder), *name;
 	int damaged = 0;
@@ -181,7 +182,7 @@ static int store_each_in(const struct store *store, const char *folder, const ch
 	json_array_foreach(names, i, name)
 	{
 		json_t *facts = store_load_facts(store, folder, json_string_value(name));
-		struct store_key key = {what, json_string_value(name), NULL, facts};
+		struct store_key key = {what, json_string_value(name), NULL, facts, of_log_target};
 
 		key.sealed_as = json_string_value(json_object_get(facts, "sealed_as")) ?: key.name;
 		damaged |= !facts;
@@ -195,9 +196,9 @@ static int store_each_in(const struct store *store, const char *folder, const ch
 
 int store_each_key(const struct store *store, store_key_fn *fn, void *data)
 {
-	int damaged = store_each_in(store, STORE_CERTIFICATES, "certificate", fn, data);
+	int damaged = store_each_in(store, STORE_CERTIFICATES, "certificate", false, fn, data);
 
-	damaged |= store_each_in(store, STORE_LOG_CREDENTIALS, "log credentials", fn, data);
+	damaged |= store_each_in(store, STORE_LOG_CREDENTIALS, "log credentials", true, fn, data);
 	return damaged ? -EBADMSG : 0;
 }
 

@@ -19,6 +19,7 @@
 #include "ipc/keyring.h"
 #include "ipc/message.h"
 #include "keys_fixture.h"
+#include "program_fixture.h"
 
 #define WAIT_MS 20000
 
@@ -37,41 +38,6 @@ struct keeper {
 	char key_id_text[17];
 	int sealed;
 };
-
-static pid_t start_program(const char *mode, int *control)
-{
-	int pair[2];
-	pid_t pid;
-
-	assert_int_equal(ipc_pair(pair), 0);
-	pid = fork();
-	if (!pid) {
-		/* away from 3 first, or dup2() would leave it close-on-exec */
-		int fd = fcntl(pair[1], F_DUPFD, 10);
-
-		dup2(fd, 3);
-		close(fd);
-		execl(SLUICE_KEYS, "sluice-keys", mode, (char *)NULL);
-		_exit(127);
-	}
-	close(pair[1]);
-	*control = pair[0];
-	return pid;
-}
-
-static int exit_status(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static void send_message(int control, json_t *message, const int *fds, size_t n)
-{
-	assert_int_equal(ipc_send(control, message, fds, n), 0);
-	json_decref(message);
-}
 
 static int memfd_of(BIO *bio)
 {
@@ -127,7 +93,7 @@ static json_t *import(struct keeper *k, const char *password, int *sealed, int *
 	size_t n = 1;
 	json_t *answer = NULL;
 	int control;
-	pid_t pid = start_program("--import", &control);
+	pid_t pid = start_program(SLUICE_KEYS, "--import", &control);
 
 	send_message(control,
 		json_pack("{s:s, s:s, s:b}", "message", "import", "name", "web", "password_fd", password != NULL), fds,
@@ -174,7 +140,7 @@ static int keeper_setup(void **state)
 	snprintf(k->key_id_text, sizeof(k->key_id_text), "%s", text_of(answer, "key_id"));
 	k->key_id = strtoull(k->key_id_text, NULL, 16);
 	json_decref(answer);
-	k->pid = start_program(NULL, &k->control);
+	k->pid = start_program(SLUICE_KEYS, NULL, &k->control);
 	send_message(k->control, json_pack("{s:s, s:s}", "message", "start", "instance", "test"), &k->device_key, 1);
 	assert_int_equal(ipc_recv(k->control, WAIT_MS, &answer, NULL, NULL), 0);
 	assert_string_equal(text_of(answer, "message"), "engine");

@@ -19,6 +19,7 @@
 #include "base/common.h"
 #include "events/event.h"
 #include "ipc/message.h"
+#include "program_fixture.h"
 #include "stats/stats.h"
 
 #define WAIT_MS 20000
@@ -30,32 +31,6 @@ struct ship {
 	struct stats_page *stats;
 };
 
-static pid_t start_program(int *control)
-{
-	int pair[2];
-	pid_t pid;
-
-	assert_int_equal(ipc_pair(pair), 0);
-	pid = fork();
-	if (!pid) {
-		int fd = fcntl(pair[1], F_DUPFD, 10);
-
-		dup2(fd, 3);
-		close(fd);
-		execl(SLUICE_LOG, "sluice-log", (char *)NULL);
-		_exit(127);
-	}
-	close(pair[1]);
-	*control = pair[0];
-	return pid;
-}
-
-static void send_message(int control, json_t *message, const int *fds, size_t n)
-{
-	assert_int_equal(ipc_send(control, message, fds, n), 0);
-	json_decref(message);
-}
-
 static int ship_setup(void **state)
 {
 	struct ship *ship = calloc(1, sizeof(*ship));
@@ -65,7 +40,7 @@ static int ship_setup(void **state)
 		return -1;
 	ship->dir = open(ship->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(stats_page_create(&ship->stats), 0);
-	ship->pid = start_program(&ship->control);
+	ship->pid = start_program(SLUICE_LOG, NULL, &ship->control);
 	send_message(ship->control, json_pack("{s:s, s:s, s:i}", "message", "start", "device", "dev", "boot", 77),
 		(int[]){ship->dir, stats_page_fd(ship->stats)}, 2);
 	*state = ship;
@@ -237,7 +212,7 @@ static void test_g6_stop_drains_every_ring(void **state)
 		event_ring_free(&b);
 		cleanup_close(&ship->control);
 		if (!round) {
-			ship->pid = start_program(&ship->control);
+			ship->pid = start_program(SLUICE_LOG, NULL, &ship->control);
 			send_message(ship->control,
 				json_pack("{s:s, s:s, s:i}", "message", "start", "device", "dev", "boot", 77),
 				(int[]){ship->dir, stats_page_fd(ship->stats)}, 2);
