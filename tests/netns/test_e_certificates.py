@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import ssl
 import subprocess
 import threading
@@ -69,6 +70,50 @@ def _shown(lab, **options):
     with tls_connect(lab.client, context=client_context(), **options) as connection:
         assert http_get(connection)[0] == 200
         return connection.getpeercert(True)
+
+
+def on_a_terminal(lab, *words, answers):
+    """(exit status, what stood on the terminal): each answer is typed when something is asked for"""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv(lab.appliance.bin_dir + "/sluice", ["sluice", "--instance", lab.appliance.instance, *words])
+    shown, answers = b"", list(answers)
+    with contextlib.suppress(OSError):  # its end, when nothing is open any more
+        while part := os.read(terminal, 4096):
+            shown += part
+            if answers and shown.endswith(b": "):
+                os.write(terminal, answers.pop(0).encode() + b"\n")
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+
+def test_e2_a_password_is_asked_for_on_the_terminal_and_not_shown(own_lab):
+    """of an encrypted key and of PKCS#12; what needs none is not asked; DER as it comes out of openssl"""
+    lab, path = own_lab, own_lab.topology.path
+    made = Certificate(lab.topology.directory, "made", "made.example.test")
+    run("openssl", "pkcs8", "-topk8", "-v2", "aes256", "-in", made.key, "-out", path("locked.key"), "-passout", "pass:open sesame")
+    run("openssl", "pkcs12", "-export", "-in", made.certificate, "-inkey", made.key, "-out", path("made.p12"), "-passout", "pass:open sesame")
+    run("openssl", "x509", "-in", made.certificate, "-outform", "DER", "-out", path("made.der"))
+    run("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", made.key, "-outform", "DER", "-out", path("made.der.key"))
+    asked = "The password of the private key: "
+    for name, words in (("pem", ["--cert", made.certificate, "--key", path("locked.key")]), ("p12", ["--cert", path("made.p12")])):
+        status, shown = on_a_terminal(lab, "certificate", "import", name, *words, answers=["close sesame"])
+        assert status == 1 and asked in shown and "the password is wrong" in shown and "sesame" not in shown, shown
+        status, shown = on_a_terminal(lab, "certificate", "import", name, *words, answers=["open sesame"])
+        assert status == 0 and shown.startswith(asked) and "Imported." in shown and "sesame" not in shown, shown
+    status, shown = on_a_terminal(lab, "certificate", "import", "der", "--cert", path("made.der"), "--key", path("made.der.key"), answers=[])
+    assert status == 0 and asked not in shown, shown
+    wait_until(lambda: {row["key_state"] for row in _certificates(lab).values()} == {"available"}, 5, "the keys")
+    assert len({row["sha256"] for name, row in _certificates(lab).items() if name != "web-rsa"}) == 1
+    lab.appliance.command("certificate", "replace", "web-rsa", "--cert", path("made.p12"), "--password-file",
+                          _file(path("password"), "open sesame\n"))
+    assert _shown(lab) == made.der()
+
+
+def _file(path, text):
+    with open(path, "w") as out:
+        out.write(text)
+    return path
 
 
 def test_e3_show_export_and_remove(own_lab):
