@@ -20,35 +20,67 @@ static void alert_send(struct leg *leg, uint8_t code)
 	leg->alert_sent = leg_flush(leg) == LEG_OK;
 }
 
-/* A fault of one side's is not the other's: it hears so (RFC 8446 section 6.2, internal_error) rather than guess */
-static void alert_tell_other(struct session *session)
+/* The code that this leg's peer is to hear, or -1: what the other peer said, what the cause of the end wants a client
+ * to be told, or that there was a fault of the other side's (RFC 8446 section 6.2), rather than let it guess. */
+static int alert_owed(const struct session *session, enum session_leg side)
 {
-	for (enum session_leg side = 0; side < LEGS; side++) {
-		const struct leg *from = &session->legs[side];
-		struct leg *to = &session->legs[!side];
+	const struct leg *from = &session->legs[!side], *to = &session->legs[side];
+	int code = from->tls ? tls_conn_alert_received(from->tls) : -1;
 
-		if (from->tls && tls_conn_error(from->tls) && !to->alert_sent && (to->tls || side == LEG_SERVER))
-			alert_send(to, ALERT_INTERNAL_ERROR);
-	}
+	/* a server that has not been spoken to in TLS yet has nothing to be told */
+	if (session->silent || session->bypass || to->alert_sent || (side == LEG_SERVER && !to->tls))
+		return -1;
+	if (code < 0 && side == LEG_CLIENT)
+		code = undecryptable_alert(session);
+	if (code < 0 && from->tls && tls_conn_error(from->tls))
+		code = ALERT_INTERNAL_ERROR;
+	return code;
 }
 
 void alert_mirror(struct session *session)
 {
-	int own = undecryptable_alert(session);
-
 	if (session->silent || session->bypass)
 		return;
 	leg_flush(&session->legs[LEG_CLIENT]); /* the engine's own, withheld until now */
 	for (enum session_leg side = 0; side < LEGS; side++) {
-		const struct leg *from = &session->legs[side];
-		struct leg *to = &session->legs[!side];
-		int code = from->tls ? tls_conn_alert_received(from->tls) : -1;
+		int code = alert_owed(session, side);
 
-		/* a server that has not been spoken to in TLS yet has nothing to be told */
-		if (code >= 0 && (to->tls || side == LEG_SERVER))
-			alert_send(to, code);
+		if (code >= 0)
+			alert_send(&session->legs[side], code);
 	}
-	if (own >= 0 && !session->legs[LEG_CLIENT].alert_sent)
-		alert_send(&session->legs[LEG_CLIENT], own);
-	alert_tell_other(session);
+}
+
+/* --- what goes first -------------------------------------------------------------------------------------------- */
+
+/* an alert cannot overtake ciphertext that the socket has not taken yet */
+static bool alert_waits(struct session *session, enum session_leg side)
+{
+	struct leg *leg = &session->legs[side];
+
+	if (!leg->connected || leg_is_broken(leg) || alert_owed(session, side) < 0)
+		return false;
+	return relay_flush(session, side == LEG_CLIENT ? INSPECT_TO_CLIENT : INSPECT_TO_SERVER) == LEG_AGAIN ||
+	       leg_flush(leg) == LEG_AGAIN;
+}
+
+enum session_step alert_await(struct session *session)
+{
+	enum session_step next = SESSION_CLOSED;
+
+	for (enum session_leg side = 0; side < LEGS; side++) {
+		if (!alert_waits(session, side))
+			continue;
+		next = SESSION_FAREWELL;
+		/* unread, it would make the kernel reset the connection when it is closed */
+		if (!leg_discard_input(&session->legs[side]))
+			session->again = true;
+	}
+	return next;
+}
+
+enum session_step session_step_farewell(struct session *session)
+{
+	leg_flush(&session->legs[LEG_CLIENT]);
+	leg_flush(&session->legs[LEG_SERVER]);
+	return alert_await(session);
 }

@@ -5,3 +5,5 @@
 
 /* at a session's end, before its legs are closed */
 void alert_mirror(struct session *session);
+/* SESSION_FAREWELL while what goes before an alert has still to be sent, else SESSION_CLOSED */
+enum session_step alert_await(struct session *session);

@@ -75,8 +75,7 @@ static void relay_count(struct session *session, enum inspect_dir dir, size_t n)
 	session_count(session, dir == INSPECT_TO_SERVER ? COUNTER_BYTES_TO_SERVER : COUNTER_BYTES_TO_CLIENT, n);
 }
 
-/* held bytes that may go: LEG_OK when nothing released is left */
-static enum leg_status relay_flush(struct session *session, enum inspect_dir dir)
+enum leg_status relay_flush(struct session *session, enum inspect_dir dir)
 {
 	struct pipe_state *pipe = &session->pipes[dir];
 	struct leg *sink = session_sink(session, dir);

@@ -121,7 +121,9 @@ static void session_on_timeout(struct loop_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
 
-	session_abort(session, steps[session->step].on_timeout);
+	enum close_reason reason = steps[session->step].on_timeout;
+
+	session_abort(session, reason != CLOSE_NONE ? reason : session->reason);
 }
 
 /* --- steps ----------------------------------------------------------------------------------------------------- */
@@ -164,6 +166,14 @@ static void session_on_turn(struct loop_timer *timer)
 	session_run(session);
 }
 
+/* it has come to its end: what is still to be done for its peers */
+static enum session_step session_after_end(struct session *session)
+{
+	enum session_step next = undecryptable_end(session);
+
+	return next == SESSION_CLOSED ? alert_await(session) : next;
+}
+
 void session_run(struct session *session)
 {
 	enum session_step next;
@@ -174,8 +184,8 @@ void session_run(struct session *session)
 	session->again = false;
 	worker_beat(session->worker); /* many sessions' turns make one long round of the loop */
 	while ((next = steps[session->step].run(session)) != session->step) {
-		if (next == SESSION_CLOSED)
-			next = undecryptable_end(session);
+		if (next == SESSION_CLOSED && session->step != SESSION_FAREWELL)
+			next = session_after_end(session);
 		session_enter(session, next);
 		if (next == SESSION_CLOSED) {
 			session_close(session);
@@ -185,57 +195,6 @@ void session_run(struct session *session)
 	session->running = false;
 	if (session->again) /* one nanosecond: in the loop's next round, after everybody else */
 		loop_timer_arm(session->worker->loop, &session->turn, 1, session_on_turn);
-}
-
-/* why the handshake on that leg failed */
-static enum close_reason session_tls_reason(const struct session *session, enum session_leg side)
-{
-	bool client = side == LEG_CLIENT;
-
-	switch (tls_conn_error(session->legs[side].tls)) {
-	case TLS_ERROR_NO_SHARED_VERSION:
-		return client ? CLOSE_CLIENT_VERSION_OTHER : CLOSE_SERVER_VERSION_OTHER;
-	case TLS_ERROR_NO_SHARED_CIPHER:
-		return client ? CLOSE_CLIENT_CIPHER_OTHER : CLOSE_SERVER_CIPHER_OTHER;
-	case TLS_ERROR_ALERT:
-		return client ? CLOSE_CLIENT_ALERT : CLOSE_SERVER_ALERT;
-	case TLS_ERROR_CERTIFICATE_DRIFT:
-		return CLOSE_SERVER_CERTIFICATE_DRIFT;
-	case TLS_ERROR_CLIENT_CERTIFICATE:
-		return CLOSE_SERVER_WANTS_CLIENT_CERT;
-	case TLS_ERROR_RENEGOTIATION:
-		return client ? CLOSE_CLIENT_RENEGOTIATION : CLOSE_SERVER_RENEGOTIATION;
-	case TLS_ERROR_FLOOD:
-		return client ? CLOSE_CLIENT_FLOOD : CLOSE_SERVER_FLOOD;
-	case TLS_ERROR_KEY:
-		return CLOSE_KEY_UNAVAILABLE;
-	case TLS_ERROR_ENGINE:
-		return CLOSE_INTERNAL;
-	default:
-		return client ? CLOSE_CLIENT_TLS_ERROR : CLOSE_SERVER_TLS_ERROR;
-	}
-}
-
-enum close_reason session_leg_reason(const struct session *session, enum session_leg side, enum leg_status status)
-{
-	bool client = side == LEG_CLIENT, early = session->step < SESSION_RELAY;
-
-	switch (status) {
-	case LEG_FAILED:
-		return session_tls_reason(session, side);
-	case LEG_CLOSED:
-	case LEG_FIN:
-		if (early)
-			return client ? CLOSE_CLIENT_CLOSED_EARLY : CLOSE_SERVER_CLOSED_EARLY;
-		return CLOSE_DONE;
-	default:
-		break;
-	}
-	if (client)
-		return CLOSE_CLIENT_RESET;
-	if (session->legs[LEG_SERVER].connected)
-		return CLOSE_SERVER_RESET;
-	return session->legs[LEG_SERVER].error == ECONNREFUSED ? CLOSE_SERVER_REFUSED : CLOSE_SERVER_UNREACHABLE;
 }
 
 static enum session_step session_fail_leg(struct session *session, enum session_leg side, enum leg_status status)

@@ -110,7 +110,11 @@ static inline struct leg *session_sink(struct session *session, enum inspect_dir
 /* relay.c: the steps relay and drain */
 enum session_step session_step_relay(struct session *session);
 enum session_step session_step_drain(struct session *session);
+/* held bytes that may go: LEG_OK when nothing released is left */
+enum leg_status relay_flush(struct session *session, enum inspect_dir dir);
+/* alert.c: what goes before a last alert is being sent */
+enum session_step session_step_farewell(struct session *session);
 /* ends with reason, from within a step; detail may be NULL */
 enum session_step session_fail(struct session *session, enum close_reason reason, const char *detail);
-/* the close reason of a leg that reports status; side: client or server */
+/* leg_reason.c: the close reason of a leg that reports status; side: client or server */
 enum close_reason session_leg_reason(const struct session *session, enum session_leg side, enum leg_status status);

@@ -13,8 +13,8 @@ import pytest
 from lab.appliance import configuration
 from lab.clients import RawTls, client_context, http_get, outcome_of, reset_on_close, tcp_connect, tls_connect
 from lab.namespace import wait_until
-from lab.peers import Server, TlsServer, echo
-from lab.records import (ALERT, ASKING, CHANGE_CIPHER_SPEC, CLIENT_HELLO, DATA, HANDSHAKE, HELLO_REQUEST, NEW_SESSION_TICKET, NO_ASKING, Writer,
+from lab.peers import TlsServer, echo
+from lab.records import (ALERT, ASKING, CHANGE_CIPHER_SPEC, CLIENT_HELLO, DATA, HANDSHAKE, HELLO_REQUEST, NEW_SESSION_TICKET, CraftedServer,
                          crafted_client, message)
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -239,50 +239,6 @@ def test_d_slow_handshakes_are_ended_in_time(fresh_lab):
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------------
-class CraftedServer(Server):
-    """a TLS server that, when it has read a byte, sends what `flood(writer)` makes"""
-
-    def __init__(self, lab, version, flood):
-        super().__init__(lab.topology, PORT, None)
-        self.lab, self.version, self.flood = lab, version, flood
-
-    def handle(self, connection, peer):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.lab.certificate.certificate, self.lab.certificate.key)
-        context.minimum_version = context.maximum_version = self.version
-        context.num_tickets = 0
-        if self.version == TLS12:
-            context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
-        keylog = self.lab.topology.path("server-keys-%d.log" % peer[1])
-        open(keylog, "w").close()
-        context.keylog_filename = keylog
-        tls = _ServerSide(connection, context).handshake()
-        assert tls.recv(1) == b"?"
-        writer = Writer(tls, keylog, server=True)
-        for records in self.flood(writer):
-            connection.sendall(records)
-        return collect_quietly(connection)
-
-
-def collect_quietly(connection):
-    with contextlib.suppress(OSError):
-        while connection.recv(65536):
-            pass
-
-
-class _ServerSide(RawTls):
-    def __init__(self, connection, context):
-        self.connection, self.cut, self.pause, self.server_random = connection, 0, 0, b""
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._in, self._out, server_side=True)
-
-    def flush(self):
-        data = self._out.read()
-        if not self.server_random and len(data) > 43:
-            self.server_random = data[11:43]
-        self.connection.sendall(data)
-
-
 def server_empty_records(writer):
     yield b"".join(writer.record(DATA) for _ in range(40))
 
@@ -298,7 +254,7 @@ def server_hello_requests(writer):
 @pytest.mark.parametrize("version, flood, reason", [(TLS12, server_empty_records, "server_flood"), (TLS13, server_empty_records, "server_flood"),
                                                     (TLS13, server_key_updates, "server_flood"), (TLS12, server_hello_requests, "server_renegotiation")])
 def test_d_a_servers_flood_ends_its_session_alone(lab, version, flood, reason):
-    with CraftedServer(lab, version, flood), bounded(lab):
+    with CraftedServer(lab, PORT, version, flood), bounded(lab):
         check = ended(lab, reason, 20)
         for _ in range(20):
             with tls_connect(lab.client, PORT, lab.certificate) as connection:
@@ -320,7 +276,7 @@ def test_d_a_servers_tickets_take_no_memory_without_end(lab, size, n, ignored):
             yield b"".join(writer.record(HANDSHAKE, ticket(number, size)) for number in range(100))
         yield writer.record(DATA, b"!")
     before = lab.appliance.counters()["server_tickets_ignored"]
-    with CraftedServer(lab, TLS13, flood), bounded(lab):
+    with CraftedServer(lab, PORT, TLS13, flood), bounded(lab):
         with tls_connect(lab.client, PORT, lab.certificate) as connection:
             connection.sendall(b"?")
             assert connection.recv(1) == b"!"

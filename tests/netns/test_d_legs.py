@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """D5, D11: what one leg's peer says reaches the other's; what a session's records tell about both."""
+import contextlib
 import hashlib
+import os
 import ssl
 import subprocess
 
 import pytest
 
-from lab.clients import WEB_NAME, client_context, http_get, outcome_of, s_client, tls_connect
+from lab.appliance import configuration
+from lab.clients import WEB_NAME, client_context, http_get, outcome_of, s_client, tcp_connect, tls_connect
 from lab.namespace import run, wait_until
 from lab.peers import Certificate, OpensslServer, Server, TlsServer, echo, http_reply
+from lab.records import ALERT, DATA, CraftedServer
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 VERSIONS = pytest.mark.parametrize("version", [TLS12, TLS13], ids=["tls1.2", "tls1.3"])
@@ -53,6 +57,53 @@ def test_d5_clients_alert_reaches_the_server(lab, version):
 def test_d5_a_version_that_policy_refuses_is_answered_by_an_alert(lab):
     text = s_client(lab.client, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", data=b"Q")
     assert "alert protocol version" in text, text
+
+
+LAST = os.urandom(12000)  # one record, and more than the client's window and the appliance's send buffer
+
+
+def _record_and_alert(writer):
+    yield writer.record(DATA, LAST) + writer.record(ALERT, b"\x02\x50")
+
+
+@contextlib.contextmanager
+def _client_that_reads_late(lab, version):
+    """the alert waits behind data that the socket has not taken: nearly always at the first try"""
+    if lab.device.inspects:
+        lab.appliance.inspect.sysctl(net__ipv4__tcp_wmem="4096 4096 4096")
+    for _ in range(5):
+        connection = tcp_connect(lab.client, 9007, receive_buffer=2048, timeout=10)
+        with client_context(lab.certificate, version).wrap_socket(connection, server_hostname=WEB_NAME) as tls:
+            tls.sendall(b"?")
+            with contextlib.suppress(TimeoutError):
+                if lab.device.inspects:
+                    wait_until(lambda: [row for row in lab.appliance.show("sessions")["sessions"] if row["step"] == "farewell"], 1, "the farewell")
+                yield tls
+                return
+    pytest.fail("no alert ever had to wait")
+
+
+@pytest.mark.cable
+@VERSIONS
+def test_d5_an_alert_comes_after_what_was_sent_before_it(fresh_lab, version):
+    """to a client with a small window: neither data nor alert is lost"""
+    lab = fresh_lab()
+    with CraftedServer(lab, 9007, version, _record_and_alert), _client_that_reads_late(lab, version) as tls:
+        received = b""
+        with pytest.raises(ssl.SSLError) as failure:
+            while part := tls.recv(1000):
+                received += part
+    assert "INTERNAL_ERROR" in (failure.value.reason or "") and received == LAST, (failure.value, len(received))
+
+
+def test_d5_an_alert_that_nobody_reads_is_given_up(fresh_lab):
+    """after the drain timeout the session is gone, with the reason that it had"""
+    lab = fresh_lab(document=lambda t: configuration(t, limits={"drain_timeout_seconds": 2}))
+    with CraftedServer(lab, 9007, TLS13, _record_and_alert), _client_that_reads_late(lab, TLS13) as tls:
+        lab.appliance.wait_counter("closed_server_alert", 1, timeout=8)
+        outcome, value = outcome_of(lambda: tls.recv(1000))
+        assert outcome == "reset" or value == b"", (outcome, value)  # half a record in front of the reset: Python calls it an end
+    assert lab.appliance.wait_record("ssl_inspection", dest_port=9007, close_reason="server_alert")
 
 
 def test_d5_close_reasons_stay(lab):

@@ -74,7 +74,7 @@ def test_d_nmap_finds_nothing_that_the_server_has_not(lab):
 
 
 # --- testssl.sh -------------------------------------------------------------------------------------------------------
-# its parts, and how many findings each has at least; together they take a quarter of an hour
+# its parts, and how many findings each has at least; together they take three minutes
 PARTS = {"protocols": (["-p"], 6), "suites": (["-s", "-f"], 10), "renegotiation": (["-R", "-Z"], 3),
          "records": (["-H", "-I", "-T", "--robot", "-C", "-B"], 6), "old": (["-O", "-W", "-F", "-D", "-J", "-A", "-L", "-4"], 8), "clients": (["-c"], 20)}
 

@@ -61,7 +61,7 @@ def s_client(namespace, *options, port=443, data=b"", timeout=10):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout).stdout.decode(errors="replace")
 
 
-def tcp_connect(namespace, port, source=(CLIENT_IP, 0), timeout=5, tos=None, address=SERVER_IP, reuse=True):
+def tcp_connect(namespace, port, source=(CLIENT_IP, 0), timeout=5, tos=None, address=SERVER_IP, reuse=True, receive_buffer=None):
     with namespace:
         connection = socket.socket()
     try:
@@ -69,6 +69,8 @@ def tcp_connect(namespace, port, source=(CLIENT_IP, 0), timeout=5, tos=None, add
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if tos is not None:
             connection.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(timeout)
         connection.bind(source)

@@ -9,6 +9,7 @@ import struct
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .clients import RawTls
+from .peers import Server, collect
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
 HELLO_REQUEST, CLIENT_HELLO, NEW_SESSION_TICKET, KEY_UPDATE = 0, 1, 4, 24
@@ -114,3 +115,41 @@ def crafted_client(connection, keylog, version, name=None):
     context.keylog_filename = keylog
     tls = _Listening(connection, context, **({"name": name} if name else {})).handshake()
     return tls, Writer(tls, keylog)
+
+
+class CraftedServer(Server):
+    """a TLS server that, when it has read a byte, sends what `says(writer)` makes"""
+
+    def __init__(self, lab, port, version, says):
+        super().__init__(lab.topology, port, None)
+        self.lab, self.version, self.says = lab, version, says
+
+    def handle(self, connection, peer):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.lab.certificate.certificate, self.lab.certificate.key)
+        context.minimum_version = context.maximum_version = self.version
+        context.num_tickets = 0
+        if self.version < ssl.TLSVersion.TLSv1_3:
+            context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+        keylog = self.lab.topology.path("server-keys-%d.log" % peer[1])
+        open(keylog, "w").close()
+        context.keylog_filename = keylog
+        tls = _ServerSide(connection, context).handshake()
+        assert tls.recv(1) == b"?"
+        writer = Writer(tls, keylog, server=True)
+        for records in self.says(writer):
+            connection.sendall(records)
+        return collect(connection)
+
+
+class _ServerSide(RawTls):
+    def __init__(self, connection, context):
+        self.connection, self.cut, self.pause, self.server_random = connection, 0, 0, b""
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._in, self._out, server_side=True)
+
+    def flush(self):
+        data = self._out.read()
+        if not self.server_random and len(data) > 43:
+            self.server_random = data[11:43]
+        self.connection.sendall(data)
