@@ -377,7 +377,8 @@ const struct schema_row schema_rows[] = {
 		.help = "a session without a byte in either direction for so long is reset"},
 	{SCHEMA_LIMITS, "drain_timeout_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.drain_timeout_seconds), .min = 1,
 		.max = 3600, .unit = "seconds", .default_text = "30", .example = "30",
-		.help = "after one side has closed, the other must close by then; so long a last alert waits behind data"},
+		.help = "after one side has closed, the other must close by then; so long a last alert waits behind "
+			"data"},
 	{SCHEMA_LIMITS, "ticket_key_seconds", SCHEMA_TYPE_NUMBER, IN(config, limits.ticket_key_seconds), .min = 1,
 		.max = 604800, .unit = "seconds", .default_text = "14400", .example = "14400",
 		.help = "the key that seals session tickets is renewed so often; the one before opens tickets for as "

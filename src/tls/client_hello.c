@@ -9,6 +9,7 @@
 #define RECORDS_MAX 256          /* no honest hello is cut finer; bounds the walk over each arrival */
 #define HANDSHAKE_HEADER 4
 #define HANDSHAKE_CLIENT_HELLO 1
+#define SERVER_NAME_MAX 255
 #define VERSION_TLS10 0x0301
 #define VERSION_TLS12 0x0303
 #define VERSION_TLS13 0x0304
@@ -146,7 +147,8 @@ static bool parse_supported_versions(struct span body, struct client_hello *out)
 	return true;
 }
 
-/* RFC 6066 section 3: at most one name of a type, and host_name is the only type there is */
+/* RFC 6066 section 3: at most one name of a type, and host_name is the only type there is. No server takes a longer one
+ * than DNS has, nor a zero byte. */
 static bool parse_server_name(struct span body, struct client_hello *out)
 {
 	struct span list, name;
@@ -154,7 +156,8 @@ static bool parse_server_name(struct span body, struct client_hello *out)
 
 	if (!span_take_vector(&body, 2, &list) || body.len)
 		return false;
-	if (!span_take_be(&list, 1, &type) || type != 0 || !span_take_vector(&list, 2, &name) || list.len || !name.len)
+	if (!span_take_be(&list, 1, &type) || type != 0 || !span_take_vector(&list, 2, &name) || list.len ||
+		!name.len || name.len > SERVER_NAME_MAX || memchr(name.data, 0, name.len))
 		return false;
 	out->sni = name;
 	return true;

@@ -139,8 +139,10 @@ static enum tls_status conn_classify(struct tls_conn *conn)
 	}
 	if (first && ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE)
 		return tls_conn_fail(conn, TLS_ERROR_ENGINE, "out of memory");
-	return tls_conn_fail(
-		conn, TLS_ERROR_ENGINE, first ? ERR_reason_error_string(first) : "the engine gave no reason");
+	/* it refuses some of what peers send with an alert and without a word; a fault of its own has a reason */
+	if (!first)
+		return tls_conn_fail(conn, TLS_ERROR_PROTOCOL, "the engine gave no reason");
+	return tls_conn_fail(conn, TLS_ERROR_ENGINE, ERR_reason_error_string(first));
 }
 
 enum tls_status tls_conn_status(struct tls_conn *conn, int rc)

@@ -24,9 +24,9 @@ def _hmac(digest, key, data):
     return hmac.new(key, data, digest).digest()
 
 
-def _expand_label(digest, secret, label, size):
+def expand_label(digest, secret, label, size, context=b""):
     """RFC 8446 section 7.1"""
-    info = struct.pack("!HB", size, len(label) + 6) + b"tls13 " + label + b"\0"
+    info = struct.pack("!HB", size, len(label) + 6) + b"tls13 " + label + bytes([len(context)]) + context
     return _hmac(digest, secret, info + b"\1")[:size]
 
 
@@ -56,8 +56,8 @@ class Writer:
         self._take_keys()
 
     def _take_keys(self):
-        self.aead = AESGCM(_expand_label(self.digest, self.secret, b"key", self.size))
-        self.iv, self.sequence = _expand_label(self.digest, self.secret, b"iv", 12), 0
+        self.aead = AESGCM(expand_label(self.digest, self.secret, b"key", self.size))
+        self.iv, self.sequence = expand_label(self.digest, self.secret, b"iv", 12), 0
 
     def _tls12(self, secrets, connection):
         client_random, master = map(bytes.fromhex, secrets["CLIENT_RANDOM"])
@@ -82,7 +82,7 @@ class Writer:
 
     def key_update(self, asking=NO_ASKING):
         sealed = self.record(HANDSHAKE, message(KEY_UPDATE, asking))
-        self.secret = _expand_label(self.digest, self.secret, b"traffic upd", self.digest().digest_size)
+        self.secret = expand_label(self.digest, self.secret, b"traffic upd", self.digest().digest_size)
         self._take_keys()
         return sealed
 
