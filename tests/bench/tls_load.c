@@ -140,8 +140,11 @@ static int one_handshake(SSL_SESSION **session, char *buffer)
 		return -1;
 	ok = exchange(ssl, "/", 0, buffer) > 0;
 	load.resumed += SSL_session_reused(ssl);
-	if (ok && !*session && !strcmp(load.mode, "resumed"))
+	/* the first one's, or another when that is not taken any more */
+	if (ok && !SSL_session_reused(ssl) && !strcmp(load.mode, "resumed")) {
+		SSL_SESSION_free(*session);
 		*session = SSL_get1_session(ssl);
+	}
 	close_session(ssl);
 	return ok ? 0 : -1;
 }
