@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """E2 to E6: certificates of every kind come in, are replaced under load, and their keys are nowhere but in the keeper."""
 import contextlib
+import json
 import os
 import pty
 import ssl
