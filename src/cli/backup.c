@@ -114,19 +114,21 @@ static int backup_write(struct cli *cli, const json_t *document, const char *pat
 	return client_fail(cli, CLI_FAILED, "%s cannot be written: %s", path, strerror(error));
 }
 
+static void backup_render_count(
+	struct cli *cli, const char *label, const json_t *answer, const char *n, const char *keys)
+{
+	fprintf(cli->out, "%-16s %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " with their key\n", label,
+		json_integer_value(json_object_get(answer, n)), json_integer_value(json_object_get(answer, keys)));
+}
+
 static void backup_render(struct cli *cli, const json_t *answer)
 {
-	json_int_t keys = json_integer_value(json_object_get(answer, "keys"));
-
-	fprintf(cli->out,
-		"Version %" JSON_INTEGER_FORMAT " of the configuration and %" JSON_INTEGER_FORMAT
-		" certificates are in ",
-		json_integer_value(json_object_get(answer, "config_version")),
-		keys + json_integer_value(json_object_get(answer, "without_key")));
+	fputs("Backup           ", cli->out);
 	output_text(cli->out, backup_text(answer, "file"));
-	fprintf(cli->out, ", %" JSON_INTEGER_FORMAT " of them with their key", keys);
-	fprintf(cli->out, "; and %" JSON_INTEGER_FORMAT " credentials of log targets.\n",
-		json_integer_value(json_object_get(answer, "log_credentials")));
+	fprintf(cli->out, "\n%-16s version %" JSON_INTEGER_FORMAT "\n", "Configuration",
+		json_integer_value(json_object_get(answer, "config_version")));
+	backup_render_count(cli, "Certificates", answer, "certificates", "keys");
+	backup_render_count(cli, "Log credentials", answer, "log_credentials", "log_credentials_keys");
 	fputs("Not in it: logs, graphs, settings of day 0.\n", cli->out);
 }
 
@@ -161,11 +163,12 @@ static int backup_make(struct cli *cli, const struct cli_call *call)
 	if (status == CLI_OK)
 		status = backup_write(cli, backup.document, cli_call_value(call, "FILE"));
 	if (status == CLI_OK)
-		answer = json_pack("{s:b, s:s, s:O, s:i, s:i, s:i, s:i}", "ok", 1, "file", cli_call_value(call, "FILE"),
-			"config_version", json_object_get(json_object_get(backup.document, "configuration"), "version"),
-			"keys", (int)backup.keys[BACKUP_CERTIFICATES], "without_key",
-			(int)(backup.n[BACKUP_CERTIFICATES] - backup.keys[BACKUP_CERTIFICATES]), "log_credentials",
-			(int)backup.n[BACKUP_LOG_CREDENTIALS], "log_credentials_keys",
+		answer = json_pack("{s:b, s:s, s:O, s:i, s:i, s:i, s:i, s:i}", "ok", 1, "file",
+			cli_call_value(call, "FILE"), "config_version",
+			json_object_get(json_object_get(backup.document, "configuration"), "version"), "certificates",
+			(int)backup.n[BACKUP_CERTIFICATES], "keys", (int)backup.keys[BACKUP_CERTIFICATES],
+			"without_key", (int)(backup.n[BACKUP_CERTIFICATES] - backup.keys[BACKUP_CERTIFICATES]),
+			"log_credentials", (int)backup.n[BACKUP_LOG_CREDENTIALS], "log_credentials_keys",
 			(int)backup.keys[BACKUP_LOG_CREDENTIALS]);
 	json_decref(backup.document);
 	return status == CLI_OK ? client_show(cli, answer, backup_render) : status;

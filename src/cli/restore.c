@@ -300,6 +300,21 @@ static void restore_undo(struct cli *cli, const struct restore *restore)
 		}
 }
 
+static void restore_render(struct cli *cli, const json_t *answer)
+{
+	for (unsigned int kind = 0; kind < BACKUP_KINDS; kind++) {
+		const json_t *names = json_object_get(answer, backup_kinds[kind].key), *name;
+		size_t i;
+
+		json_array_foreach(names, i, name)
+		{
+			fprintf(cli->out, "%s %s %s brought back\n", backup_kinds[kind].what, json_string_value(name),
+				kind == BACKUP_CERTIFICATES ? "is" : "are");
+		}
+	}
+	cli_render_committed(cli, answer);
+}
+
 int cli_run_restore(struct cli *cli, const struct cli_call *call)
 {
 	struct restore restore = {
@@ -320,7 +335,7 @@ int cli_run_restore(struct cli *cli, const struct cli_call *call)
 		json_decref(restore.imported[kind]);
 	}
 	if (status == CLI_OK)
-		status = client_show(cli, answer, cli_render_committed);
+		status = client_show(cli, answer, restore_render);
 	json_decref(restore.document);
 	cleanup_close(&restore.password);
 	return status;

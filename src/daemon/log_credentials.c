@@ -159,6 +159,9 @@ void log_credentials_import(struct supervisor *supervisor, const json_t *request
 		error = keystore_busy(supervisor);
 	import = error ? NULL : calloc(1, sizeof(*import));
 	if (!import) {
+		supervisor_record(supervisor, EVENT_LOG_AUDIT, "warning", "log credentials %s not imported: %s",
+			store_certificate_name_ok(name) ? name : "with a malformed name",
+			error ? error : "out of memory");
 		done(owner, credentials_error(name, error ? error : "out of memory"));
 		return;
 	}
