@@ -491,6 +491,11 @@ void keystore_protect(struct supervisor *supervisor, const json_t *json, const i
 		request.refusal = "the keystore is locked: sluice keystore unlock";
 	if (!request.refusal && (supervisor->commit || supervisor->replace))
 		request.refusal = "a commit or a replacement is in progress: try again when it has ended";
+	/* a key whose facts cannot be read would be left under the old device key, and lost */
+	if (!request.refusal && store_each_key(&supervisor->store, NULL, NULL) < 0)
+		request.refusal =
+			"a file of certificates/ or log_credentials/ in the state directory is damaged: import "
+			"that one again first";
 	job_begin(supervisor, &request);
 }
 

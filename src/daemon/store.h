@@ -108,6 +108,7 @@ struct store_key {
 	bool of_log_target;
 };
 typedef void store_key_fn(const struct store_key *key, void *data);
+/* fn NULL: whether all can be read is all that is wanted */
 int store_each_key(const struct store *store, store_key_fn *fn, void *data);
 
 /* what replacements and imports left that a crash cut short; nobody else may be using the store */

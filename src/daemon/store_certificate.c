@@ -132,12 +132,6 @@ static bool key_is_waste(const struct store *store, const char *path)
 	return !store_uses_key_file(store, path);
 }
 
-static void key_is_there(const struct store_key *key, void *data)
-{
-	(void)key;
-	(void)data;
-}
-
 void store_clean_certificates(const struct store *store)
 {
 	json_t *names = store_list_certificates(store), *name;
@@ -157,7 +151,7 @@ void store_clean_certificates(const struct store *store)
 	}
 	json_decref(names);
 	/* whose facts cannot be read may be mended by hand: its key stays */
-	if (store_each_key(store, key_is_there, NULL) >= 0)
+	if (store_each_key(store, NULL, NULL) >= 0)
 		store_clean_folder(store, "keys", key_is_waste);
 	store_sync_dir(store, STORE_CERTIFICATES);
 }

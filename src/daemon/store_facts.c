@@ -186,7 +186,7 @@ static int store_each_in(const struct store *store, const char *folder, const ch
 
 		key.sealed_as = json_string_value(json_object_get(facts, "sealed_as")) ?: key.name;
 		damaged |= !facts;
-		if (json_is_string(json_object_get(facts, "key_id")))
+		if (fn && json_is_string(json_object_get(facts, "key_id")))
 			fn(&key, data);
 		json_decref(facts);
 	}

@@ -194,6 +194,23 @@ def test_e5_a_change_of_the_device_key_is_whole_or_undone_wherever_it_ends(own_l
 # --- a TPM -------------------------------------------------------------------------------------------------------------
 
 
+def test_e5_a_certificate_whose_facts_are_damaged_stops_a_change_of_the_device_key(own_lab):
+    """its key may be mended with them; under another device key it would be lost"""
+    lab = own_lab
+    facts, before, device_key = state_file(lab, "certificates", "web-rsa.json"), sealed(lab), read(state_file(lab, "device.key"))
+    whole = read(facts)
+    with open(facts, "wb") as damaged:
+        damaged.write(whole[:len(whole) // 2])
+    refused = keystore(lab, "rotate", check=False)
+    assert refused.returncode and "damaged: import that one again first" in refused.stderr, refused
+    assert sealed(lab) == before and read(state_file(lab, "device.key")) == device_key
+    with open(facts, "wb") as mended:
+        mended.write(whole)
+    keystore(lab, "rotate")
+    assert sealed(lab) != before and read(state_file(lab, "device.key")) != device_key
+    assert_inspects(lab)
+
+
 @pytest.fixture
 def tpm_lab(fresh_lab):
     if not shutil.which("swtpm"):
