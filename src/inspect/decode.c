@@ -87,15 +87,18 @@ static void add_list(struct decode_codings *out, struct span list)
 	}
 }
 
+static inline void add_fields(struct decode_codings *out, const struct http_head *head, const char *name)
+{
+	for (size_t i = 0; i < head->n_fields; i++)
+		if (span_equal_nocase(head->fields[i].name, name))
+			add_list(out, head->fields[i].value);
+}
+
 void decode_codings_read(const struct http_head *head, struct decode_codings *out)
 {
-	static const char *const names[] = {"Content-Encoding", "Transfer-Encoding"};
-
 	*out = (struct decode_codings){0};
-	for (size_t name = 0; name < ARRAY_SIZE(names); name++)
-		for (size_t i = 0; i < head->n_fields; i++)
-			if (span_equal_nocase(head->fields[i].name, names[name]))
-				add_list(out, head->fields[i].value);
+	add_fields(out, head, "Content-Encoding");
+	add_fields(out, head, "Transfer-Encoding");
 	if (out->unknown)
 		out->n = 0;
 }

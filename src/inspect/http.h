@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/common.h"
 
@@ -40,9 +42,21 @@ size_t http_head_length(struct span data, size_t *scanned);
 /* -EINVAL when it is not one, -E2BIG when it has too many fields */
 int http_request_parse(struct span head, struct http_head *out);
 int http_response_parse(struct span head, struct http_head *out);
+/* Inline: most names differ in length, which is known of the text when this is compiled. */
+static inline bool span_equal_nocase(struct span a, const char *text)
+{
+	return a.len == strlen(text) && !strncasecmp((const char *)a.data, text, a.len);
+}
+
 /* first field of that name, case-insensitive; NULL when absent */
-const struct http_field *http_field_find(const struct http_head *head, const char *name);
-bool span_equal_nocase(struct span a, const char *text);
+static inline const struct http_field *http_field_find(const struct http_head *head, const char *name)
+{
+	for (size_t i = 0; i < head->n_fields; i++)
+		if (span_equal_nocase(head->fields[i].name, name))
+			return &head->fields[i];
+	return NULL;
+}
+
 /* does the comma-separated list contain the token? */
 bool http_list_has(struct span list, const char *token);
 

@@ -220,23 +220,6 @@ int http_response_parse(struct span head, struct http_head *out)
 	return parse_fields(out);
 }
 
-bool span_equal_nocase(struct span a, const char *text)
-{
-	return a.len == strlen(text) && !strncasecmp((const char *)a.data, text, a.len);
-}
-
-const struct http_field *http_field_find(const struct http_head *head, const char *name)
-{
-	size_t len = strlen(name);
-	uint32_t hash = name_hash(SPAN(name, len));
-
-	for (size_t i = 0; i < head->n_fields; i++)
-		if (head->fields[i].hash == hash && head->fields[i].name.len == len &&
-			!strncasecmp((const char *)head->fields[i].name.data, name, len))
-			return &head->fields[i];
-	return NULL;
-}
-
 bool http_list_has(struct span list, const char *token)
 {
 	while (list.len) {

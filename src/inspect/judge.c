@@ -263,10 +263,8 @@ static struct span field_value(const struct http_head *head, const char *name)
 /* of a list that each proxy adds to, also as a field of its own, the newest entries are in the last one */
 static struct span last_field_value(const struct http_head *head, const char *name)
 {
-	size_t len = strlen(name);
-
 	for (size_t i = head->n_fields; i-- > 0;)
-		if (head->fields[i].name.len == len && !strncasecmp((const char *)head->fields[i].name.data, name, len))
+		if (span_equal_nocase(head->fields[i].name, name))
 			return head->fields[i].value;
 	return SPAN(NULL, 0);
 }
