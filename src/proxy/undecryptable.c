@@ -97,6 +97,8 @@ static void undecryptable_learn(struct session *session, enum config_undecryptab
 
 bool undecryptable_is_remembered(struct session *session)
 {
+	if (bypass_table_is_empty(session->worker->bypasses, clock_now_ns()))
+		return false;
 	for (enum scope scope = SCOPE_SERVER; scope <= SCOPE_CLIENT; scope++) {
 		struct bypass_key key = bypass_key_of(session, scope);
 		uint32_t cause;

@@ -9,7 +9,7 @@
 #include "base/common.h"
 #include "base/shm.h"
 
-#define BYPASS_TABLE_MAGIC 0x42707331u /* "Bps1" */
+#define BYPASS_TABLE_MAGIC 0x42707332u /* "Bps2" */
 
 struct bypass_slot {
 	uint32_t sequence; /* odd while somebody writes */
@@ -18,6 +18,7 @@ struct bypass_slot {
 
 struct bypass_shared {
 	uint32_t magic, row_size;
+	uint64_t last_expires_ns; /* no row that was ever learned is in force after it */
 	struct bypass_slot slots[BYPASS_TABLE_SETS][BYPASS_TABLE_WAYS];
 };
 
@@ -141,6 +142,11 @@ static bool bypass_is_for(const struct bypass_row *row, const struct bypass_key 
 	return !memcmp(&row->key, key, sizeof(*key));
 }
 
+bool bypass_table_is_empty(const struct bypass_table *table, uint64_t now_ns)
+{
+	return __atomic_load_n(&table->shared->last_expires_ns, __ATOMIC_RELAXED) <= now_ns;
+}
+
 bool bypass_table_find(struct bypass_table *table, const struct bypass_key *key, uint64_t now_ns, uint32_t *cause)
 {
 	struct bypass_slot *set = bypass_set(table, key);
@@ -178,6 +184,15 @@ static struct bypass_slot *bypass_choose(struct bypass_slot *set, const struct b
 	return chosen;
 }
 
+static void bypass_raise_last(struct bypass_shared *shared, uint64_t expires_ns)
+{
+	uint64_t last = __atomic_load_n(&shared->last_expires_ns, __ATOMIC_RELAXED);
+
+	while (last < expires_ns && !__atomic_compare_exchange_n(&shared->last_expires_ns, &last, expires_ns, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 bool bypass_table_learn(struct bypass_table *table, const struct bypass_row *row, uint64_t now_ns)
 {
 	struct bypass_slot *slot = bypass_choose(bypass_set(table, &row->key), &row->key);
@@ -188,6 +203,7 @@ bool bypass_table_learn(struct bypass_table *table, const struct bypass_row *row
 	gave_way = slot->row.expires_ns > now_ns && !bypass_is_for(&slot->row, &row->key);
 	slot->row = *row;
 	bypass_slot_give(slot);
+	bypass_raise_last(table->shared, row->expires_ns);
 	return gave_way;
 }
 

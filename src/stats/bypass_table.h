@@ -35,6 +35,8 @@ int bypass_table_map(struct bypass_table **out, int fd);
 void bypass_table_free(struct bypass_table **table);
 int bypass_table_fd(const struct bypass_table *table);
 
+/* surely none is in force, as nearly always: then there is no need to make a key */
+bool bypass_table_is_empty(const struct bypass_table *table, uint64_t now_ns);
 /* *cause of a bypass in force for key; it counts one session more */
 bool bypass_table_find(struct bypass_table *table, const struct bypass_key *key, uint64_t now_ns, uint32_t *cause);
 /* adds or renews; true when one in force had to give way */

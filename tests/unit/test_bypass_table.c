@@ -43,7 +43,10 @@ static void test_d6_found_until_it_ends(void **state)
 	uint32_t cause = 99;
 
 	assert_false(bypass_table_find(*state, &row.key, 1, &cause));
+	assert_true(bypass_table_is_empty(*state, 0));
 	assert_false(bypass_table_learn(*state, &row, 1));
+	assert_false(bypass_table_is_empty(*state, 999));
+	assert_true(bypass_table_is_empty(*state, 1000));
 	assert_true(bypass_table_find(*state, &row.key, 999, &cause));
 	assert_int_equal(cause, 7);
 	assert_false(bypass_table_find(*state, &row.key, 1000, &cause));
