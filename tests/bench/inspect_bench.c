@@ -8,10 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "inspect/inspect.h"
+#include "oracle/rule_engine.h"
 
 #define MEASURE_S 1.0
-#define FILES_MAX 64
 #define SMALL_BODY 1024
 #define LARGE_BODY (64u << 20)
 #define TURN 1000       /* exchanges between two looks at the clock */
@@ -21,10 +20,7 @@
 #define PIECE (16u << 10) /* what the proxy gives at once: a TLS record */
 
 struct bench {
-	struct inspect_engine *engine;
-	struct inspect_scratch *scratch;
-	uint8_t *image;
-	size_t image_len;
+	struct rule_engine rules;
 	uint8_t *body;
 	uint8_t *other; /* COLD_BYTES that have nothing to do with it */
 	double seconds;
@@ -70,50 +66,6 @@ static double cpu_now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static uint8_t *read_file(const char *path, size_t *len)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *text = NULL;
-
-	if (file && fseek(file, 0, SEEK_END) == 0 && ftell(file) >= 0) {
-		*len = (size_t)ftell(file);
-		rewind(file);
-		text = malloc(*len + 1);
-		if (text)
-			*len = fread(text, 1, *len, file);
-	}
-	if (file)
-		fclose(file);
-	return text;
-}
-
-static int load(struct bench *bench, char **paths, size_t n)
-{
-	struct inspect_source sources[FILES_MAX];
-	struct inspect_report report = {0};
-	int r;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t len = 0;
-		const uint8_t *text = read_file(paths[i], &len);
-
-		if (!text)
-			return -ENOENT;
-		sources[i] = (struct inspect_source){paths[i], SPAN(text, len)};
-	}
-	r = inspect_compile(sources, n, NULL, &bench->image, &bench->image_len, &report);
-	inspect_report_clear(&report);
-	if (r == 0)
-		r = inspect_engine_load(&bench->engine, bench->image, bench->image_len);
-	if (r == 0)
-		r = inspect_scratch_new(&bench->scratch);
-	if (r == 0)
-		r = inspect_scratch_grow(bench->scratch, bench->engine);
-	for (size_t i = 0; i < n; i++)
-		free((void *)sources[i].text.data);
-	return r;
-}
-
 /* made-up words in paragraphs: neither noise nor one letter */
 static uint8_t *make_text(size_t len)
 {
@@ -153,7 +105,7 @@ static struct inspect_stream *stream_new(struct bench *bench)
 	};
 	struct inspect_stream *stream = NULL;
 
-	if (inspect_stream_new(&stream, bench->engine, bench->scratch, &options) < 0)
+	if (inspect_stream_new(&stream, bench->rules.engine, bench->rules.scratch, &options) < 0)
 		abort();
 	return stream;
 }
@@ -258,8 +210,8 @@ static double measure_bulk(struct bench *bench)
 
 static void measure(struct bench *bench)
 {
-	printf("| %zu filters, image %.1f MB | |\n| --- | --- |\n", inspect_engine_filters(bench->engine),
-		(double)bench->image_len / 1e6);
+	printf("| %zu filters, image %.1f MB | |\n| --- | --- |\n", inspect_engine_filters(bench->rules.engine),
+		(double)bench->rules.image_len / 1e6);
 	for (size_t i = 0; i < ARRAY_SIZE(exchanges); i++)
 		printf("| %s | %.2f us |\n", exchanges[i].name, measure_exchange(bench, exchanges[i].request) * 1e6);
 	for (size_t i = 0; i < ARRAY_SIZE(exchanges); i++)
@@ -273,18 +225,16 @@ int main(int argc, char **argv)
 	struct bench bench = {.body = make_text(1u << 20), .other = calloc(COLD_BYTES, 1), .seconds = MEASURE_S};
 	int r;
 
-	if (argc < 2 || argc - 1 > FILES_MAX) {
+	if (argc < 2 || argc - 1 > RULE_FILES_MAX) {
 		fprintf(stderr, "usage: inspect-bench FILE...   rule files\n");
 		return 2;
 	}
-	r = bench.body && bench.other ? load(&bench, argv + 1, (size_t)argc - 1) : -ENOMEM;
+	r = bench.body && bench.other ? rule_engine_load(&bench.rules, argv + 1, (size_t)argc - 1, false) : -ENOMEM;
 	if (r == 0)
 		measure(&bench);
 	else
 		fprintf(stderr, "inspect-bench: %s\n", strerror(-r));
-	inspect_scratch_free(&bench.scratch);
-	inspect_engine_free(&bench.engine);
-	free(bench.image);
+	rule_engine_clear(&bench.rules);
 	free(bench.body);
 	free(bench.other);
 	return r < 0;

@@ -8,69 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "inspect/inspect.h"
+#include "oracle/rule_engine.h"
 
-#define FILES_MAX 64
 #define BYTES_MAX (16u << 20)
 
 struct replay {
-	struct inspect_engine *engine;
-	uint8_t *image;
-	struct inspect_scratch *scratch;
+	struct rule_engine rules;
 	uint32_t seed;
 };
 
 static void on_hit(void *owner, const struct inspect_hit *hit)
 {
 	printf(" %u", hit->filter->sid);
-}
-
-static uint8_t *read_file(const char *path, size_t *len)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *text = NULL;
-
-	if (file && fseek(file, 0, SEEK_END) == 0 && ftell(file) >= 0) {
-		*len = (size_t)ftell(file);
-		rewind(file);
-		text = malloc(*len + 1);
-		if (text)
-			*len = fread(text, 1, *len, file);
-	}
-	if (file)
-		fclose(file);
-	return text;
-}
-
-static int load(struct replay *replay, char **paths, size_t n)
-{
-	struct inspect_source sources[FILES_MAX];
-	struct inspect_report report;
-	size_t len = 0;
-	int r;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t text_len = 0;
-		const uint8_t *text = read_file(paths[i], &text_len);
-
-		if (!text)
-			return -ENOENT;
-		sources[i] = (struct inspect_source){paths[i], SPAN(text, text_len)};
-	}
-	r = inspect_compile(sources, n, NULL, &replay->image, &len, &report);
-	for (size_t i = 0; r == 0 && i < report.n_refused; i++)
-		fprintf(stderr, "%s:%u: %s\n", report.refused[i].file, report.refused[i].line,
-			report.refused[i].reason);
-	inspect_report_clear(&report);
-	if (r == 0)
-		r = inspect_engine_load(&replay->engine, replay->image, len);
-	if (r == 0)
-		r = inspect_scratch_new(&replay->scratch);
-	if (r == 0)
-		r = inspect_scratch_grow(replay->scratch, replay->engine);
-	for (size_t i = 0; i < n; i++)
-		free((void *)sources[i].text.data);
-	return r;
 }
 
 /* in pieces of exactly their size, for a sanitizer to see every read beyond */
@@ -111,7 +60,7 @@ static void converse(struct replay *replay, char service, const uint8_t *bytes, 
 	struct inspect_stream *stream = NULL;
 	struct inspect_verdict verdict;
 
-	if (inspect_stream_new(&stream, replay->engine, replay->scratch, &options) < 0)
+	if (inspect_stream_new(&stream, replay->rules.engine, replay->rules.scratch, &options) < 0)
 		abort();
 	feed(replay, stream, INSPECT_TO_SERVER, bytes, n_request);
 	feed(replay, stream, INSPECT_TO_CLIENT, bytes + n_request, n_response);
@@ -149,18 +98,16 @@ int main(int argc, char **argv)
 	struct replay replay = {0};
 	int r;
 
-	if (argc < 3 || argc - 2 > FILES_MAX) {
+	if (argc < 3 || argc - 2 > RULE_FILES_MAX) {
 		fprintf(stderr, "usage: inspect-replay SEED FILE...\n");
 		return 2;
 	}
 	replay.seed = (uint32_t)strtoul(argv[1], NULL, 10);
-	r = load(&replay, argv + 2, (size_t)argc - 2);
+	r = rule_engine_load(&replay.rules, argv + 2, (size_t)argc - 2, true);
 	if (r == 0)
 		r = replay_all(&replay);
 	if (r < 0)
 		fprintf(stderr, "inspect-replay: %s\n", strerror(-r));
-	inspect_scratch_free(&replay.scratch);
-	inspect_engine_free(&replay.engine);
-	free(replay.image);
+	rule_engine_clear(&replay.rules);
 	return r < 0;
 }

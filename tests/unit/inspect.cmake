@@ -26,6 +26,7 @@ set_tests_properties(inspect_report_of_et_open PROPERTIES SKIP_RETURN_CODE 77)
 # inspect-replay SEED FILE...: conversations through the engine alone (tests/oracle)
 add_executable(inspect-replay ${CMAKE_SOURCE_DIR}/tests/oracle/inspect_replay.c)
 target_link_libraries(inspect-replay PRIVATE sluice_inspect)
+target_include_directories(inspect-replay PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 set_target_properties(inspect-replay PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 add_test(NAME inspect_oracle_of_own_rules COMMAND ${CMAKE_SOURCE_DIR}/tests/oracle/oracle.py
