@@ -185,7 +185,7 @@ def test_d5_a_clients_key_update_between_its_data(rekey):
 
 
 PRIVATE = """
-SSLProtocol TLSv1.2
+SSLProtocol {version}
 SSLCACertificateFile {ca}
 SSLInsecureRenegotiation off
 <Location /private>
@@ -198,7 +198,7 @@ SSLVerifyDepth 3
 @pytest.fixture
 def httpd(rekey):
     """the classic that asks for a client certificate by renegotiation, when the path says so"""
-    with Httpd(rekey.topology, rekey.certificate, 9001, PRIVATE.format(ca=rekey.certificate.certificate)) as server:
+    with Httpd(rekey.topology, rekey.certificate, 9001, PRIVATE.format(version="TLSv1.2", ca=rekey.certificate.certificate)) as server:
         for path in "index.html", "private/index.html":
             server.put_page(path, "hello from " + path)
         yield server
@@ -217,3 +217,17 @@ def test_d6_httpd_requires_a_certificate_by_renegotiation(rekey, httpd):
     with tls_connect(rekey.client, 9001, context=context) as connection:
         assert http_get(connection, "/private/") == (200, b"hello from private/index.html")
     rekey.appliance.ask("clear", "bypasses", "all")
+
+
+def test_d6_httpd_cannot_ask_for_a_certificate_after_a_handshake_of_tls13(rekey):
+    """the client could answer (RFC 8446 section 4.2.6), but nobody can in its name: httpd is not told so, and says "forbidden" """
+    context = client_context(rekey.certificate, ssl.TLSVersion.TLSv1_3)
+    context.load_cert_chain(rekey.certificate.certificate, rekey.certificate.key)
+    context.post_handshake_auth = True
+    with Httpd(rekey.topology, rekey.certificate, 9002, PRIVATE.format(version="TLSv1.3", ca=rekey.certificate.certificate)) as server:
+        for path in "index.html", "private/index.html":
+            server.put_page(path, "hello from " + path)
+        with tls_connect(rekey.client, 9002, context=context) as connection:
+            assert http_get(connection, "/") == (200, b"hello from index.html")
+            status, body = http_get(connection, "/private/")
+    assert status == 403, (status, body)

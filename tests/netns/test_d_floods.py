@@ -12,9 +12,9 @@ import pytest
 
 from lab.appliance import configuration
 from lab.clients import RawTls, client_context, http_get, outcome_of, reset_on_close, tcp_connect, tls_connect
-from lab.namespace import wait_until
-from lab.peers import TlsServer, echo
-from lab.records import (ALERT, ASKING, CHANGE_CIPHER_SPEC, CLIENT_HELLO, DATA, HANDSHAKE, HELLO_REQUEST, NEW_SESSION_TICKET, CraftedServer,
+from lab.namespace import run, wait_until
+from lab.peers import OpensslServer, TlsServer, echo
+from lab.records import (ALERT, ASKING, CERTIFICATE_REQUEST, CHANGE_CIPHER_SPEC, CLIENT_HELLO, DATA, HANDSHAKE, HELLO_REQUEST, NEW_SESSION_TICKET, CraftedServer,
                          crafted_client, message)
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -247,12 +247,24 @@ def server_key_updates(writer):
     yield b"".join(writer.key_update() for _ in range(40))
 
 
+def server_asks_for_a_certificate(writer):
+    """after the handshake, of a client that has not said that it could answer (RFC 8446 section 4.6.2)"""
+    yield writer.record(HANDSHAKE, message(CERTIFICATE_REQUEST, b"\1x" + b"\0\x08" b"\0\x0d\0\4\0\2\x08\4"))
+
+
+def server_ticket_of_60_kb(writer):
+    data = ticket(1, 60000)
+    yield b"".join(writer.record(HANDSHAKE, data[at:at + 16000]) for at in range(0, len(data), 16000))
+
+
 def server_hello_requests(writer):
     yield b"".join(writer.record(HANDSHAKE, message(HELLO_REQUEST, b"")) for _ in range(40))
 
 
 @pytest.mark.parametrize("version, flood, reason", [(TLS12, server_empty_records, "server_flood"), (TLS13, server_empty_records, "server_flood"),
-                                                    (TLS13, server_key_updates, "server_flood"), (TLS12, server_hello_requests, "server_renegotiation")])
+                                                    (TLS13, server_key_updates, "server_flood"), (TLS12, server_hello_requests, "server_renegotiation"),
+                                                    (TLS13, server_asks_for_a_certificate, "server_tls_error"),
+                                                    (TLS13, server_ticket_of_60_kb, "server_flood")])
 def test_d_a_servers_flood_ends_its_session_alone(lab, version, flood, reason):
     with CraftedServer(lab, PORT, version, flood), bounded(lab):
         check = ended(lab, reason, 20)
@@ -281,3 +293,35 @@ def test_d_a_servers_tickets_take_no_memory_without_end(lab, size, n, ignored):
             connection.sendall(b"?")
             assert connection.recv(1) == b"!"
         lab.appliance.wait_counter("server_tickets_ignored", before + ignored)
+
+
+@pytest.fixture(scope="module")
+def big_certificate(lab):
+    """of 9 KB, in PEM; a chain is made of copies of it"""
+    path = lab.topology.path("big.pem")
+    names = ",".join("DNS:%s.%03d.example.test" % ("x" * 60, n) for n in range(115))
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-out", path, "-days", "2", "-subj", "/CN=big",
+        "-addext", "subjectAltName=" + names)
+    with open(path) as pem:
+        return pem.read()
+
+
+@VERSIONS
+@pytest.mark.parametrize("copies, good", [(10, True), (12, False)], ids=["90-kb", "110-kb"])
+def test_d_a_servers_chain_of_100_kb(lab, big_certificate, version, copies, good):
+    """taken, as other TLS libraries would; what is longer ends the session and is counted"""
+    chain = lab.topology.path("chain-%d.pem" % copies)
+    with open(chain, "w") as out:
+        out.write(big_certificate * copies)
+    options = "-tls1_2" if version == TLS12 else "-tls1_3"
+    with OpensslServer(lab.topology, lab.certificate, PORT, "-rev", options, "-cert_chain", chain), bounded(lab):
+        check = ended(lab, "server_flood", 0 if good else 10)
+        for _ in range(10):
+            outcome, connection = outcome_of(lambda: tls_connect(lab.client, PORT, context=client_context(lab.certificate, version)))
+            if good:
+                connection.sendall(b"stressed\n")
+                assert connection.recv(9) == b"desserts\n"
+                connection.close()
+            else:
+                assert outcome == "error" and "INTERNAL_ERROR" in connection.reason, connection
+        check()
