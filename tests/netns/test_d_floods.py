@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import ssl
+import threading
 import time
 
 import pytest
@@ -325,3 +326,83 @@ def test_d_a_servers_chain_of_100_kb(lab, big_certificate, version, copies, good
             else:
                 assert outcome == "error" and "INTERNAL_ERROR" in connection.reason, connection
         check()
+
+
+# --- memory of a session, in the states in which peers can keep it ---------------------------------------------------------
+def half_a_hello(lab, version):
+    connection = tcp_connect(lab.client, PORT)
+    connection.sendall(hello_records(16000, 16384)[:-1])
+    return connection
+
+
+def a_hello_alone(lab, version):
+    """the appliance has answered, and waits for the rest of the handshake"""
+    tls = RawTls(tcp_connect(lab.client, PORT), client_context(lab.certificate, version))
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.tls.do_handshake()
+    tls.flush()
+    return tls
+
+
+def half_a_record(lab, version):
+    tls = RawTls(tcp_connect(lab.client, PORT), client_context(lab.certificate, version)).handshake()
+    tls.sendall(b"x")
+    assert tls.recv(1) == b"x"
+    tls.connection.sendall(b"\x17\x03\x03\x40\x11" + bytes(16000))
+    return tls
+
+
+def deaf_client(lab, version):
+    """asks for more than anybody holds, and reads none of it"""
+    tls = RawTls(tcp_connect(lab.client, PORT), client_context(lab.certificate, version)).handshake()
+    tls.sendall(b"pour")
+    return tls
+
+
+def deaf_server(lab, version):
+    """its client sends for as long as something is taken"""
+    tls = RawTls(tcp_connect(lab.client, PORT), client_context(lab.certificate, version)).handshake()
+    tls.sendall(b"deaf")
+    tls.tls.write(bytes(4 << 20))
+    data = memoryview(tls._out.read())
+    tls.connection.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while data:
+            data = data[tls.connection.send(data):]
+            select.select([], [tls.connection], [], 0.02)
+    return tls
+
+
+def pour_or_be_deaf(release):
+    def handler(connection):
+        first = connection.recv(4)
+        if first == b"deaf":
+            return release.wait(60)
+        if first == b"pour":
+            connection.settimeout(50)
+            return connection.sendall(bytes(8 << 20))
+        connection.sendall(first)
+        return echo(connection)
+    return handler
+
+
+# kilobytes of a worker's memory for each such session: what it has sent and nobody has taken, and what a session has anyway
+STATES = [(TLS13, half_a_hello, 48), (TLS12, a_hello_alone, 64), (TLS13, a_hello_alone, 64), (TLS12, half_a_record, 48), (TLS13, half_a_record, 48),
+          (TLS13, deaf_client, 640), (TLS13, deaf_server, 640)]
+
+
+@pytest.mark.limit(120)
+@pytest.mark.parametrize("version, state, kilobytes", STATES, ids=["%s-%s" % (v.name, s.__name__) for v, s, _ in STATES])
+def test_d_a_session_that_a_peer_keeps_waiting_takes_little_memory(fresh_lab, version, state, kilobytes):
+    lab, n, release = fresh_lab(document=lambda t: configuration(t, limits={"max_sessions_per_source": 0})), 150, threading.Event()
+    with TlsServer(lab.topology, PORT, lab.certificate, pour_or_be_deaf(release)):
+        state(lab, version)
+        before = sum(megabytes(lab).values())
+        held = [state(lab, version) for _ in range(n)]
+        wait_until(lambda: lab.appliance.counters()["gauge_sessions_active"] >= n, 10, "the sessions")
+        each = (sum(megabytes(lab).values()) - before) * 1024 / n
+        release.set()
+        for connection in held:
+            connection.close()
+    if not is_sanitized(next(iter(lab.appliance.workers().values()))):
+        assert each < kilobytes, each
