@@ -144,6 +144,7 @@ void cli_render_sessions(struct cli *cli, const json_t *answer)
 		{"STEP", "step", OUTPUT_TEXT},
 		{"CLIENT TLS", "client_version", OUTPUT_TLS},
 		{"CIPHER", "client_cipher", OUTPUT_TEXT},
+		{"GROUP", "client_group", OUTPUT_TEXT},
 		{"SERVER TLS", "server_version", OUTPUT_TLS},
 		{"TO SERVER", "bytes_to_server", OUTPUT_BYTES},
 		{"TO CLIENT", "bytes_to_client", OUTPUT_BYTES},

@@ -10,6 +10,7 @@
 #include "daemon/keeper.h"
 #include "daemon/supervisor.h"
 #include "stats/session_step.h"
+#include "stats/tls_name.h"
 
 #define REPORT_SESSIONS_DEFAULT 50 /* H1 */
 
@@ -350,14 +351,30 @@ static const char *version_name(uint16_t version)
 	return version >= 0x0301 && version <= 0x0304 ? names[version - 0x0301] : "";
 }
 
+/* what a leg has negotiated; before its handshake is complete nothing (D11) */
+static void session_add_leg(json_t *session, const struct session_row *row, unsigned int leg)
+{
+	static const char *const keys[2][4] = {
+		{"client_group", "client_signature", "client_resumed", "client_handshake_ms"},
+		{"server_group", "server_signature", "server_resumed", "server_handshake_ms"}};
+
+	if (!(leg ? row->version_server : row->version_client))
+		return;
+	json_object_set_new(session, keys[leg][0], json_string(tls_name_of_group(row->group[leg])));
+	json_object_set_new(session, keys[leg][1], json_string(tls_name_of_signature(row->signature[leg])));
+	json_object_set_new(session, keys[leg][2], json_boolean(row->resumed >> leg & 1));
+	json_object_set_new(session, keys[leg][3], json_integer(row->handshake_ms[leg]));
+}
+
 static json_t *session_json(const struct session_row *row)
 {
+	json_t *session;
 	char id[20], client[INET_ADDRSTRLEN], server[INET_ADDRSTRLEN];
 
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)row->id);
 	inet_ntop(AF_INET, &row->client, client, sizeof(client));
 	inet_ntop(AF_INET, &row->server, server, sizeof(server));
-	return json_pack(
+	session = json_pack(
 		"{s:s, s:I, s:s, s:i, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, "
 		"s:I, s:I, s:i}",
 		"id", id, "started", (json_int_t)row->started_us, "client_ip", client, "client_port",
@@ -368,6 +385,9 @@ static json_t *session_json(const struct session_row *row)
 		version_name(row->version_server), "server_cipher", row->cipher_server, "alpn", row->alpn, "ja4",
 		row->ja4, "inspected", row->inspected, "bytes_to_server", (json_int_t)row->bytes[0], "bytes_to_client",
 		(json_int_t)row->bytes[1], "worker", (int)row->worker);
+	for (unsigned int leg = 0; session && leg < 2; leg++)
+		session_add_leg(session, row, leg);
+	return session;
 }
 
 static bool session_matches(const struct session_row *row, const json_t *request)

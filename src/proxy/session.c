@@ -345,9 +345,11 @@ static void session_note_facts(struct session *session, enum session_leg side)
 	facts->version_name[side] = tls.version_name;
 	facts->cipher_id[side] = tls.cipher_id;
 	facts->cipher[side] = tls.cipher;
+	facts->group_id[side] = tls.group_id;
 	facts->group[side] = tls.group;
 	facts->resumed[side] = tls.resumed;
 	facts->ticket_offered[side] = tls.ticket_offered;
+	facts->signature_id[side] = tls.signature_algorithm;
 	facts->signature[side] = tls.signature;
 	facts->handshake_ms[side] = (loop_now_ns(session->worker->loop) - session->handshake_ns) / NSEC_PER_MSEC;
 	session->handshake_ns = loop_now_ns(session->worker->loop);

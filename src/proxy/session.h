@@ -29,7 +29,7 @@ struct pipe_state {
 };
 
 struct session_facts { /* strings for records and the sessions list; kept after handshake state is gone */
-	uint16_t version[2], cipher_id[2];
+	uint16_t version[2], cipher_id[2], group_id[2], signature_id[2];
 	const char *cipher[2], *group[2], *version_name[2]; /* static strings of the engine; index as legs[] */
 	bool resumed[2], ticket_offered[2];
 	const char *signature[2];

@@ -20,6 +20,8 @@ struct session_row {
 	uint8_t worker, step;                    /* enum session_step */
 	uint8_t inspected, resumed;              /* resumed: bit 0 client leg, bit 1 server leg */
 	uint16_t server_id;
+	uint16_t group[2], signature[2]; /* client leg, server leg: code points (stats/tls_name.h); 0: none */
+	uint32_t handshake_ms[2];
 	char ssl_server[SESSION_TEXT_MAX], policy[SESSION_TEXT_MAX], virtual_segment[SESSION_TEXT_MAX];
 	char sni[SESSION_TEXT_MAX], cipher_client[40], cipher_server[40], alpn[16], ja4[40];
 };

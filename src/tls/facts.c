@@ -19,17 +19,25 @@ static const char *group_name(const SSL *ssl)
 	return name ? name : "";
 }
 
+/* the engine tells of a resumed session what its first handshake had */
+static uint16_t conn_signature(const struct tls_conn *conn)
+{
+	if (conn->acceptor)
+		return conn->signature_algorithm;
+	return SSL_session_reused(conn->ssl) ? 0 : SSL_get_peer_signature_algorithm(conn->ssl);
+}
+
 void tls_conn_facts(const struct tls_conn *conn, struct tls_facts *out)
 {
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(conn->ssl);
-
-	uint16_t signature = conn->acceptor ? conn->signature_algorithm : SSL_get_peer_signature_algorithm(conn->ssl);
+	uint16_t signature = conn_signature(conn);
 
 	*out = (struct tls_facts){
 		.version = SSL_version(conn->ssl),
 		.version_name = SSL_get_version(conn->ssl),
 		.cipher_id = cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0,
 		.cipher = cipher ? SSL_CIPHER_standard_name(cipher) : "",
+		.group_id = SSL_get_curve_id(conn->ssl),
 		.group = group_name(conn->ssl),
 		.signature_algorithm = signature,
 		.signature = signature ? SSL_get_signature_algorithm_name(signature, 1) : NULL,

@@ -179,7 +179,7 @@ const char *tls_conn_error_text(const struct tls_conn *conn);
 
 struct tls_facts {                                 /* after the handshake; strings live as long as the connection */
 	uint16_t version;                          /* 0x0303 ... */
-	uint16_t cipher_id;                        /* IANA */
+	uint16_t cipher_id, group_id;              /* IANA; 0: no group */
 	const char *version_name, *cipher, *group; /* "TLSv1.3", IANA cipher name, "X25519"; group may be "" */
 	uint16_t signature_algorithm;              /* of the peer's or own signature, 0: none */
 	const char *signature;                     /* its name, "rsa_pss_rsae_sha256"; NULL: none */

@@ -99,6 +99,21 @@ def negotiated(path, port=PORT):
     return version[0], numbers(hello[SUITES])[0], group[0] if group else None, (numbers(exchange[SCHEME]) or [None])[0]
 
 
+LISTED = [leg + fact for leg in ("client", "server") for fact in ("_group", "_signature", "_resumed", "_handshake_ms")]
+
+
+def listed(lab, port):
+    """the facts of the open session of that port, by the sessions list"""
+    row = next(row for row in lab.appliance.show("sessions")["sessions"] if row["client_port"] == port)
+    return {name: row[name] for name in LISTED}
+
+
+def listed_of(record):
+    """the same by the session's record"""
+    found = {name: record.get(name if name.endswith("_ms") else name.replace("_", "_tls_", 1)) for name in LISTED}
+    return {name: "" if value is None else value for name, value in found.items()}
+
+
 @pytest.mark.parametrize("version, curve, suite", [(TLS12, None, "ECDHE-RSA-AES256-GCM-SHA384"), (TLS12, "prime256v1", "ECDHE-RSA-AES128-GCM-SHA256"),
                                                    (TLS12, None, "AES128-GCM-SHA256"), (TLS13, "prime256v1", None), (TLS13, "secp384r1", None)])
 def test_d11_both_legs_are_told_as_they_were(lab, version, curve, suite):
@@ -119,7 +134,9 @@ def test_d11_both_legs_are_told_as_they_were(lab, version, curve, suite):
             with tls_connect(lab.client, PORT, context=context) as connection:
                 assert http_get(connection) == (200, b"ok")
                 port = connection.getsockname()[1]
+                row = listed(lab, port)
     record = lab.appliance.wait_record("ssl_inspection", src_port=port)
+    assert row == listed_of(record), (row, record)
     ids = {row["name"]: int(row["id"], 16) for row in lab.appliance.show("ciphers", "--server", "web")["ciphers"]}
     for leg, path in zip(("client", "server"), paths):
         seen_version, seen_suite, group, scheme = negotiated(path)
@@ -170,7 +187,10 @@ def test_d11_a_resumed_session_is_told_as_such(lab, version):
         with tls_connect(lab.client, context=context, session=session) as connection:
             assert http_get(connection, "/d11-%s-%d" % (version.name, turn))[0] == 200
             port, session, reused = connection.getsockname()[1], connection.session, connection.session_reused
+            row = listed(lab, port)
         record = lab.appliance.wait_record("ssl_inspection", src_port=port)
         assert record["client_tls_resumed"] == reused == (turn > 0), record
+        assert row == listed_of(record), (row, record)
         assert record["server_tls_resumed"] == (lab.nginx.wait_for("/d11-%s-%d" % (version.name, turn))[0]["reused"] == "r"), record
-        assert ("client_tls_signature" in record) == (not reused), record
+        for leg in "client", "server":
+            assert ("%s_tls_signature" % leg in record) == (not record[leg + "_tls_resumed"]), record

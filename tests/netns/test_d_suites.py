@@ -173,3 +173,17 @@ def test_d3_a_selection_without_a_suite_is_refused(suites):
     with pytest.raises(CommandFailed) as failure:
         suites.appliance.ask("check", suites.appliance.write_configuration(document, name="none.yaml"))
     assert "no cipher suite is left for tls1.2" in str(failure.value)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls1.2", "tls1.3"])
+def test_d11_an_ecdsa_key_signs_by_its_curve_on_both_legs(suites, version):
+    def configure(context):
+        context.minimum_version = context.maximum_version = version
+    context = context_of(True, version, "ECDHE-ECDSA-AES128-GCM-SHA256")
+    with TlsServer(suites.topology, 8443, suites.ec, http_reply(b"ok"), configure=configure):
+        with tls_connect(suites.client, 8443, context=context, name=EC_NAME) as connection:
+            assert http_get(connection) == (200, b"ok")
+            port = connection.getsockname()[1]
+    record = suites.appliance.wait_record("ssl_inspection", src_port=port, sni=EC_NAME)
+    for leg in "client", "server":
+        assert (record[leg + "_tls_signature"], record[leg + "_tls_group"]) == ("ecdsa_secp256r1_sha256", "X25519"), record
