@@ -14,6 +14,7 @@ from lab.clients import client_context, http_get, outcome_of, tls_connect
 from lab.laboratory import Laboratory
 from lab.namespace import stop_process, wait_until
 from lab.peers import Httpd, TlsServer, echo, is_listening
+from lab.records import ASKING, DATA, CraftedServer
 from lab.topology import SERVER_IP
 
 HIGH = bytes(range(0x80, 0x100))  # the payload's alphabet: what s_server says itself is ASCII
@@ -163,6 +164,40 @@ def test_d7_key_updates_in_the_middle_of_an_upload(rekey, command):
     with InteractiveServer(rekey, 9005, "-tls1_3") as server:
         with tls_connect(rekey.client, 9005, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_3), timeout=20) as connection:
             upload_with_rekeys(rekey, server, connection, command)
+
+
+def test_d7_key_updates_in_the_middle_of_a_transfer_in_both_directions(rekey):
+    """after each megabyte the server renews its key and asks for the other's, while both send without a pause: equal checksums"""
+    down, downloaded, uploaded = os.urandom(16000), hashlib.sha256(), hashlib.sha256()
+    before, taken = rekey.appliance.counters("rekey")["rekeys"], [0]
+
+    class BothWays(CraftedServer):
+        def collect(self, tls):
+            while part := tls.recv(65536):
+                uploaded.update(part)
+                taken[0] += len(part)
+
+        def says(self, writer):
+            reader = threading.Thread(target=lambda: outcome_of(lambda: self.collect(writer.tls)), daemon=True)
+            reader.start()
+            for _ in range(8):
+                yield b"".join([*(writer.record(DATA, down) for _ in range(64)), writer.key_update(ASKING)])
+            yield writer.record(DATA, b"end")
+            reader.join(30)
+
+    with BothWays(rekey, 9005, ssl.TLSVersion.TLSv1_3, None):
+        with tls_connect(rekey.client, 9005, context=client_context(rekey.certificate, ssl.TLSVersion.TLSv1_3), timeout=20) as connection:
+            connection.sendall(b"?")
+            upload, size = Upload(connection), 0
+            while size < 8 * 64 * len(down) + 3:
+                part = connection.recv(65536)
+                downloaded.update(part)
+                size += len(part)
+            upload.end()
+            wait_until(lambda: taken[0] >= upload.total, 15, "%d bytes at the server" % upload.total)
+    assert downloaded.digest() == hashlib.sha256(down * 8 * 64 + b"end").digest()
+    assert upload.total > 1 << 20 and taken[0] == upload.total and uploaded.digest() == upload.sent.digest()
+    assert rekey.appliance.counters("rekey")["rekeys"] == before + 8
 
 
 def test_d5_a_clients_key_update_between_its_data(rekey):

@@ -43,7 +43,7 @@ class Writer:
     """One side's sending half of a connection: `connection` is a RawTls (or what has its attributes) after its handshake"""
 
     def __init__(self, connection, keylog, server=False):
-        self.connection, self.server = connection.connection, server
+        self.tls, self.connection, self.server = connection, connection.connection, server
         self.digest = hashlib.sha384 if "SHA384" in connection.tls.cipher()[0] else hashlib.sha256
         self.size = 32 if "256" in connection.tls.cipher()[0].split("GCM")[0] else 16
         self.tls13 = connection.tls.version() == "TLSv1.3"
@@ -118,11 +118,13 @@ def crafted_client(connection, keylog, version, name=None):
 
 
 class CraftedServer(Server):
-    """a TLS server that, when it has read a byte, sends what `says(writer)` makes"""
+    """a TLS server that, when it has read a byte, sends what `says(writer)` makes (given, or of a class of its own)"""
 
     def __init__(self, lab, port, version, says):
         super().__init__(lab.topology, port, None)
-        self.lab, self.version, self.says = lab, version, says
+        self.lab, self.version = lab, version
+        if says:
+            self.says = says
 
     def handle(self, connection, peer):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
