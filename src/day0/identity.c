@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/common.h"
 #include "base/log.h"
 #include "base/system.h"
@@ -15,6 +16,7 @@
 #define IDENTITY_FILE "/data/identity"
 #define IDENTITY_PENDING "/data/clone-pending"
 #define UUID_LENGTH 36
+#define IDENTITY_ROTATE_NS (180 * NSEC_PER_SEC) /* an emulated machine starts slowly */
 
 static int identity_read(const char *path, char id[UUID_LENGTH + 1])
 {
@@ -66,13 +68,25 @@ int identity_boot(enum identity *identity)
 	return identity_renew(id);
 }
 
-int identity_settle(void)
+/* The supervisor refuses while it commits, which it does at its start. */
+static bool identity_rotate(void)
 {
 	static const char *const rotate[] = {"sluice", "keystore", "rotate", NULL};
+	uint64_t deadline = clock_now_ns() + IDENTITY_ROTATE_NS;
 
+	while (system_run(rotate) != 0) {
+		if (clock_now_ns() >= deadline)
+			return false;
+		sleep(2);
+	}
+	return true;
+}
+
+int identity_settle(void)
+{
 	if (access(system_path(IDENTITY_PENDING), F_OK) < 0)
 		return 0;
-	if (system_run(rotate) != 0)
+	if (!identity_rotate())
 		return log_err_r(-EAGAIN,
 			"the keystore of this copy keeps the device key of the machine that it was copied from until "
 			"`sluice keystore rotate` succeeds; the next boot tries again");
