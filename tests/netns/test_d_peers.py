@@ -109,6 +109,25 @@ def test_d1_bssl_on_both_sides(lab, version):
     assert (record["action"], record["sni"]) == ("decrypted", WEB_NAME), record
 
 
+def test_d5_early_data_is_not_accepted(lab):
+    """by a server that takes it and from a client that would send it: the tickets of the client's leg do not allow for it, and the request
+    comes after the handshake"""
+    session = lab.topology.path("bssl-session")
+    client = ["bssl-tool", "client", "-connect", SERVER_IP + ":8447", "-server-name", WEB_NAME, "-min-version", "tls1.3"]
+    server = lab.server.popen("bssl-tool", "server", "-accept", "8447", "-cert", lab.certificate.certificate, "-key", lab.certificate.key,
+                              "-early-data", "-loop", "-www", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_listening(lab.server, 8447), 5, "bssl-tool to listen")
+        with lab.client:
+            first, second = (subprocess.run([*client, *options], input=b"GET / HTTP/1.0\r\n\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                            timeout=15).stdout.decode() for options in
+                             (["-session-out", session], ["-session-in", session, "-early-data", "GET / HTTP/1.0\r\n\r\n"]))
+    finally:
+        stop_process(server)
+    assert "HTTP/1.0 200 OK" in first and "Resumed session: yes" in second, (first, second)
+    assert "Early data: no" in second and "HTTP/1.0 200 OK" in second, second
+
+
 # --- Apache httpd -----------------------------------------------------------------------------------------------------
 @pytest.mark.cable
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
