@@ -102,7 +102,12 @@ def change_cipher_specs(writer):
     return [b"\x14\x03\x03\x00\x01\x01"] * 40
 
 
-FLOODS = [(TLS12, renegotiation, "client_renegotiation"), (TLS12, empty_records, "client_flood"), (TLS12, warnings, "client_flood"),
+def heartbeat(writer):
+    """asks for 16 KB and sends one (CVE-2014-0160); the extension was never agreed on (RFC 6520 section 3)"""
+    return [writer.record(24, b"\1\x40\0x")]
+
+
+FLOODS = [(TLS12, heartbeat, "client_tls_error"), (TLS13, heartbeat, "client_tls_error"), (TLS12, renegotiation, "client_renegotiation"), (TLS12, empty_records, "client_flood"), (TLS12, warnings, "client_flood"),
           (TLS13, empty_records, "client_flood"), (TLS13, key_updates, "client_flood"), (TLS13, key_updates_that_ask, "client_flood"),
           (TLS13, long_message, "client_flood"), (TLS13, change_cipher_specs, "client_tls_error")]
 
