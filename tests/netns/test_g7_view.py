@@ -49,7 +49,8 @@ def test_g7_newest_first_over_rotated_files_and_torn_ends(lab, tmp_path):
 
 def test_g7_follow_shows_what_comes(lab):
     process = subprocess.Popen([os.path.join(lab.appliance.bin_dir, "sluice"), "--instance", lab.appliance.instance, "--json", "show", "log", "block",
-                                "--follow", "--text", "follow-me"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                                "--follow", "--text", "follow-me"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell without job control ignores it
     try:
         wait_until(lambda: "inotify" in "".join(os.readlink("/proc/%d/fd/%s" % (process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % process.pid)),
                    10, "it to watch", pause=0.02)
