@@ -2,6 +2,8 @@
 /* check and commit. The supervisor opens no path of an operator's: this side opens the files and passes descriptors.
  * It does not know YAML either, so it asks twice: with the document alone, which is answered by
  * {"ok": false, "need_files": [names as written]} when rule files are named, then with those files as well. */
+#include "cli/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,15 +13,8 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/output.h"
-#include "ipc/message.h"
 
-struct files {
-	json_t *names; /* the configuration's name, then the rule files' */
-	int fds[IPC_FDS_MAX];
-	size_t n;
-};
-
-static void files_release(struct files *files)
+void files_release(struct files *files)
 {
 	for (size_t i = 0; i < files->n; i++)
 		close(files->fds[i]);
@@ -46,11 +41,15 @@ static const char *files_error(int r)
 	return r == -EINVAL ? "Not a regular file" : strerror(-r);
 }
 
-static int files_add(struct files *files, const char *name, int fd)
+int files_add(struct files *files, const char *name, int fd)
 {
-	if (json_array_append_new(files->names, json_string(name)) < 0) {
+	int r = files->n == IPC_FDS_MAX ? -E2BIG : 0;
+
+	if (!r && json_array_append_new(files->names, json_string(name)) < 0)
+		r = -EILSEQ;
+	if (r) {
 		close(fd);
-		return -EILSEQ;
+		return r;
 	}
 	files->fds[files->n++] = fd;
 	return 0;

@@ -8,7 +8,7 @@
 #include "base/common.h"
 #include "base/shm.h"
 #include "cli/backup.h"
-#include "ipc/message.h"
+#include "cli/files.h"
 
 struct restore {
 	const char *path;
@@ -223,31 +223,17 @@ static int restore_store(struct cli *cli, const struct cli_call *call, struct re
 	return status;
 }
 
-struct restore_files {
-	json_t *names;
-	int fds[IPC_FDS_MAX];
-	size_t n;
-};
-
-static void restore_files_clear(struct restore_files *files)
+static int restore_files_add(struct files *files, const char *name, const void *data, size_t len)
 {
-	for (size_t i = 0; i < files->n; i++)
-		close(files->fds[i]);
-	json_decref(files->names);
-}
-
-static int restore_files_add(struct restore_files *files, const char *name, const void *data, size_t len)
-{
-	int fd, r = files->n < IPC_FDS_MAX ? shm_create_sealed("sluice-restore", data, len, &fd) : -E2BIG;
+	int fd, r = shm_create_sealed("sluice-restore", data, len, &fd);
 
 	if (r < 0)
 		return r;
 	lseek(fd, 0, SEEK_SET);
-	files->fds[files->n++] = fd;
-	return json_array_append_new(files->names, json_string(name));
+	return files_add(files, name, fd);
 }
 
-static int restore_files_fill(struct restore_files *files, const struct restore *restore)
+static int restore_files_fill(struct files *files, const struct restore *restore)
 {
 	const json_t *configuration = json_object_get(restore->document, "configuration"), *file;
 	const char *text = backup_text(configuration, "text");
@@ -270,7 +256,7 @@ static int restore_files_fill(struct restore_files *files, const struct restore 
 
 static int restore_commit(struct cli *cli, const struct cli_call *call, const struct restore *restore, json_t **answer)
 {
-	_cleanup_(restore_files_clear) struct restore_files files = {.names = json_array()};
+	_cleanup_(files_release) struct files files = {.names = json_array()};
 	json_t *request = cli_build_request(call);
 	int r = restore_files_fill(&files, restore);
 
